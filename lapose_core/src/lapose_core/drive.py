@@ -1,0 +1,184 @@
+"""A driving log as the rest of the program sees it: an immutable description and a way to open its frames."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lapose_core.geometry import Array, as_poses
+
+Image = NDArray[np.uint8]  # [H, W, 3] RGB
+
+DistortionModel = Literal["none", "brown-conrady", "kannala-brandt"]
+
+
+class LogError(Exception):
+    """A log cannot be read. The message names the file, the field and what to do."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Pinhole camera of images ``width`` x ``height``: focal lengths and principal point in pixels.
+
+    ``distortion`` holds the coefficients of ``model`` in OpenCV's order (k1 k2 p1 p2 k3, or k1..k4).
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    model: DistortionModel = "none"
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.fx, self.fy, self.cx, self.cy]).all() and self.fx > 0 and self.fy > 0):
+            raise ValueError(f"intrinsics: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} are no camera")
+
+    @property
+    def fov_x(self) -> float:
+        """Horizontal field of view in radians, of the undistorted pinhole."""
+        return float(np.arctan2(self.cx, self.fx) + np.arctan2(self.width - self.cx, self.fx))
+
+    def crop(self, left: float, top: float, width: int, height: int) -> Intrinsics:
+        """The camera of the sub-image that begins at (left, top)."""
+        return Intrinsics(
+            self.fx, self.fy, self.cx - left, self.cy - top, width, height, self.model, self.distortion
+        )
+
+    def resize(self, width: int, height: int) -> Intrinsics:
+        """The camera of the whole image scaled to width x height."""
+        sx, sy = width / self.width, height / self.height
+        return Intrinsics(
+            self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy, width, height, self.model, self.distortion
+        )
+
+
+class FrameSource(Protocol):
+    """Random access to a log's frames. Not thread-safe: each thread reopens its own from the Drive."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> Image:
+        """Frame ``index`` [H, W, 3] RGB uint8, exactly. Raises LogError where it cannot be decoded."""
+        ...
+
+    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
+        """Frames start, start + step, ... before stop, in order, with their indices; sequential decode."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One camera's view of one drive. The frame's integer index is the master clock.
+
+    Attributes:
+        name: shown to the user.
+        path: what was opened.
+        format: the reader's name, such as ``kitti-odometry``.
+        width, height: of the frames, in pixels.
+        timestamps: [N] seconds, strictly increasing, float64.
+        open_frames: opens a new, independent frame source.
+        poses: [N, 4, 4] camera-to-world ground truth, or None. Rows where ``pose_valid`` is False are identity.
+        pose_valid: [N] bool, or None when there are no poses.
+        intrinsics: or None when the log does not know its camera.
+        point_cloud: frame index -> points [P, 3] float32 in the camera's axes, or None for a frame without one.
+        regimes: per-frame labels that the log itself carries (the synthetic world's), name -> [N].
+        provenance: what is known of where each value came from, shown in the drive's information.
+        notes: assumptions the reader made, each one sentence, shown to the user.
+    """
+
+    name: str
+    path: Path
+    format: str
+    width: int
+    height: int
+    timestamps: Array
+    open_frames: Callable[[], FrameSource]
+    poses: Array | None = None
+    pose_valid: NDArray[np.bool_] | None = None
+    intrinsics: Intrinsics | None = None
+    point_cloud: Callable[[int], NDArray[np.float32] | None] | None = None
+    regimes: Mapping[str, NDArray] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        times = np.asarray(self.timestamps, dtype=np.float64)
+        if times.ndim != 1 or len(times) == 0:
+            raise LogError(f"{self.path}: the log has no frames")
+        if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            bad = int(np.argmax(~np.isfinite(times))) if not np.isfinite(times).all() else int(
+                np.argmax(np.diff(times) <= 0) + 1
+            )
+            raise LogError(f"{self.path}: timestamp {bad} does not come after the one before it")
+        object.__setattr__(self, "timestamps", times)
+        if self.poses is not None:
+            try:
+                poses = as_poses(self.poses)
+            except ValueError as error:
+                raise LogError(f"{self.path}: {error}") from error
+            if len(poses) != len(times):
+                raise LogError(f"{self.path}: {len(poses)} poses for {len(times)} frames")
+            object.__setattr__(self, "poses", poses)
+            valid = np.ones(len(times), bool) if self.pose_valid is None else np.asarray(self.pose_valid, bool)
+            object.__setattr__(self, "pose_valid", valid)
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", fingerprint(self.path, self.format, times, self.poses))
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        return float(self.timestamps[-1] - self.timestamps[0])
+
+    @property
+    def rate(self) -> float:
+        """Frames per second, from the median step between timestamps; 0 for a single frame."""
+        return float(1.0 / np.median(np.diff(self.timestamps))) if len(self) > 1 else 0.0
+
+    def indices_at_rate(self, rate: float) -> NDArray[np.int64]:
+        """Frame indices whose timestamps lie nearest to a regular grid of ``rate`` Hz from the first frame.
+
+        A rate at or above the log's own gives every frame. Indices are unique and increasing.
+
+        Raises:
+            ValueError: where the rate is not positive.
+        """
+        if not rate > 0:
+            raise ValueError(f"rate must be positive, got {rate}")
+        if rate >= self.rate * 0.999 or len(self) < 2:
+            return np.arange(len(self))
+        count = int(np.floor(self.duration * rate + 1e-6)) + 1
+        grid = self.timestamps[0] + np.arange(count) / rate
+        hi = np.clip(np.searchsorted(self.timestamps, grid), 1, len(self) - 1)
+        nearer_low = grid - self.timestamps[hi - 1] <= self.timestamps[hi] - grid
+        return np.unique(np.where(nearer_low, hi - 1, hi))
+
+
+def fingerprint(path: Path, format: str, timestamps: Array, poses: Array | None) -> str:
+    """A key for a log's content: sizes and modification times of its files, timestamps and poses; 16 hex digits.
+
+    It reads no pictures, so opening a log of many gigabytes stays instant; touching a file makes a new key.
+    """
+    digest = hashlib.sha256(format.encode())
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        stat = file.stat()
+        digest.update(f"{file.name}:{stat.st_size}:{stat.st_mtime_ns};".encode())
+    digest.update(timestamps.tobytes())
+    if poses is not None:
+        digest.update(np.ascontiguousarray(poses).tobytes())
+    return digest.hexdigest()[:16]
