@@ -1,0 +1,1 @@
+"""The state of the application: evented, and free of Qt and of vispy."""

@@ -1,0 +1,102 @@
+"""Every colour of the program: the two of truth and prediction, the themes, and the maps for values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from cmap import Color, Colormap
+from lapose_core.palette import PREDICTION, TRUTH
+from numpy.typing import NDArray
+
+from lapose_inspector.models.series import Series
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "PREDICTION",
+    "TRUTH",
+    "ThemeColours",
+    "colormap_of",
+    "limits_of",
+    "rgba",
+    "series_colours",
+]
+
+CATEGORIES = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#0072B2", "#999999", "#B66DFF", "#8C6D31")
+"""Colours of regimes, Okabe and Ito's without the two that stand for truth and prediction."""
+
+
+@dataclass(frozen=True)
+class ThemeColours:
+    """A theme as #rrggbb: widget chrome, canvas and text."""
+
+    window: str
+    panel: str
+    raised: str
+    border: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    canvas: str
+    grid: str
+    cursor: str
+    missing: str
+    """Points whose value does not exist."""
+    warning: str
+
+
+DARK = ThemeColours(
+    window="#15171c", panel="#1b1e25", raised="#252a33", border="#2e343f", text="#dde1e8", muted="#8d96a6",
+    accent="#5aa9e6", on_accent="#0d1117", canvas="#12141a", grid="#2a303b", cursor="#f2f4f8",
+    missing="#4a515e", warning="#e6a23c",
+)  # fmt: skip
+LIGHT = ThemeColours(
+    window="#eef0f3", panel="#ffffff", raised="#f5f6f8", border="#d4d9e1", text="#1d2330", muted="#657084",
+    accent="#1f6fb2", on_accent="#ffffff", canvas="#fbfbfd", grid="#dfe3ea", cursor="#151a24",
+    missing="#c3c9d3", warning="#b26a00",
+)  # fmt: skip
+
+
+def rgba(colour: str, alpha: float = 1.0) -> NDArray[np.float32]:
+    """A #rrggbb colour as float32 [4] in 0..1."""
+    red, green, blue, _ = Color(colour).rgba
+    return np.array([red, green, blue, alpha], np.float32)
+
+
+def colormap_of(series: Series, theme: str = "dark") -> Colormap:
+    """Diverging for signed quantities, sequential for magnitudes; the diverging middle suits the theme."""
+    if series.signed:
+        return Colormap("crameri:berlin" if theme == "dark" else "crameri:vik")
+    return Colormap(
+        "viridis" if series.key in ("speed", "time") else "magma" if theme == "dark" else "magma_r"
+    )
+
+
+def limits_of(series: Series) -> tuple[float, float]:
+    """The values (in shown units) at the two ends of the colour map: robust, and symmetric where signed."""
+    shown = series.shown[np.isfinite(series.shown)]
+    if not len(shown):
+        return (-1.0, 1.0) if series.signed else (0.0, 1.0)
+    if series.signed:
+        reach = float(np.percentile(np.abs(shown), 98)) or 1.0
+        return -reach, reach
+    low = float(shown.min()) if series.key == "time" else 0.0
+    high = float(np.percentile(shown, 98)) if series.key != "time" else float(shown.max())
+    return low, high if high > low else low + 1.0
+
+
+def series_colours(series: Series, theme: str = "dark") -> NDArray[np.float32]:
+    """Colours [T, 4] float32 of a series' values; the theme's ``missing`` where a value does not exist."""
+    missing = rgba((DARK if theme == "dark" else LIGHT).missing)
+    out = np.tile(missing, (len(series.values), 1))
+    known = np.isfinite(series.values)
+    if series.categories:
+        table = np.stack([rgba(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(series.categories))])
+        out[known] = table[series.values[known].astype(int)]
+    elif known.any():
+        low, high = limits_of(series)
+        position = np.clip((series.shown[known] - low) / (high - low), 0.0, 1.0)
+        out[known] = np.asarray(colormap_of(series, theme)(position), np.float32)
+    return out

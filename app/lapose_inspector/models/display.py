@@ -1,0 +1,111 @@
+"""How things are shown: choices that several panels share."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from psygnal import Signal
+
+from lapose_inspector.models.colours import DARK, LIGHT, ThemeColours
+
+Alignment = Literal["se3", "sim3", "raw"]
+ALIGNMENTS: tuple[Alignment, ...] = get_args(Alignment)
+ALIGNMENT_NAMES: dict[str, str] = {"se3": "SE(3)", "sim3": "Sim(3)", "raw": "Raw"}
+
+ColourBy = Literal["speed", "yaw rate", "rotation error", "direction error", "time", "regime", "scale error"]
+COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
+"""Series keys (see series.py) that colour the map and the path; the first six have the keys 1 to 6."""
+
+Theme = Literal["dark", "light"]
+
+OVERLAYS: dict[str, str] = {
+    "path": "Path on the road",
+    "crop": "Model crop",
+    "frusta": "Camera frusta",
+    "grid": "Ground grid",
+    "truth": "Ground truth",
+    "prediction": "Prediction",
+}
+"""Overlays that can be switched: key -> what the menu calls it."""
+
+
+class Display:
+    """Alignment of the predicted path, colouring, follow camera, overlays and theme."""
+
+    alignment_changed = Signal(str)
+    colour_by_changed = Signal(str)
+    follow_changed = Signal(bool)
+    overlay_changed = Signal(str, bool)
+    theme_changed = Signal(str)
+    view_requested = Signal(str)
+    """A 3D camera command: ``top`` or ``reset``."""
+
+    def __init__(self, theme: Theme = "dark") -> None:
+        self._alignment: Alignment = "se3"
+        self._colour_by: ColourBy = "speed"
+        self._follow = False
+        self._theme: Theme = theme
+        self._overlays = dict.fromkeys(OVERLAYS, True)
+
+    @property
+    def alignment(self) -> Alignment:
+        """How the predicted path is laid on the true one."""
+        return self._alignment
+
+    @alignment.setter
+    def alignment(self, value: Alignment) -> None:
+        if value not in ALIGNMENTS:
+            raise ValueError(f"alignment must be one of {', '.join(ALIGNMENTS)}, got {value!r}")
+        if value != self._alignment:
+            self._alignment = value
+            self.alignment_changed.emit(value)
+
+    @property
+    def colour_by(self) -> ColourBy:
+        """The series that colours the latent map and the predicted path."""
+        return self._colour_by
+
+    @colour_by.setter
+    def colour_by(self, value: ColourBy) -> None:
+        if value not in COLOUR_BY:
+            raise ValueError(f"colour_by must be one of {', '.join(COLOUR_BY)}, got {value!r}")
+        if value != self._colour_by:
+            self._colour_by = value
+            self.colour_by_changed.emit(value)
+
+    @property
+    def follow(self) -> bool:
+        """Whether the 3D camera follows the cursor."""
+        return self._follow
+
+    @follow.setter
+    def follow(self, value: bool) -> None:
+        if bool(value) != self._follow:
+            self._follow = bool(value)
+            self.follow_changed.emit(self._follow)
+
+    def overlay(self, key: str) -> bool:
+        """Whether the overlay ``key`` of OVERLAYS is shown."""
+        return self._overlays[key]
+
+    def set_overlay(self, key: str, shown: bool) -> None:
+        if self._overlays[key] != bool(shown):
+            self._overlays[key] = bool(shown)
+            self.overlay_changed.emit(key, bool(shown))
+
+    @property
+    def theme(self) -> Theme:
+        return self._theme
+
+    @theme.setter
+    def theme(self, value: Theme) -> None:
+        if value not in get_args(Theme):
+            raise ValueError(f"theme must be dark or light, got {value!r}")
+        if value != self._theme:
+            self._theme = value
+            self.theme_changed.emit(value)
+
+    @property
+    def colours(self) -> ThemeColours:
+        """The colours of the current theme, for widgets and canvases alike."""
+        return DARK if self._theme == "dark" else LIGHT

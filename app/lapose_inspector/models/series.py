@@ -1,0 +1,176 @@
+"""Quantities over a drive's transitions, derived once for tracks, map, 3D colouring and tooltips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from lapose_core.drive import Drive
+from lapose_core.geometry import Array, relative, yaw
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from lapose_core.inference.errors import TransitionErrors
+    from lapose_core.inference.result import DriveAnalysis
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity over T transitions; NaN where it does not exist.
+
+    Attributes:
+        key: what ``Display.colour_by`` calls it.
+        label: for titles and legends.
+        unit: of the shown values.
+        values: [T] in metres, seconds and radians: predicted, or an error.
+        truth: [T] the true quantity, or None where there is none to compare with.
+        signed: whether the sign means something (then colour maps diverge at zero).
+        factor: shown value = factor * value (degrees for radians).
+        categories: names, when ``values`` are indices into them.
+        digits: decimals shown.
+    """
+
+    key: str
+    label: str
+    unit: str
+    values: Array
+    truth: Array | None = None
+    signed: bool = False
+    factor: float = 1.0
+    categories: tuple[str, ...] = ()
+    digits: int = 2
+
+    @property
+    def shown(self) -> Array:
+        """Values [T] in ``unit``."""
+        return self.values * self.factor
+
+    @property
+    def shown_truth(self) -> Array | None:
+        """True values [T] in ``unit``."""
+        return None if self.truth is None else self.truth * self.factor
+
+    def text(self, transition: int | None, *, truth: bool = False) -> str:
+        """The value with its unit, or a dash where there is none."""
+        source = self.shown_truth if truth else self.shown
+        if source is None or transition is None or not 0 <= transition < len(source):
+            return "–"
+        value = source[transition]
+        if not np.isfinite(value):
+            return "–"
+        if self.categories:
+            return self.categories[int(value)]
+        sign = "+" if self.signed else ""
+        return f"{value:{sign}.{self.digits}f} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
+class SeriesSet:
+    """All series of a drive on its M samples, hence M - 1 transitions.
+
+    Attributes:
+        frames: [M] drive frame of each sample.
+        times: [M] seconds from the drive's first frame.
+        done: [M - 1] which transitions are analysed.
+        series: by key, in display order.
+    """
+
+    frames: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    times: Array = field(default_factory=lambda: np.zeros(0))
+    done: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    series: Mapping[str, Series] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Series:
+        return self.series[key]
+
+    def __len__(self) -> int:
+        """The number of transitions."""
+        return max(0, len(self.frames) - 1)
+
+    def transition_at(self, frame: int) -> int | None:
+        """The transition whose [frames[t], frames[t + 1]) holds the drive frame; the last frame belongs to
+        the last transition. None outside the samples."""
+        if len(self) == 0 or not self.frames[0] <= frame <= self.frames[-1]:
+            return None
+        return min(int(np.searchsorted(self.frames, frame, side="right")) - 1, len(self) - 1)
+
+
+def build_series(
+    drive: Drive,
+    rate: float,
+    analysis: DriveAnalysis | None,
+    errors: TransitionErrors | None,
+) -> SeriesSet:
+    """Every series of the drive sampled at ``rate`` Hz; predicted values are NaN until analysed.
+
+    Works before there is an analysis: truth alone is worth seeing.
+    """
+    frames = drive.indices_at_rate(rate) if analysis is None else analysis.frames
+    times = drive.timestamps[frames] - drive.timestamps[0]
+    count = max(0, len(frames) - 1)
+    nothing = np.full(count, np.nan)
+    if analysis is None or count == 0:
+        done = np.zeros(count, bool)
+        speed, turn = nothing, nothing
+    else:
+        done = np.asarray(analysis.done, bool).copy()
+        speed, turn = _motion(np.asarray(analysis.relative, np.float64), np.diff(times))
+        speed, turn = np.where(done, speed, np.nan), np.where(done, turn, np.nan)
+    true_speed, true_turn = _true_motion(drive, frames, times)
+
+    def error(name: str) -> Array:
+        return nothing if errors is None else np.where(done, getattr(errors, name), np.nan)
+
+    degrees = 180.0 / np.pi
+    middle = 0.5 * (times[1:] + times[:-1])
+    made = [
+        Series("speed", "Speed", "m/s", speed, true_speed, digits=1),
+        Series(
+            "yaw rate", "Yaw rate (right +)", "°/s", turn, true_turn, signed=True, factor=degrees, digits=1
+        ),
+        Series("rotation error", "Rotation error", "°", error("rotation"), factor=degrees),
+        Series("direction error", "Direction error", "°", error("direction"), factor=degrees, digits=1),
+        Series(
+            "scale error", "Scale error", "%", error("scale_ratio") - 1.0, signed=True, factor=100.0, digits=0
+        ),
+        Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
+        regime_series(drive, frames),
+    ]
+    return SeriesSet(frames, times, done, {s.key: s for s in made})
+
+
+def regime_series(drive: Drive, frames: NDArray[np.int64]) -> Series:
+    """The motion regime of each transition between the samples ``frames``, from the true poses."""
+    count = max(0, len(frames) - 1)
+    if drive.poses is None or count == 0:
+        return Series("regime", "Regime", "", np.full(count, np.nan))
+    poses, valid = drive.poses[frames], _both_valid(drive, frames)
+    dt = np.diff(drive.timestamps[frames])
+    step = relative(poses)
+    distance = np.linalg.norm(step[:, :3, 3], axis=1)
+    names = ("standstill", "reverse", "straight", "gentle", "medium", "sharp")
+    curvature = np.abs(yaw(step[:, :3, :3])) / np.maximum(distance, 1e-6)
+    values = 2.0 + np.digitize(curvature, [0.001, 0.01, 0.1])
+    values[step[:, 2, 3] < 0] = 1.0
+    values[distance / dt < 0.3] = 0.0
+    return Series("regime", "Regime", "", np.where(valid, values, np.nan), categories=names)
+
+
+def _motion(step: Array, dt: Array) -> tuple[Array, Array]:
+    """Speed [T] in m/s and yaw rate [T] in rad/s of relative poses [T, 4, 4] that take ``dt`` [T] seconds."""
+    return np.linalg.norm(step[:, :3, 3], axis=1) / dt, yaw(step[:, :3, :3]) / dt
+
+
+def _both_valid(drive: Drive, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+    valid = np.ones(len(drive), bool) if drive.pose_valid is None else drive.pose_valid
+    return valid[frames[:-1]] & valid[frames[1:]]
+
+
+def _true_motion(drive: Drive, frames: NDArray[np.int64], times: Array) -> tuple[Array | None, Array | None]:
+    if drive.poses is None or len(frames) < 2:
+        return None, None
+    speed, turn = _motion(relative(drive.poses[frames]), np.diff(times))
+    valid = _both_valid(drive, frames)
+    return np.where(valid, speed, np.nan), np.where(valid, turn, np.nan)

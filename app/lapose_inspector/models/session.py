@@ -1,0 +1,214 @@
+"""The open drive and what the model says about it: the one object every panel gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from lapose_core.drive import Drive
+from lapose_core.geometry import Array
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
+from lapose_inspector.models.series import SeriesSet, build_series
+from lapose_inspector.models.timeline import Timeline
+
+if TYPE_CHECKING:
+    from lapose_core.inference.errors import TransitionErrors
+    from lapose_core.inference.preprocess import Crop
+    from lapose_core.inference.result import DriveAnalysis
+
+RATES = (1.0, 2.0, 4.0, 5.0, 10.0)
+"""Analysis rates offered, in Hz; the paper's model is trained at 1 to 4 Hz."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The loaded checkpoint, as the window tells it."""
+
+    name: str
+    checkpoint_hash: str
+    device: str
+    parameters: int
+    window: int
+    image_size: tuple[int, int]
+    """(width, height) in pixels of the model's input."""
+
+
+@dataclass(frozen=True)
+class PathSegment:
+    """A contiguous stretch of a trajectory in world coordinates.
+
+    Attributes:
+        frames: [n] drive frame of each pose.
+        poses: [n, 4, 4] camera-to-world.
+        first: index of the first sample in the analysis, so that poses[i] -> poses[i + 1] is transition
+            ``first + i``; for true paths, the first frame.
+        scale: what the alignment multiplied the predicted path by.
+        matched: how many samples the alignment used.
+    """
+
+    frames: NDArray[np.int64]
+    poses: Array
+    first: int
+    scale: float = 1.0
+    matched: int = 0
+
+
+class Session:
+    """The open drive, its analysis and everything derived from the two.
+
+    The analysis given to ``set_analysis`` is a snapshot that nobody changes afterwards.
+    """
+
+    drive_changed = Signal()
+    """Another drive (or none); the analysis is None at that moment."""
+    analysis_changed = Signal()
+    """Results grew or were replaced; ``series``, ``errors`` and the predicted path are new."""
+    model_changed = Signal()
+    rate_changed = Signal(float)
+    status_changed = Signal(str)
+
+    def __init__(self, timeline: Timeline | None = None, display: Display | None = None) -> None:
+        self.timeline = timeline or Timeline()
+        self.display = display or Display()
+        self.drive: Drive | None = None
+        self.analysis: DriveAnalysis | None = None
+        self.errors: TransitionErrors | None = None
+        self.crop: Crop | None = None
+        """The part of the picture that the model sees; None until drive and model are both there."""
+        self.series = SeriesSet()
+        self.model_info: ModelInfo | None = None
+        self._rate = 10.0
+        self._status = ""
+        self._segments: list[PathSegment] | None = None
+        self.display.alignment_changed.connect(self._forget_segments)
+
+    @property
+    def rate(self) -> float:
+        """Analysis rate in Hz; changing it drops the analysis."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, value: float) -> None:
+        if not value > 0:
+            raise ValueError(f"the analysis rate must be positive, got {value}")
+        if value != self._rate:
+            self._rate = float(value)
+            self.rate_changed.emit(self._rate)
+            self.set_analysis(None)
+
+    @property
+    def status(self) -> str:
+        """What the program is doing, in a few words; empty when idle."""
+        return self._status
+
+    @status.setter
+    def status(self, value: str) -> None:
+        if value != self._status:
+            self._status = value
+            self.status_changed.emit(value)
+
+    def open(self, drive: Drive | None, frame: int = 0) -> None:
+        """Show another drive with the cursor on ``frame``; its analysis comes later."""
+        self.drive = drive
+        self.crop = None
+        self._take(None)
+        self.timeline.reset(np.zeros(0) if drive is None else drive.timestamps, frame)
+        self.drive_changed.emit()
+        self.analysis_changed.emit()
+
+    def set_model(self, info: ModelInfo | None) -> None:
+        self.model_info = info
+        self.model_changed.emit()
+
+    def set_analysis(self, analysis: DriveAnalysis | None) -> None:
+        """Take a snapshot of the results so far."""
+        self._take(analysis)
+        self.analysis_changed.emit()
+
+    def _take(self, analysis: DriveAnalysis | None) -> None:
+        self.analysis = analysis
+        self.errors = None
+        self._segments = None
+        if self.drive is None:
+            self.series = SeriesSet()
+            return
+        if analysis is not None and self.drive.poses is not None:
+            from lapose_core.inference.errors import transition_errors
+
+            self.errors = transition_errors(analysis, self.drive)
+        self.series = build_series(self.drive, self._rate, analysis, self.errors)
+
+    @property
+    def transition(self) -> int | None:
+        """The transition at the cursor, or None."""
+        return self.series.transition_at(self.timeline.frame)
+
+    @property
+    def origin(self) -> Array:
+        """World point [3] to subtract before float32: the first true camera centre, or zero without truth."""
+        segments = self.true_segments()
+        return segments[0].poses[0, :3, 3].copy() if segments else np.zeros(3)
+
+    def true_segments(self) -> list[PathSegment]:
+        """The ground-truth path, split where poses are missing; empty without truth."""
+        if self.drive is None or self.drive.poses is None or self.drive.pose_valid is None:
+            return []
+        return [
+            PathSegment(np.arange(start, stop), self.drive.poses[start:stop], start)
+            for start, stop in _runs(self.drive.pose_valid)
+        ]
+
+    def predicted_segments(self) -> list[PathSegment]:
+        """The predicted path of every contiguous analysed stretch, laid on the truth as ``display.alignment``
+        says; without truth each stretch begins at the identity."""
+        if self._segments is None:
+            self._segments = self._align()
+        return self._segments
+
+    def _align(self) -> list[PathSegment]:
+        analysis, drive = self.analysis, self.drive
+        if analysis is None or drive is None:
+            return []
+        out = []
+        for start, stop in analysis.segments():
+            poses, frames = analysis.trajectory(start, stop), analysis.frames[start:stop]
+            scale, matched = 1.0, 0
+            if drive.poses is not None and drive.pose_valid is not None:
+                from lapose_core.evaluation.metrics import align
+
+                valid = drive.pose_valid[frames]
+                matched = int(valid.sum())
+                if matched:
+                    fit = align(poses[valid], drive.poses[frames[valid]], self.display.alignment)
+                    poses, scale = fit.poses(poses), fit.scale
+            out.append(PathSegment(frames, poses, start, scale, matched))
+        return out
+
+    @property
+    def alignment_text(self) -> str:
+        """How the predicted path was laid on the true one, such as
+        ``SE(3) aligned, scale 1.00, 145/240 frames matched``."""
+        if self.drive is None or self.analysis is None:
+            return ""
+        if self.drive.poses is None:
+            return "not aligned: this drive has no ground truth"
+        segments = self.predicted_segments()
+        matched, total = sum(s.matched for s in segments), len(self.analysis.frames)
+        scales = sorted({f"{s.scale:.2f}" for s in segments if s.matched}) or ["1.00"]
+        scale = scales[0] if len(scales) == 1 else f"{scales[0]}–{scales[-1]}"
+        name = ALIGNMENT_NAMES[self.display.alignment]
+        how = "first pose on the truth" if self.display.alignment == "raw" else f"{name} aligned"
+        return f"{how}, scale {scale}, {matched}/{total} frames matched"
+
+    def _forget_segments(self) -> None:
+        self._segments = None
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """[start, stop) of each run of True in ``flags`` [N]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]

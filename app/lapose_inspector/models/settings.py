@@ -1,0 +1,97 @@
+"""What the program remembers between two starts."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+log = logging.getLogger(__name__)
+
+APP_NAME = "lapose-inspector"
+RECENT_LIMIT = 12
+
+
+class Folders(BaseSettings):
+    """Where settings and results live; LAPOSE_CONFIG_DIR and LAPOSE_CACHE_DIR override."""
+
+    model_config = SettingsConfigDict(env_prefix="LAPOSE_")
+
+    config_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_config_dir(APP_NAME)))
+    cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir(APP_NAME)))
+
+
+class RecentLog(BaseModel):
+    """A log that was opened: its path, and the pose file given with it."""
+
+    path: Path
+    poses: Path | None = None
+
+
+class Settings(BaseModel):
+    """Version 1 of the settings file. Unknown fields are ignored, so an older program reads a newer file."""
+
+    model_config = ConfigDict(validate_assignment=True, extra="ignore")
+
+    version: Literal[1] = 1
+    theme: Literal["dark", "light"] = "dark"
+    alignment: Literal["se3", "sim3", "raw"] = "se3"
+    rate: float = Field(default=10.0, gt=0, le=1000)
+    checkpoint: Path | None = None
+    recent: list[RecentLog] = Field(default_factory=list)
+    last_log: RecentLog | None = None
+    last_frame: int = Field(default=0, ge=0)
+    geometry: str = ""
+    """QMainWindow.saveGeometry(), base64."""
+    state: str = ""
+    """QMainWindow.saveState(), base64."""
+
+    def remember(self, path: Path, poses: Path | None = None) -> None:
+        """Put a log first among the recent ones and make it the last log."""
+        entry = RecentLog(path=path, poses=poses)
+        self.recent = [entry, *(r for r in self.recent if r.path != path)][:RECENT_LIMIT]
+        self.last_log = entry
+
+    def forget(self, path: Path) -> None:
+        """Drop a log that is gone from the recent ones."""
+        self.recent = [r for r in self.recent if r.path != path]
+        if self.last_log is not None and self.last_log.path == path:
+            self.last_log = None
+
+
+class SettingsFile:
+    """Settings in ``folder``/settings.json. A file that cannot be read never stops the start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "settings.json"
+
+    def load(self) -> Settings:
+        """The stored settings, or defaults; a bad file is set aside as settings.json.bad and logged."""
+        try:
+            return Settings.model_validate_json(self.path.read_bytes())
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, ValidationError) as error:
+            aside = self.path.with_name(self.path.name + ".bad")
+            log.warning("%s cannot be read and is set aside as %s: %s", self.path, aside.name, error)
+            with contextlib.suppress(OSError):
+                os.replace(self.path, aside)
+            return Settings()
+
+    def save(self, settings: Settings) -> None:
+        """Write atomically; a folder that cannot be written is logged, not raised."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".settings")
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(settings.model_dump_json(indent=2))
+            os.replace(name, self.path)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self.path, error)

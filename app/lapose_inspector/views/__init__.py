@@ -1,0 +1,1 @@
+"""Qt widgets: one panel a file, constructed with the models they show."""

@@ -1,0 +1,1 @@
+"""vispy: one adapter for each thing drawn."""
