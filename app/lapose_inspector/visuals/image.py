@@ -1,0 +1,216 @@
+"""A picture that keeps its aspect, zooms about the pointer and pans, with layers painted over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+from lapose_core.drive import Image
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QTransform,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+MAX_ZOOM = 24.0
+PIXELS_VISIBLE = 5.0
+"""From this many screen pixels per source pixel on, pixels are drawn as squares: who zooms so far looks at them."""
+
+Layer = Callable[[QPainter, "ImageCanvas"], None]
+
+
+def to_qimage(image: Image) -> QImage:
+    """A QImage [H, W] of RGB uint8 [H, W, 3] that owns its pixels."""
+    image = np.ascontiguousarray(image)
+    height, width = image.shape[:2]
+    return QImage(image.data, width, height, 3 * width, QImage.Format.Format_RGB888).convertToFormat(
+        QImage.Format.Format_RGB32
+    )
+
+
+class ImageCanvas(QWidget):
+    """Draws one image and, over it, the ``layers`` in order. Layers get the painter in widget coordinates."""
+
+    zoom_changed = Signal(float)
+    """Zoom relative to fitting the widget: 1.0 fits."""
+
+    def __init__(self, parent: QWidget | None = None, *, interactive: bool = True) -> None:
+        super().__init__(parent)
+        self.layers: list[Layer] = []
+        self.empty_text = ""
+        self._image: QImage | None = None
+        self._zoom = 1.0
+        self._centre = QPointF(0.5, 0.5)  # of the view, as a share of the image
+        self._scaled: QPixmap | None = None
+        self._scaled_key: tuple[int, int, int, int, int, int] | None = None
+        self._drag: QPointF | None = None
+        self._interactive = interactive
+        self._background, self._muted = QColor("#000000"), QColor("#808080")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(60, 30)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 270)
+
+    @property
+    def image_size(self) -> QSize:
+        """Of the image in its own pixels; empty without one."""
+        return self._image.size() if self._image is not None else QSize()
+
+    @property
+    def zoom(self) -> float:
+        return self._zoom
+
+    def set_colours(self, background: str, muted: str) -> None:
+        self._background, self._muted = QColor(background), QColor(muted)
+        self.update()
+
+    def set_image(self, image: Image | None) -> None:
+        """Show ``image`` [H, W, 3]; another size than before fits anew."""
+        old = self.image_size
+        self._image = None if image is None else to_qimage(image)
+        self._scaled = None
+        if self.image_size != old:
+            self.fit()
+        self.update()
+
+    def fit(self) -> None:
+        """Show the whole image."""
+        self._set_view(1.0, QPointF(0.5, 0.5))
+
+    def rect_of_image(self) -> QRectF:
+        """Where the whole image lies, in widget coordinates (it may reach beyond the widget)."""
+        if self._image is None:
+            return QRectF()
+        size = QSizeF(self._image.size()).scaled(QSizeF(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
+        size *= self._zoom
+        left = self._place(size.width(), self.width(), self._centre.x())
+        top = self._place(size.height(), self.height(), self._centre.y())
+        return QRectF(left, top, size.width(), size.height())
+
+    @staticmethod
+    def _place(extent: float, room: float, centre: float) -> float:
+        if extent <= room:
+            return (room - extent) / 2
+        return float(np.clip(room / 2 - centre * extent, room - extent, 0.0))
+
+    def transform(self) -> QTransform:
+        """From image pixels to widget coordinates."""
+        rect = self.rect_of_image()
+        if self._image is None or rect.isEmpty():
+            return QTransform()
+        out = QTransform.fromTranslate(rect.left(), rect.top())
+        return out.scale(rect.width() / self._image.width(), rect.height() / self._image.height())
+
+    def to_widget(self, pixels: NDArray[np.float64]) -> list[QPointF]:
+        """Widget points of image pixels [n, 2]. Pixel (0, 0)'s centre is at (0, 0), as intrinsics have it."""
+        transform = self.transform()
+        return [transform.map(QPointF(x + 0.5, y + 0.5)) for x, y in pixels]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self._background)
+        if self._image is None:
+            painter.setPen(self._muted)
+            box = self.rect().adjusted(16, 8, -16, -8)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.empty_text)
+        else:
+            self._draw_image(painter)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for layer in self.layers:
+            painter.save()
+            layer(painter, self)
+            painter.restore()
+        painter.end()
+
+    def _draw_image(self, painter: QPainter) -> None:
+        """Draws the visible part, resampled once per image and view: repaints for an overlay cost a blit."""
+        assert self._image is not None
+        image, ratio = self._image, self.devicePixelRatioF()
+        rect = self.rect_of_image()
+        scale = rect.width() / image.width()
+        shown = rect.intersected(QRectF(self.rect()))
+        source = self.transform().inverted()[0].mapRect(shown)
+        # Whole source pixels, so that panning does not make the picture swim.
+        part = QRect(int(source.left()), int(source.top()), 0, 0)
+        part.setRight(min(int(np.ceil(source.right())), image.width()) - 1)
+        part.setBottom(min(int(np.ceil(source.bottom())), image.height()) - 1)
+        target = self.transform().mapRect(QRectF(part))
+        size = QSize(max(round(target.width() * ratio), 1), max(round(target.height() * ratio), 1))
+        key = (part.x(), part.y(), part.width(), part.height(), size.width(), size.height())
+        if self._scaled is None or key != self._scaled_key:
+            smooth = scale * ratio < PIXELS_VISIBLE
+            mode = Qt.TransformationMode.SmoothTransformation if smooth else Qt.TransformationMode.FastTransformation
+            cut = image if part == image.rect() else image.copy(part)
+            self._scaled = QPixmap.fromImage(cut.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, mode))
+            self._scaled.setDevicePixelRatio(ratio)
+            self._scaled_key = key
+        painter.drawPixmap(QPointF(round(target.left() * ratio) / ratio, round(target.top() * ratio) / ratio), self._scaled)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if not self._interactive or self._image is None or not event.angleDelta().y():
+            event.ignore()
+            return
+        zoom = float(np.clip(self._zoom * 1.25 ** (event.angleDelta().y() / 120), 1.0, MAX_ZOOM))
+        rect, at = self.rect_of_image(), event.position()
+        u, v = (at.x() - rect.left()) / rect.width(), (at.y() - rect.top()) / rect.height()
+        size = rect.size() / self._zoom * zoom
+        # Keep the image point under the pointer where it is.
+        centre = QPointF(
+            u + (self.width() / 2 - at.x()) / size.width(), v + (self.height() / 2 - at.y()) / size.height()
+        )
+        self._set_view(zoom, centre)
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._interactive and event.button() == Qt.MouseButton.LeftButton and self._zoom > 1:
+            self._drag = event.position()
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._drag is None:
+            return
+        rect, moved = self.rect_of_image(), event.position() - self._drag
+        self._drag = event.position()
+        self._set_view(
+            self._zoom, self._centre - QPointF(moved.x() / rect.width(), moved.y() / rect.height())
+        )
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._drag = None
+        self.unsetCursor()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._interactive:
+            self.fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._scaled = None
+        super().resizeEvent(event)
+
+    def _set_view(self, zoom: float, centre: QPointF) -> None:
+        changed = zoom != self._zoom
+        self._zoom = zoom
+        fit = QSizeF(self.image_size).scaled(QSizeF(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
+        bounds = []
+        for extent, room, value in (
+            (fit.width() * zoom, self.width(), centre.x()),
+            (fit.height() * zoom, self.height(), centre.y()),
+        ):
+            half = room / 2 / extent if extent > room else 0.5
+            bounds.append(float(np.clip(value, half, 1 - half)))
+        self._centre = QPointF(*bounds)
+        self.update()
+        if changed:
+            cast(Signal, self.zoom_changed).emit(zoom)

@@ -1,0 +1,266 @@
+"""Stacked plots over one time axis, painted once per change and blitted under a moving cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from lapose_core.geometry import Array
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
+
+from lapose_inspector.models.colours import ThemeColours
+from lapose_inspector.visuals.tracks_axis import TimeSpan, decimate, round_step, runs, time_step, time_text, value_range
+
+AXIS = 22.0
+GUTTER = 168.0
+TICKS = 40.0
+RIGHT = 14.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values [n] of one curve, and whether it is dashed (truth is, so that colour is not the only difference)."""
+
+    values: Array
+    colour: str
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Track:
+    """One plot: name, unit, curves over ``times`` [n], and what to say when there is no curve."""
+
+    label: str
+    unit: str
+    times: Array
+    lines: tuple[Line, ...]
+    signed: bool = False
+    empty: str = ""
+    hint: str = ""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        return value_range([line.values for line in self.lines], signed=self.signed)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What is written in a track's margin for the cursor: (text, colour) for each curve."""
+
+    parts: tuple[tuple[str, str], ...]
+
+
+def small(font: QFont, factor: float = 0.86) -> QFont:
+    out = QFont(font)
+    if out.pointSizeF() > 0:
+        out.setPointSizeF(out.pointSizeF() * factor)
+    else:
+        out.setPixelSize(max(round(out.pixelSize() * factor), 8))
+    return out
+
+
+def rows(height: float, count: int) -> list[tuple[float, float]]:
+    """Top and height of each of ``count`` plots above the time axis, on whole pixels."""
+    edges = np.round(np.linspace(1, height - AXIS, count + 1))
+    return [(float(a), float(b - a)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def paint_static(
+    size: QSize,
+    ratio: float,
+    font: QFont,
+    colours: ThemeColours,
+    span: TimeSpan,
+    tracks: tuple[Track, ...],
+    loop: tuple[float, float] | None,
+) -> QPixmap:
+    """All that does not move with the cursor, at ``ratio`` device pixels per widget pixel."""
+    pixmap = QPixmap(size * ratio)
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(QColor(colours.panel))
+    painter = QPainter(pixmap)
+    painter.setFont(font)
+    plot = QRectF(span.left, 0, span.width, size.height() - AXIS)
+    painter.fillRect(plot, QColor(colours.canvas))
+    if loop is not None:
+        _shade_loop(painter, plot, span, loop, colours)
+    step = time_step(span.length, max(int(span.width / 110), 2))
+    ticks = np.arange(np.ceil(span.start / step - 1e-9), np.floor(span.stop / step + 1e-9) + 1) * step
+    painter.setPen(QColor(colours.grid))
+    for tick in ticks:
+        x = round(float(span.x(tick))) + 0.5
+        painter.drawLine(QPointF(x, 0), QPointF(x, plot.height()))
+    for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
+        _paint_track(painter, QRectF(span.left, top, span.width, height), track, span, colours)
+    painter.setFont(small(font))
+    painter.setPen(QColor(colours.muted))
+    for tick in ticks:
+        box = QRectF(float(span.x(tick)) - 50, size.height() - AXIS + 2, 100, AXIS - 4)
+        box.moveLeft(float(np.clip(box.left(), span.left - 34, size.width() - 100 + 34)))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, time_text(float(tick), step))
+    painter.end()
+    return pixmap
+
+
+def paint_cursor(
+    painter: QPainter,
+    size: QSize,
+    colours: ThemeColours,
+    span: TimeSpan,
+    tracks: tuple[Track, ...],
+    readouts: tuple[Readout, ...],
+    seconds: float,
+    frame: int,
+    transition: int | None,
+) -> None:
+    """The cursor's line, its values as dots and in the margin, and its time and frame on the axis."""
+    font = painter.font()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for (top, height), track, readout in zip(rows(size.height(), len(tracks)), tracks, readouts, strict=True):
+        _paint_readout(painter, top, height, track, readout, colours)
+    if not span.start - 1e-9 <= seconds <= span.stop + 1e-9:
+        return
+    x = round(float(span.x(seconds))) + 0.5
+    painter.setPen(QPen(QColor(colours.cursor), 1.0))
+    painter.drawLine(QPointF(x, 0), QPointF(x, size.height() - AXIS))
+    for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
+        if transition is not None and transition < len(track.times):
+            _paint_dots(painter, QRectF(span.left, top, span.width, height), track, span, transition, colours)
+    text = f"{seconds:.2f} s · frame {frame}"
+    metrics = QFontMetricsF(small(font))
+    plate = QRectF(0, size.height() - AXIS + 2, metrics.horizontalAdvance(text) + 14, AXIS - 4)
+    plate.moveLeft(float(np.clip(x - plate.width() / 2, span.left - 30, size.width() - plate.width() - 2)))
+    painter.setFont(small(font))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(colours.cursor))
+    painter.drawRoundedRect(plate, 4, 4)
+    painter.setPen(QColor(colours.canvas))
+    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def _shade_loop(
+    painter: QPainter, plot: QRectF, span: TimeSpan, loop: tuple[float, float], colours: ThemeColours
+) -> None:
+    left = float(np.clip(span.x(loop[0]), plot.left(), plot.right()))
+    right = float(np.clip(span.x(loop[1]), plot.left(), plot.right()))
+    shade = QColor(colours.accent)
+    shade.setAlphaF(0.13)
+    painter.fillRect(QRectF(left, 0, right - left, plot.height()), shade)
+    painter.setPen(QPen(QColor(colours.accent), 1))
+    for at, x in ((loop[0], left), (loop[1], right)):
+        if span.start <= at <= span.stop:
+            painter.drawLine(QPointF(round(x) + 0.5, 0), QPointF(round(x) + 0.5, plot.height()))
+
+
+def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, colours: ThemeColours) -> None:
+    base = painter.font()
+    painter.setPen(QColor(colours.border))
+    painter.drawLine(QPointF(0, box.bottom() - 0.5), QPointF(box.right(), box.bottom() - 0.5))
+    if not any(np.isfinite(line.values).any() for line in track.lines):
+        painter.setPen(QColor(colours.muted))
+        painter.drawText(box.adjusted(8, 0, -8, 0), Qt.AlignmentFlag.AlignCenter, track.empty)
+        return
+    low, high = track.limits
+    inner = box.adjusted(0, 4, 0, -4)
+
+    def y_of(values: Array) -> Array:
+        return inner.bottom() - (np.clip(values, low, high) - low) / (high - low) * inner.height()
+
+    painter.setFont(small(base, 0.8))
+    text_height = QFontMetricsF(painter.font()).height()
+    step = round_step(high - low, max(int(inner.height() / (1.6 * text_height)), 2))
+    digits = max(-int(np.floor(np.log10(step) + 1e-9)), 0)
+    for tick in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step:
+        y = round(float(y_of(np.array(tick)))) + 0.5
+        painter.setPen(QPen(QColor(colours.grid), 1, Qt.PenStyle.SolidLine))
+        painter.drawLine(QPointF(box.left(), y), QPointF(box.right(), y))
+        label = QRectF(box.left() - TICKS, y - text_height / 2, TICKS - 5, text_height)
+        if label.top() >= box.top() - 2 and label.bottom() <= box.bottom() + 3:
+            painter.setPen(QColor(colours.muted))
+            text = f"{tick + 0.0:.{digits}f}".replace("-", "−")
+            painter.drawText(label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+    painter.setFont(base)
+    painter.save()
+    painter.setClipRect(box)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if track.signed:
+        painter.setPen(QPen(QColor(colours.muted), 1, Qt.PenStyle.DotLine))
+        zero = round(float(y_of(np.array(0.0)))) + 0.5
+        painter.drawLine(QPointF(box.left(), zero), QPointF(box.right(), zero))
+    # One sample more at either side, so that a line leaves the picture instead of ending at its last sample.
+    first = max(int(np.searchsorted(track.times, span.start)) - 1, 0)
+    last = int(np.searchsorted(track.times, span.stop, side="right")) + 1
+    x = span.x(track.times[first:last])
+    for line in track.lines:
+        _paint_line(painter, inner, x, line, first, last, y_of, (low, high))
+    painter.restore()
+
+
+def _paint_line(painter, inner, x, line, first, last, y_of, limits) -> None:  # type: ignore[no-untyped-def]
+    dx, dy = decimate(x, line.values[first:last], int(inner.width()))
+    width = 1.4
+    colour = QColor(line.colour)
+    pen = QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
+    if line.dashed:
+        pen.setDashPattern([3.5, 2.0])
+    for start, stop in runs(dy):
+        points = QPolygonF([QPointF(a, b) for a, b in zip(dx[start:stop], y_of(dy[start:stop]), strict=True)])
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(pen)
+        if stop - start > 1:
+            painter.drawPolyline(points)
+        if stop - start == 1:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawEllipse(points[0], 1.6, 1.6)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    marked = -np.inf
+    for beyond, edge, tip in ((dy > limits[1], inner.top(), -3.0), (dy < limits[0], inner.bottom(), 3.0)):
+        for at in dx[beyond]:
+            if at - marked >= 5:
+                marked = at
+                painter.drawPolygon([QPointF(at - 3, edge), QPointF(at + 3, edge), QPointF(at, edge + tip)])
+        marked = -np.inf
+
+
+def _paint_readout(
+    painter: QPainter, top: float, height: float, track: Track, readout: Readout, colours: ThemeColours
+) -> None:
+    base = painter.font()
+    metrics = QFontMetricsF(base)
+    room = GUTTER - TICKS - 10
+    two = height >= 2 * metrics.height() + 2
+    y = top + (height - (2 if two else 1) * metrics.height()) / 2
+    painter.setPen(QColor(colours.text))
+    label = track.label
+    painter.drawText(QPointF(10, y + metrics.ascent()), label)
+    unit = f" {track.unit}"
+    painter.setPen(QColor(colours.muted))
+    if metrics.horizontalAdvance(label + unit) <= room:
+        painter.drawText(QPointF(10 + metrics.horizontalAdvance(label), y + metrics.ascent()), unit)
+    if not two:
+        return
+    x = 10.0
+    for text, colour in readout.parts:
+        painter.setPen(QColor(colour))
+        painter.drawText(QPointF(x, y + metrics.height() + metrics.ascent()), text)
+        x += max(metrics.horizontalAdvance(text) + 10, room / 2 if len(readout.parts) > 1 else 0)
+
+
+def _paint_dots(
+    painter: QPainter, box: QRectF, track: Track, span: TimeSpan, transition: int, colours: ThemeColours
+) -> None:
+    low, high = track.limits
+    inner = box.adjusted(0, 4, 0, -4)
+    x = float(span.x(track.times[transition]))
+    if not box.left() <= x <= box.right():
+        return
+    for line in track.lines:
+        value = line.values[transition]
+        if np.isfinite(value):
+            y = inner.bottom() - (float(np.clip(value, low, high)) - low) / (high - low) * inner.height()
+            painter.setPen(QPen(QColor(colours.canvas), 1.2))
+            painter.setBrush(QColor(line.colour))
+            painter.drawEllipse(QPointF(x, y), 3.4, 3.4)

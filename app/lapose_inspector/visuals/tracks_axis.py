@@ -1,0 +1,121 @@
+"""The mathematics of plots over time: the visible span, sensible value ranges, round ticks, decimation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from lapose_core.geometry import Array
+
+MIN_SPAN = 0.2
+"""The shortest span that can be zoomed to, in seconds: two frames of a fast log."""
+
+
+@dataclass(frozen=True)
+class TimeSpan:
+    """The visible seconds [start, stop] within the drive's [0, total], drawn across ``width`` pixels from ``left``."""
+
+    start: float
+    stop: float
+    total: float
+    left: float
+    width: float
+
+    @property
+    def length(self) -> float:
+        return self.stop - self.start
+
+    def x(self, seconds: float | Array) -> Array:
+        """Pixel of a time."""
+        return np.asarray(self.left + (np.asarray(seconds) - self.start) / self.length * self.width)
+
+    def seconds(self, x: float) -> float:
+        """Time at a pixel."""
+        return self.start + (x - self.left) / self.width * self.length
+
+    def zoomed(self, factor: float, about: float) -> TimeSpan:
+        """``factor`` times as long, the time ``about`` staying at its pixel unless an end of the drive is met."""
+        length = float(np.clip(self.length * factor, min(MIN_SPAN, self.total), self.total))
+        share = (about - self.start) / self.length
+        return self.placed(about - share * length, length)
+
+    def placed(self, start: float, length: float | None = None) -> TimeSpan:
+        """The span beginning at ``start``, moved into the drive."""
+        length = self.length if length is None else length
+        start = float(np.clip(start, 0.0, max(self.total - length, 0.0)))
+        return TimeSpan(start, start + length, self.total, self.left, self.width)
+
+
+def value_range(lines: list[Array], *, signed: bool) -> tuple[float, float]:
+    """A range that shows the bulk of the values: percentiles 1 to 99 padded, zero included for magnitudes.
+
+    The extremes are included too unless they would more than double the range; then the few values beyond
+    are for the painter to mark at the edge.
+    """
+    known = np.concatenate([line[np.isfinite(line)] for line in lines]) if lines else np.empty(0)
+    if not len(known):
+        return (-1.0, 1.0) if signed else (0.0, 1.0)
+    low, high = np.percentile(known, [1, 99])
+    least, most = float(known.min()), float(known.max())
+    span = max(high - low, 1e-9)
+    if most - least <= 2.0 * span:
+        low, high = least, most
+    if signed:
+        reach = max(abs(low), abs(high), 1e-3)
+        return -1.12 * reach, 1.12 * reach
+    if low >= 0:
+        return 0.0, max(1.15 * high, 1e-3)
+    pad = max(0.1 * (high - low), 1e-3)
+    return low - pad, high + pad
+
+
+def round_step(span: float, most: int) -> float:
+    """The smallest 1, 2 or 5 times a power of ten that divides ``span`` into at most ``most`` parts."""
+    raw = span / max(most, 1)
+    power = 10.0 ** np.floor(np.log10(raw))
+    return float(next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9)))
+
+
+def time_step(span: float, most: int) -> float:
+    """As ``round_step``, in steps that clocks are read in above ten seconds."""
+    step = round_step(span, most)
+    if step <= 10:
+        return step
+    ladder = (15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
+    return float(next((s for s in ladder if s >= span / max(most, 1)), round_step(span / 3600, most) * 3600))
+
+
+def time_text(seconds: float, step: float) -> str:
+    """A tick's label with the digits its step needs: 4.5 s, 42 s, 3:05."""
+    if step >= 60 or seconds >= 600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes}:{rest:02d}"
+    digits = 0 if step >= 1 else 1 if step >= 0.1 else 2
+    return f"{seconds:.{digits}f} s"
+
+
+def decimate(x: Array, y: Array, columns: int) -> tuple[Array, Array]:
+    """Points for drawing y [n] over increasing pixel positions x [n]: two per pixel column, its least and most.
+
+    No peak is lost, whatever the zoom. Columns without a finite value yield NaN, which is a gap. Few points
+    come back as they are.
+    """
+    if len(x) <= 4 * columns:
+        return x, y
+    bins = np.floor(x).astype(np.int64)
+    starts = np.flatnonzero(np.r_[True, bins[1:] != bins[:-1]])
+    least, most = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
+    # In the order they occur at the column's two ends, so that a slope is not drawn as a saw.
+    first = y[starts]
+    rising = np.abs(first - least) <= np.abs(first - most)
+    out_y = np.empty(2 * len(starts))
+    out_y[0::2] = np.where(rising, least, most)
+    out_y[1::2] = np.where(rising, most, least)
+    return np.repeat(bins[starts] + 0.5, 2), out_y
+
+
+def runs(values: Array) -> list[tuple[int, int]]:
+    """The [start, stop) stretches of finite values."""
+    known = np.isfinite(values).astype(np.int8)
+    edges = np.flatnonzero(np.diff(np.r_[0, known, 0]))
+    return list(zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True))
