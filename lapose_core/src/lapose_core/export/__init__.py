@@ -1,0 +1,1 @@
+"""Trajectories written to other programs' formats: one file a format."""
