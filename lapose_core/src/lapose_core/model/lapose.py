@@ -1,0 +1,145 @@
+"""LA-Pose: tokenizer, inverse dynamics, forward dynamics and pose head in one module, and what it says of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lapose_core.model.config import LaPoseConfig
+from lapose_core.model.forward_dynamics import ForwardDynamics
+from lapose_core.model.inverse_dynamics import InverseDynamics
+from lapose_core.model.pose_head import PoseHead, PoseOutput, recouple, unit_quaternion
+from lapose_core.model.st_transformer import TemporalCache, gaps
+from lapose_core.model.tokenizer import FrameInputs, Tokenizer, prepare
+from lapose_core.model.vqvae import VqVae
+
+
+@dataclass
+class WindowEstimate:
+    """A clip of T frames as the model sees it.
+
+    Attributes:
+        latents: [B, T - 1, A] latent action of each transition.
+        translation: [B, T - 1, 3] metres, the centre of camera t+1 in the axes of camera t.
+        quaternion: [B, T - 1, 4] xyzw, unit, w >= 0: the rotation of T_t^-1 T_{t+1}.
+        fov: [B, T - 1] horizontal field of view of the model's image, radians.
+        scale: [B] mean step length in metres.
+    """
+
+    latents: Tensor
+    translation: Tensor
+    quaternion: Tensor
+    fov: Tensor
+    scale: Tensor
+
+
+class LaPose(nn.Module):
+    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] in seconds, 2 <= T <= ``config.window``."""
+
+    def __init__(self, config: LaPoseConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vqvae = VqVae(config.vqvae).requires_grad_(False)
+        self.tokenizer = Tokenizer(config)
+        self.inverse_dynamics = InverseDynamics(config)
+        self.forward_dynamics = ForwardDynamics(config)
+        self.pose_head = PoseHead(config)
+
+    def _check(self, images: Tensor, times: Tensor) -> None:
+        c = self.config
+        expected = (3, c.image_height, c.image_width)
+        if images.ndim != 5 or tuple(images.shape[2:]) != expected or times.shape != images.shape[:2]:
+            raise ValueError(
+                f"images {list(images.shape)} and times {list(times.shape)} are not [B, T, {expected}] and [B, T]"
+            )
+        if not 2 <= images.shape[1] <= c.window:
+            raise ValueError(f"a clip holds 2 to {c.window} frames, not {images.shape[1]}")
+
+    def inputs(self, images: Tensor) -> FrameInputs:
+        """What the trainable parts read of images, computed without gradients."""
+        return prepare(self.config, self.vqvae, images)[0]
+
+    def actions(self, inputs: FrameInputs, times: Tensor) -> tuple[Tensor, Tensor]:
+        """Visual tokens [B, T, S, D] and latent actions [B, T - 1, A]."""
+        tokens = self.tokenizer(inputs, gaps(times))
+        return tokens, self.inverse_dynamics(tokens, inputs, times)[:, 1:]
+
+    def next_codes(self, tokens: Tensor, inputs: FrameInputs, times: Tensor, latents: Tensor) -> Tensor:
+        """Logits [B, T - 1, h, w, K] over the codes of frames 1..T-1."""
+        features = inputs.features[:, :-1] if inputs.features is not None else None
+        return self.forward_dynamics(tokens[:, :-1], self.inverse_dynamics.expand(latents), times, features)
+
+    def predict_next(self, images: Tensor, times: Tensor, latents: Tensor) -> Tensor:
+        """Logits [B, T - 1, h, w, K] over the codes of frames 1..T-1 under the given actions [B, T - 1, A]."""
+        self._check(images, times)
+        inputs = self.inputs(images)
+        return self.next_codes(self.tokenizer(inputs, gaps(times)), inputs, times, latents)
+
+    def estimate(self, images: Tensor, times: Tensor) -> WindowEstimate:
+        """Latent actions and metric poses of a clip.
+
+        Raises:
+            ValueError: on shapes that are not the model's.
+        """
+        self._check(images, times)
+        _, latents = self.actions(self.inputs(images), times)
+        return self.pose(latents, times)
+
+    def pose(self, latents: Tensor, times: Tensor) -> WindowEstimate:
+        """Metric poses from latent actions [B, T - 1, A] alone."""
+        output: PoseOutput = self.pose_head(latents, times)
+        return WindowEstimate(
+            latents,
+            recouple(output.translation, output.log_scale),
+            unit_quaternion(output.quaternion),
+            output.fov,
+            output.log_scale.exp(),
+        )
+
+    def stream(self) -> StreamSession:
+        """A session that takes one new frame and gives one new action at the cost of one frame."""
+        return StreamSession(self)
+
+
+class StreamSession:
+    """Streaming inference: tokens of a new frame once, temporal keys and values of the past from a ring.
+
+    Over the first ``window`` frames it gives what ``LaPose.estimate`` gives on the same clip. Later an action's
+    temporal attention still spans the last ``window`` frames, and the pose head reads the last ``window - 1``
+    actions; memory does not grow.
+    """
+
+    def __init__(self, model: LaPose) -> None:
+        self.model = model
+        self._caches = [TemporalCache(model.config.window) for _ in model.inverse_dynamics.blocks]
+        self._descriptors: Tensor | None = None
+        self._latents: list[Tensor] = []
+        self._times: list[float] = []
+
+    @torch.inference_mode()
+    def push(self, image: Tensor, time: float) -> WindowEstimate | None:
+        """Add a frame [3, H, W] at ``time`` seconds; the estimate over the frames kept, or None for the first.
+
+        Raises:
+            ValueError: where time does not move forward or the image has the wrong shape.
+        """
+        model = self.model
+        c = model.config
+        if tuple(image.shape) != (3, c.image_height, c.image_width):
+            raise ValueError(f"image {list(image.shape)} is not [3, {c.image_height}, {c.image_width}]")
+        if self._times and not time > self._times[-1]:
+            raise ValueError(f"time {time} s does not come after {self._times[-1]} s")
+        gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]], device=image.device)
+        inputs, self._descriptors = prepare(c, model.vqvae, image[None, None], self._descriptors)
+        tokens = model.tokenizer(inputs, gap.float())
+        now = torch.tensor([[time]], dtype=torch.float64, device=image.device)
+        latent = model.inverse_dynamics(tokens, inputs, now, self._caches)[:, 0]
+        if self._times:
+            self._latents = [*self._latents, latent][-(c.window - 1) :]
+        self._times = [*self._times, float(time)][-c.window :]
+        if not self._latents:
+            return None
+        times = torch.tensor([self._times], dtype=torch.float64, device=image.device)
+        return model.pose(torch.stack(self._latents, 1), times)

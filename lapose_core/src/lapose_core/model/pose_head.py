@@ -1,0 +1,126 @@
+"""The camera-pose head over a clip's latent actions, with its metric scale apart from its shape.
+
+A non-causal transformer reads the latent actions and one learned metric-scale token. With s the mean length of
+the clip's translations in metres, it learns t_i / max(s, 1 m) and, from the scale token, log s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lapose_core.model.config import LaPoseConfig
+from lapose_core.model.st_transformer import Block, TimeEmbedding
+
+MINIMUM_SCALE = 1.0  # metres: below it translations are not divided
+SMALLEST_SCALE = 0.01  # metres: log s of a clip that stands still
+
+
+@dataclass
+class PoseOutput:
+    """What the head says of a clip, as the loss compares it.
+
+    Attributes:
+        translation: [B, T - 1, 3] translations divided by max(s, 1 m).
+        quaternion: [B, T - 1, 4] xyzw, not normalised.
+        fov: [B, T - 1] horizontal field of view in radians.
+        log_scale: [B] logarithm of s in metres.
+    """
+
+    translation: Tensor
+    quaternion: Tensor
+    fov: Tensor
+    log_scale: Tensor
+
+
+def decouple(translation: Tensor) -> tuple[Tensor, Tensor]:
+    """Metric translations [B, N, 3] -> normalised ones [B, N, 3] and log s [B]."""
+    scale = translation.norm(dim=-1).mean(-1)
+    return translation / scale.clamp_min(MINIMUM_SCALE)[:, None, None], scale.clamp_min(SMALLEST_SCALE).log()
+
+
+def recouple(translation: Tensor, log_scale: Tensor) -> Tensor:
+    """Inverse of ``decouple``: metric translations [B, N, 3]."""
+    return translation * log_scale.exp().clamp_min(MINIMUM_SCALE)[:, None, None]
+
+
+class PoseHead(nn.Module):
+    def __init__(self, config: LaPoseConfig) -> None:
+        super().__init__()
+        width = config.head_width
+        self.embed = nn.Linear(config.latent_dim, width)
+        # The latents' own mean and spread, measured before the head is trained on a frozen backbone.
+        self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
+        self.register_buffer("latent_scale", torch.ones(config.latent_dim))
+        self.gap = TimeEmbedding(width)
+        self.position = nn.Parameter(torch.randn(config.window - 1, width) * 0.02)
+        self.scale_token = nn.Parameter(torch.randn(width) * 0.02)
+        self.blocks = nn.ModuleList(
+            Block(width, config.head_heads, config.mlp_ratio) for _ in range(config.head_depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.motion = nn.Linear(width, 8)
+        self.scale = nn.Linear(width, 1)
+        # Start at "one unit forward, no turn": from a free start the quaternion can settle at its antipode.
+        nn.init.normal_(self.motion.weight, std=1e-3)
+        nn.init.normal_(self.scale.weight, std=1e-3)
+        with torch.no_grad():
+            self.motion.bias.copy_(torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1.2]))
+            self.scale.bias.fill_(1.0)
+
+    latent_mean: Tensor
+    latent_scale: Tensor
+
+    def forward(self, latents: Tensor, times: Tensor) -> PoseOutput:
+        """``latents`` [B, T - 1, A] and frame ``times`` [B, T] in seconds."""
+        x = (latents.float() - self.latent_mean) / self.latent_scale
+        gap = (times[:, 1:] - times[:, :-1]).float()
+        x = self.embed(x) + self.gap(gap) + self.position[: x.shape[1]]
+        x = torch.cat([x, self.scale_token.expand(len(x), 1, -1)], 1)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        motion = self.motion(x[:, :-1]).float()
+        return PoseOutput(
+            motion[..., :3], motion[..., 3:7], motion[..., 7], self.scale(x[:, -1])[:, 0].float()
+        )
+
+
+@dataclass
+class PoseLossWeights:
+    """Rotations are an order of magnitude smaller than normalised translations, hence their weight."""
+
+    translation: float = 1.0
+    quaternion: float = 10.0
+    fov: float = 1.0
+    scale: float = 1.0
+
+
+def pose_loss(
+    output: PoseOutput,
+    translation: Tensor,  # [B, N, 3] metres
+    quaternion: Tensor,  # [B, N, 4] xyzw, w >= 0
+    fov: Tensor,  # [B] radians, NaN where the camera is not known
+    weights: PoseLossWeights,
+) -> tuple[Tensor, dict[str, float]]:
+    """L1 on normalised translation, quaternion, field of view and log scale; the loss and its parts."""
+    target, log_scale = decouple(translation)
+    known = torch.isfinite(fov)
+    fov_error = (output.fov - fov[:, None]).abs().mean(1)
+    parts = {
+        "translation": (output.translation - target).abs().sum(-1).mean(),
+        "quaternion": (output.quaternion - quaternion).abs().sum(-1).mean(),
+        "fov": torch.where(known, fov_error, 0.0).sum() / known.sum().clamp_min(1),
+        "scale": (output.log_scale - log_scale).abs().mean(),
+    }
+    total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
+    return total, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def unit_quaternion(quaternion: Tensor) -> Tensor:
+    """Normalised xyzw [..., 4] with w >= 0."""
+    unit = F.normalize(quaternion, dim=-1)
+    return torch.where(unit[..., 3:] < 0, -unit, unit)

@@ -1,0 +1,205 @@
+"""Spatio-temporal transformer blocks: attention inside a frame, then causal attention over time.
+
+Time enters in two ways, and both depend on elapsed seconds only, never on a position in the window, so a stream
+may go on for hours: each frame carries an embedding of the gap to the frame before it, and temporal attention
+rotates queries and keys by elapsed time (rotary encoding), so that it sees differences of time.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def attention(
+    query: Tensor,  # [..., Q, C]
+    key: Tensor,  # [..., K, C]
+    value: Tensor,  # [..., K, C]
+    mask: Tensor | None = None,  # [Q, K], True where attention is allowed
+) -> Tensor:
+    """Scaled dot-product attention.
+
+    On CPU written out: at about 100 tokens that was 1.6 to 1.9 times as fast as the fused CPU kernel.
+    """
+    if query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1) @ value
+
+
+def rotary(times: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [..., width / 2] that rotate a vector by elapsed seconds.
+
+    Periods run geometrically from 0.25 s to 64 s. Angles are formed in float64: after an hour of stream a float32
+    angle would be off by milliradians.
+    """
+    periods = torch.logspace(math.log10(0.25), math.log10(64.0), width // 2, dtype=torch.float64)
+    angle = times.double()[..., None] * (2 * math.pi / periods).to(times.device)
+    return angle.cos().float(), angle.sin().float()
+
+
+def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the pairs (first half, second half) of x [..., C]."""
+    cos, sin = rotation
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1).to(x.dtype)
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoids of a time gap in seconds, projected to the token width: [...] -> [..., width]."""
+
+    def __init__(self, width: int, frequencies: int = 32) -> None:
+        super().__init__()
+        # Periods from 0.05 s (a 20 Hz gap turns once) to 16 s.
+        periods = torch.logspace(math.log10(0.05), math.log10(16.0), frequencies)
+        self.register_buffer("angular", 2 * math.pi / periods, persistent=False)
+        self.project = nn.Linear(2 * frequencies, width)
+
+    angular: Tensor
+
+    def forward(self, gap: Tensor) -> Tensor:
+        angle = gap.float()[..., None] * self.angular
+        return self.project(torch.cat([angle.sin(), angle.cos()], -1))
+
+
+def gaps(times: Tensor) -> Tensor:
+    """Seconds since the frame before, 0 for the first: [B, T] -> [B, T] float32."""
+    return F.pad(times[:, 1:] - times[:, :-1], (1, 0)).float()
+
+
+class Mlp(nn.Sequential):
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__(nn.Linear(width, width * ratio), nn.GELU(), nn.Linear(width * ratio, width))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over the second-last axis of x [..., N, D]."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [..., H, N, C]."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        return q.transpose(-2, -3), k.transpose(-2, -3), v.transpose(-2, -3)
+
+    def join(self, x: Tensor) -> Tensor:
+        """[..., H, N, C] -> [..., N, D]."""
+        return self.out(x.transpose(-2, -3).flatten(-2))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.join(attention(*self.split(x), mask))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block over x [..., N, D]."""
+
+    def __init__(self, width: int, heads: int, ratio: int) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = Mlp(width, ratio)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm_attention(x))
+        return x + self.mlp(self.norm_mlp(x))
+
+
+class TemporalCache:
+    """Keys and values of the last ``capacity`` frames of one block: a ring, so memory does not grow with a stream."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.keys: Tensor | None = None  # [B, S, H, capacity, C]
+        self.values: Tensor | None = None
+        self.count = 0
+
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Add one frame's [B, S, H, 1, C]; return all that are kept. Their order in the ring carries no meaning:
+        rotary keys hold their own time."""
+        if self.keys is None or self.values is None:
+            shape = (*key.shape[:-2], self.capacity, key.shape[-1])
+            self.keys, self.values = key.new_empty(shape), value.new_empty(shape)
+        slot = self.count % self.capacity
+        self.keys[..., slot, :] = key[..., 0, :]
+        self.values[..., slot, :] = value[..., 0, :]
+        self.count += 1
+        kept = min(self.count, self.capacity)
+        return self.keys[..., :kept, :], self.values[..., :kept, :]
+
+
+class SpatioTemporalBlock(nn.Module):
+    """Attention among the tokens of a frame, causal attention of each token over time, MLP.
+
+    With ``condition`` each of the three is scaled and shifted by a condition vector per frame (initially zero, so
+    that a fresh block does not depend on it).
+    """
+
+    def __init__(
+        self, width: int, heads: int, ratio: int, *, condition: bool = False, history: int | None = None
+    ) -> None:
+        super().__init__()
+        self.history = history
+        self.norm_spatial = nn.LayerNorm(width)
+        self.spatial = SelfAttention(width, heads)
+        self.norm_temporal = nn.LayerNorm(width)
+        self.temporal = SelfAttention(width, heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = Mlp(width, ratio)
+        self.modulation: nn.Linear | None = None
+        if condition:
+            self.modulation = nn.Linear(width, 6 * width)
+            nn.init.zeros_(self.modulation.weight)
+            nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self,
+        x: Tensor,  # [B, T, S, D]
+        rotation: tuple[Tensor, Tensor],  # cos, sin [B, T, C / 2]
+        condition: Tensor | None = None,  # [B, T, D]
+        cache: TemporalCache | None = None,  # with it T is 1 and earlier frames come from the ring
+    ) -> Tensor:
+        normed = [self.norm_spatial, self.norm_temporal, self.norm_mlp]
+        if self.modulation is not None and condition is not None:
+            scale, shift = self.modulation(F.silu(condition))[:, :, None].chunk(2, -1)
+            scales, shifts = scale.chunk(3, -1), shift.chunk(3, -1)
+        else:
+            scales = shifts = (None, None, None)
+
+        def norm(i: int, y: Tensor) -> Tensor:
+            y = normed[i](y)
+            s, b = scales[i], shifts[i]
+            return y if s is None or b is None else y * (1 + s) + b
+
+        x = x + self.spatial(norm(0, x))
+        x = x + self._over_time(norm(1, x), rotation, cache)
+        return x + self.mlp(norm(2, x))
+
+    def _over_time(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: TemporalCache | None) -> Tensor:
+        frames = x.shape[1]
+        if self.history == 1:
+            # A frame that attends to itself alone gets its own value back.
+            value = self.temporal.qkv(x).chunk(3, -1)[2]
+            return self.temporal.out(value)
+        q, k, v = self.temporal.split(x.transpose(1, 2))  # [B, S, H, T, C]
+        cos, sin = (r[:, None, None] for r in rotation)
+        q, k = rotate(q, (cos, sin)), rotate(k, (cos, sin))
+        mask = None
+        if cache is not None:
+            k, v = cache.append(k, v)
+        else:
+            step = torch.arange(frames, device=x.device)
+            age = step[:, None] - step[None]
+            mask = age >= 0
+            if self.history is not None:
+                mask &= age < self.history
+        return self.temporal.join(attention(q, k, v, mask)).transpose(1, 2)
