@@ -11,7 +11,7 @@ from lapose_core.drive import Drive
 from lapose_core.geometry import Array, relative, rotation_angle
 from lapose_core.inference.result import DriveAnalysis
 
-# A true step shorter than this has no direction and no scale worth comparing (the published protocol's figure).
+# A shorter true step has no direction and no scale worth comparing (the published protocol's figure).
 STANDSTILL_STEP = 0.1  # metres
 
 
@@ -21,9 +21,9 @@ class TransitionErrors:
 
     Attributes:
         rotation: [M-1] radians, angle between the predicted and the true relative rotation.
-        direction: [M-1] radians in [0, pi], angle between the predicted and the true translation as vectors (the
-            signed variant: driving backwards predicted as forwards is pi). NaN at standstill; pi where the model
-            predicts no motion at all on a moving car.
+        direction: [M-1] radians in [0, pi], angle between the predicted and the true translation as vectors
+            (the signed variant: driving backwards predicted as forwards is pi). NaN at standstill; pi where
+            the model predicts no motion at all on a moving car.
         scale_ratio: [M-1] predicted over true step length; NaN at standstill.
         valid: [M-1] bool: analysed, and the truth of both ends is known.
     """
@@ -45,7 +45,9 @@ def transition_errors(analysis: DriveAnalysis, drive: Drive | None = None) -> Tr
     truth, known = analysis.truth, analysis.truth_valid
     if drive is not None:
         if analysis.frames[-1] >= len(drive):
-            raise ValueError(f"{drive.path}: {len(drive)} frames, but the result reaches {analysis.frames[-1]}")
+            raise ValueError(
+                f"{drive.path}: {len(drive)} frames, but the result reaches frame {analysis.frames[-1]}"
+            )
         truth = None if drive.poses is None else drive.poses[analysis.frames]
         known = None if drive.pose_valid is None else drive.pose_valid[analysis.frames]
     nothing = np.full(len(analysis.done), np.nan)

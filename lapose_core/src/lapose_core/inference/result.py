@@ -56,7 +56,10 @@ def plan_windows(n_samples: int, window: int) -> list[int]:
         ValueError: where there are fewer than two samples, between which there is no motion.
     """
     if n_samples < 2:
-        raise ValueError(f"{n_samples} sample at this rate: motion needs two. Choose a higher rate or a longer log")
+        raise ValueError(
+            f"the log gives {n_samples} sample at this rate, and motion needs two: "
+            "choose a higher rate or a longer log"
+        )
     if n_samples <= window:
         return [0]
     last = n_samples - window
@@ -87,10 +90,10 @@ class DriveAnalysis:
         relative: [M-1, 4, 4] metric relative poses; identity where not done.
         latents: [M-1, A] float32; NaN where not done.
         fov: [M-1] radians; NaN where not done.
-        scale: [M-1] the metric scale in metres per transition of the windows about it; NaN where not done.
+        scale: [M-1] the metric scale of the windows about it, metres per transition; NaN where not done.
         cross_entropy: [M-1] nats per code of the forward model's prediction; NaN where not done.
-        translation_spread: [M-1] metres, weighted standard deviation between the overlapping windows' estimates
-            (0 where one window alone saw the transition); NaN where not done.
+        translation_spread: [M-1] metres, weighted standard deviation between the overlapping windows'
+            estimates (zero but for rounding where one window alone saw the transition); NaN where not done.
         rotation_spread: [M-1] radians, likewise.
         windows_done: indices of the merged windows.
         failed_windows: index -> why this window has no result.
@@ -175,6 +178,7 @@ class DriveAnalysis:
     def n_windows(self) -> int:
         return len(self.window_starts)
 
+    @property
     def window_length(self) -> int:
         """Samples in each window: ``window``, or all samples of a shorter drive."""
         return min(self.window, len(self.frames))
@@ -192,9 +196,8 @@ class DriveAnalysis:
     def pending(self) -> list[int]:
         """Indices of the windows not yet tried, in the order of the drive."""
         with self._lock:
-            return [
-                i for i in range(self.n_windows) if i not in self.windows_done and i not in self.failed_windows
-            ]
+            tried = self.windows_done | set(self.failed_windows)
+            return [i for i in range(self.n_windows) if i not in tried]
 
     def merge(self, window: WindowResult) -> None:
         """Blend one window into the result. A window that is already in it changes nothing.
@@ -210,7 +213,7 @@ class DriveAnalysis:
             for window in windows:
                 if window.index in self.windows_done:
                     continue
-                count = self.window_length() - 1
+                count = self.window_length - 1
                 self._check(window, count)
                 self._sums.add(window, centrality(count))
                 self.windows_done.add(window.index)
@@ -239,7 +242,9 @@ class DriveAnalysis:
         self.done[part] = blend.done
         self.relative[part] = blend.relative
         self.latents[part] = blend.latents
-        self.fov[part], self.scale[part], self.cross_entropy[part] = blend.fov, blend.scale, blend.cross_entropy
+        self.fov[part] = blend.fov
+        self.scale[part] = blend.scale
+        self.cross_entropy[part] = blend.cross_entropy
         self.translation_spread[part] = blend.translation_spread
         self.rotation_spread[part] = blend.rotation_spread
 
@@ -260,7 +265,7 @@ class DriveAnalysis:
         if sums.weight.shape != self.done.shape or sums.latents.shape != self.latents.shape:
             raise ValueError(f"{sums.latents.shape} stored latents, expected {self.latents.shape}")
         expected = np.zeros(len(self.done))
-        weights = centrality(self.window_length() - 1)
+        weights = centrality(self.window_length - 1)
         for index in sorted(done):
             start = self.window_starts[index]
             expected[start : start + len(weights)] += weights
@@ -336,9 +341,10 @@ class Blend:
 class BlendSums:
     """Weighted sums over windows, from which the blend follows: order does not matter, and adding may resume.
 
-    Rotations are averaged after Markley et al. (Averaging Quaternions, 2007): the mean is the eigenvector of the
-    largest eigenvalue of sum w q q^T. It takes q and -q for the same rotation, so no sign has to be chosen, and
-    1 - (that eigenvalue / sum w) is the weighted mean of sin^2 of half the angle to the mean: the spread.
+    Rotations are averaged after Markley et al. (Averaging Quaternions, 2007): the mean is the eigenvector of
+    the largest eigenvalue of sum w q q^T. It takes q and -q for the same rotation, so no sign has to be
+    chosen, and 1 - (that eigenvalue / sum w) is the weighted mean of sin^2 of half the angle to the mean,
+    which gives the spread.
     """
 
     weight: Array  # [n]
@@ -374,7 +380,8 @@ class BlendSums:
         self.weight[part] += weights
         self.translation[part] += weights[:, None] * translation
         self.translation_squared[part] += weights * (translation**2).sum(1)
-        self.quaternion_outer[part] += weights[:, None, None] * quaternion[:, :, None] * quaternion[:, None, :]
+        outer = quaternion[:, :, None] * quaternion[:, None, :]
+        self.quaternion_outer[part] += weights[:, None, None] * outer
         self.latents[part] += weights[:, None] * window.latents.astype(np.float64)
         self.fov[part] += weights * window.fov
         self.scale[part] += weights * window.scale
