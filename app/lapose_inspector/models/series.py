@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from lapose_core.drive import Drive
+from lapose_core.evaluation.regimes import TRANSITION_NAMES, transition_regimes
 from lapose_core.geometry import Array, relative, yaw
 from numpy.typing import NDArray
 
@@ -146,16 +147,16 @@ def regime_series(drive: Drive, frames: NDArray[np.int64]) -> Series:
     count = max(0, len(frames) - 1)
     if drive.poses is None or count == 0:
         return Series("regime", "Regime", "", np.full(count, np.nan))
-    poses, valid = drive.poses[frames], _both_valid(drive, frames)
-    dt = np.diff(drive.timestamps[frames])
-    step = relative(poses)
-    distance = np.linalg.norm(step[:, :3, 3], axis=1)
-    names = ("standstill", "reverse", "straight", "gentle", "medium", "sharp")
-    curvature = np.abs(yaw(step[:, :3, :3])) / np.maximum(distance, 1e-6)
-    values = 2.0 + np.digitize(curvature, [0.001, 0.01, 0.1])
-    values[step[:, 2, 3] < 0] = 1.0
-    values[distance / dt < 0.3] = 0.0
-    return Series("regime", "Regime", "", np.where(valid, values, np.nan), categories=names)
+    names = transition_regimes(drive.poses[frames], drive.timestamps[frames])
+    index = {name: float(i) for i, name in enumerate(TRANSITION_NAMES)}
+    values = np.array([index[str(name)] for name in names])
+    return Series(
+        "regime",
+        "Regime",
+        "",
+        np.where(_both_valid(drive, frames), values, np.nan),
+        categories=TRANSITION_NAMES,
+    )
 
 
 def _motion(step: Array, dt: Array) -> tuple[Array, Array]:

@@ -46,8 +46,8 @@ class FrameCache:
 class FrameLoader(QObject):
     """Frames of one drive, decoded in a thread of its own with its own frame source.
 
-    ``request`` from the GUI thread; ``frame_ready`` or ``failed`` comes back on the GUI thread, for the newest
-    request only: a frame that nobody waits for any more is not announced.
+    ``request`` from the GUI thread; ``frame_ready`` or ``failed`` comes back on the GUI thread, for the
+    newest request only: a frame that nobody waits for any more is not announced.
     """
 
     frame_ready = Signal(int, object)
@@ -100,7 +100,7 @@ class _DecodeThread(QThread):
         self._drive: Drive | None = None
         self._generation = 0
         self._request: int | None = None
-        self._stride = 0
+        self._stride, self._reopen = 0, False
         self._last: int | None = None
         self._stopping = False
 
@@ -108,7 +108,7 @@ class _DecodeThread(QThread):
         with self._condition:
             self._drive, self._generation = drive, generation
             self._request = self._last = None
-            self._stride = 0
+            self._stride, self._reopen = 0, True
             self._condition.notify()
 
     def request(self, index: int) -> None:
@@ -127,19 +127,17 @@ class _DecodeThread(QThread):
     def run(self) -> None:
         source: FrameSource | None = None
         cache = FrameCache()
-        current = 0
         while True:
             with self._condition:
-                self._condition.wait_for(
-                    lambda: self._stopping or self._request is not None or self._generation != current
-                )
+                self._condition.wait_for(self._has_work)
                 if self._stopping:
                     break
                 drive, generation = self._drive, self._generation
                 index, stride, self._request = self._request, self._stride, None
-            if generation != current:
+                reopen, self._reopen = self._reopen, False
+            if reopen:
                 _close(source)
-                source, cache, current = None, FrameCache(), generation
+                source, cache = None, FrameCache()
             if drive is None or index is None:
                 continue
             try:
@@ -155,6 +153,9 @@ class _DecodeThread(QThread):
             self.decoded.emit(generation, index, image)
             self._decode_ahead(source, drive, cache, index + stride if stride else None)
         _close(source)
+
+    def _has_work(self) -> bool:
+        return self._stopping or self._reopen or self._request is not None
 
     def _decode_ahead(
         self, source: FrameSource | None, drive: Drive, cache: FrameCache, index: int | None

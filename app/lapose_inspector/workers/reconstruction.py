@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class ReconstructionWorker(QObject):
     """Reconstructions of single transitions, on the inference thread, between the windows of an analysis.
 
-    ``request`` from the GUI thread; ``ready`` or ``failed`` comes back on the GUI thread, for the newest request
-    only.
+    ``request`` from the GUI thread; ``ready`` or ``failed`` comes back on the GUI thread, for the newest
+    request only.
     """
 
     ready = Signal(int, object)
@@ -29,7 +29,7 @@ class ReconstructionWorker(QObject):
         analysis.thread_.unreconstructable.connect(self._on_unreconstructable)
 
     def request(self, transition: int | None) -> None:
-        """Ask for ``transition`` of the drive under analysis; replaces an earlier request. None withdraws it."""
+        """Ask for ``transition`` of the drive under analysis; replaces an earlier one. None withdraws it."""
         self._wanted = transition
         self._analysis.thread_.request_reconstruction(transition)
 

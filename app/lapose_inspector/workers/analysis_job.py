@@ -1,0 +1,150 @@
+"""One drive under analysis on the inference thread: its windows, its reconstructions, its stored result."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lapose_core.drive import Drive, FrameSource
+
+if TYPE_CHECKING:
+    from lapose_core.inference.analysis import DriveAnalyzer
+    from lapose_core.inference.reconstruction import Reconstruction
+    from lapose_core.inference.result import DriveAnalysis, WindowResult
+    from lapose_core.inference.store import ResultStore
+    from lapose_core.model.lapose import LaPose
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+SAVE_INTERVAL = 15.0
+"""Seconds between two saves of a growing result: what a crash can lose."""
+IMAGES_KEPT = 128
+"""Preprocessed images kept for reconstructions; the next transition needs one new one."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A checkpoint in memory. Touched by the inference thread alone."""
+
+    model: LaPose
+    name: str
+    checkpoint_hash: str
+    device: str
+
+
+class AnalysisJob:
+    """Runs in the inference thread; every method is one short step, so that requests come in between.
+
+    Raises:
+        ValueError: where the drive has fewer than two samples at this rate.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, drive: Drive, rate: float, store: ResultStore, earlier: AnalysisJob | None
+    ) -> None:
+        from lapose_core.inference.analysis import DriveAnalyzer
+
+        self.drive, self.rate, self.loaded = drive, rate, loaded
+        self._store = store
+        self._run: Iterator[WindowResult] | None = None
+        self._source: FrameSource | None = None
+        self._images: OrderedDict[int, Tensor] = OrderedDict()
+        self._saved_at = time.monotonic()
+        stored: DriveAnalysis | None
+        if earlier is not None and earlier.is_for(loaded, drive, rate):
+            stored = earlier.analyzer.analysis
+        else:
+            stored = store.load(drive.fingerprint, loaded.checkpoint_hash, rate)
+
+        self.analyzer: DriveAnalyzer = DriveAnalyzer(
+            loaded.model,
+            drive,
+            rate,
+            checkpoint_hash=loaded.checkpoint_hash,
+            checkpoint_name=loaded.name,
+            analysis=stored,
+            batch=8 if loaded.device.startswith("cuda") else 1,
+        )
+
+    def is_for(self, loaded: LoadedModel, drive: Drive, rate: float) -> bool:
+        """Whether this job's results are those of that model on that drive."""
+        key = (loaded.checkpoint_hash, drive.fingerprint, rate)
+        return key == (self.loaded.checkpoint_hash, self.drive.fingerprint, self.rate)
+
+    @property
+    def running(self) -> bool:
+        return self._run is not None
+
+    def begin(self, frame: int) -> None:
+        """Go on from ``frame``; what is done already is not done again."""
+        self._run = None if self.analyzer.analysis.complete else self.analyzer.run(frame)
+
+    def step(self) -> None:
+        """Analyse one window (or batch), and save now and then.
+
+        Raises:
+            LogError: where the log's frames cannot be opened at all.
+        """
+        if self._run is None:
+            return
+        if next(self._run, None) is None:
+            self.pause()
+        elif time.monotonic() - self._saved_at > SAVE_INTERVAL:
+            self.save()
+
+    def pause(self) -> None:
+        """Stop and keep what there is."""
+        if self._run is not None:
+            self._run.close()  # type: ignore[attr-defined]
+            self._run = None
+            self.save()
+
+    def save(self) -> None:
+        """Store the result so far; a full disk costs the cache, not the analysis."""
+        self._saved_at = time.monotonic()
+        try:
+            self._store.save(self.analyzer.analysis)
+        except OSError as error:
+            log.warning("the result of %s cannot be stored: %s", self.drive.name, error)
+
+    def reconstruct(self, transition: int) -> Reconstruction:
+        """The forward model's view of ``transition``.
+
+        Raises:
+            LogError: where one of its frames cannot be read.
+            ValueError: where there is no such transition, or the model's output is not finite.
+        """
+        import torch
+        from lapose_core.inference.reconstruction import context, reconstruct
+
+        analysis = self.analyzer.analysis
+        if not 0 <= transition < len(analysis) - 1:
+            raise ValueError(f"there is no transition {transition} among {len(analysis)} samples")
+        samples = context(transition, analysis.window)
+        images = torch.stack([self._image(int(analysis.frames[s])) for s in samples])
+        times = torch.from_numpy(analysis.times[samples.start : samples.stop])
+        return reconstruct(self.loaded.model, images, times, len(samples) - 2)
+
+    def _image(self, frame: int) -> Tensor:
+        image = self._images.pop(frame, None)
+        if image is None:
+            # Not the analyzer's source: that one decodes forward, and a request elsewhere would make it seek.
+            self._source = self._source or self.drive.open_frames()
+            image = self.analyzer.preprocessor(self._source.read(frame))
+            while len(self._images) >= IMAGES_KEPT:
+                self._images.popitem(last=False)
+        self._images[frame] = image
+        return image
+
+    def close(self) -> None:
+        self.pause()
+        if self._source is not None:
+            with contextlib.suppress(OSError):
+                self._source.close()
+            self._source = None

@@ -1,0 +1,322 @@
+"""The one long-lived thread that runs torch: loading, analysis and reconstruction take turns on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapose_core.drive import Drive, LogError
+from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from lapose_inspector.models.session import ModelInfo
+from lapose_inspector.workers.analysis_job import AnalysisJob, LoadedModel
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_INTERVAL = 0.15
+"""Seconds between two snapshots of a growing result; panels redraw for each."""
+
+
+class AnalysisWorker(QObject):
+    """Whole-drive analysis in the background. All signals arrive on the GUI thread.
+
+    Results of a start that is no longer the newest are dropped.
+    """
+
+    model_ready = Signal(object)
+    """ModelInfo of the loaded checkpoint."""
+    model_failed = Signal(str, str)
+    """One line for the user, and details."""
+    prepared = Signal(object)
+    """The crop that the model sees of the drive just started."""
+    grown = Signal(object)
+    """A DriveAnalysis that nobody changes any more."""
+    finished = Signal(bool)
+    """The analysis stopped; whether it is complete."""
+    failed = Signal(str, str)
+    """The analysis cannot go on: one line, and details."""
+
+    def __init__(self, results: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.generation = 0
+        self.running = False
+        self.thread_ = InferenceThread(results)
+        self.thread_.loaded.connect(self._on_loaded)
+        self.thread_.unloadable.connect(self._on_unloadable)
+        self.thread_.prepared.connect(self._on_prepared)
+        self.thread_.grown.connect(self._on_grown)
+        self.thread_.ended.connect(self._on_ended)
+        self.thread_.broken.connect(self._on_broken)
+        self.thread_.start()
+
+    def load(self, checkpoint: Path) -> None:
+        """Load a checkpoint folder; ends a running analysis."""
+        self.generation += 1
+        self.running = False
+        self.thread_.request_load(checkpoint)
+
+    def start(self, drive: Drive, rate: float, frame: int) -> None:
+        """Analyse ``drive`` at ``rate`` Hz from ``frame`` on; a stored result is gone on with."""
+        self.generation += 1
+        self.running = True
+        self.thread_.request_analysis(_Start(self.generation, drive, rate, frame))
+
+    def seek(self, frame: int) -> None:
+        """Go on from ``frame``, because that is where the user looks now."""
+        self.thread_.request_seek(frame)
+
+    def cancel(self) -> None:
+        """Stop within one window, keeping what there is; ``finished`` follows."""
+        self.thread_.request_cancel()
+
+    def forget(self) -> None:
+        """Drop the drive: its frames are no longer read."""
+        self.generation += 1
+        self.running = False
+        self.thread_.request_analysis(None)
+
+    def close(self) -> None:
+        """End the thread, within one window; the result so far is stored."""
+        self.thread_.stop()
+
+    @Slot(object)
+    def _on_loaded(self, info: ModelInfo) -> None:
+        self.model_ready.emit(info)
+
+    @Slot(str, str)
+    def _on_unloadable(self, message: str, details: str) -> None:
+        self.model_failed.emit(message, details)
+
+    @Slot(int, object)
+    def _on_prepared(self, generation: int, crop: object) -> None:
+        if generation == self.generation:
+            self.prepared.emit(crop)
+
+    @Slot(int, object)
+    def _on_grown(self, generation: int, analysis: object) -> None:
+        if generation == self.generation:
+            self.grown.emit(analysis)
+
+    @Slot(int, bool)
+    def _on_ended(self, generation: int, complete: bool) -> None:
+        if generation == self.generation:
+            self.running = False
+            self.finished.emit(complete)
+
+    @Slot(int, str, str)
+    def _on_broken(self, generation: int, message: str, details: str) -> None:
+        if generation == self.generation:
+            self.running = False
+            self.failed.emit(message, details)
+
+
+@dataclass(frozen=True)
+class _Start:
+    generation: int
+    drive: Drive
+    rate: float
+    frame: int
+
+
+class InferenceThread(QThread):
+    """Serves, in this order: the end, a checkpoint, a start, a cancel, one reconstruction, one window.
+
+    A reconstruction is followed by a window where an analysis runs, so that neither starves the other.
+    """
+
+    loaded = Signal(object)
+    unloadable = Signal(str, str)
+    prepared = Signal(int, object)
+    grown = Signal(int, object)
+    ended = Signal(int, bool)
+    broken = Signal(int, str, str)
+    reconstructed = Signal(int, int, object)
+    unreconstructable = Signal(int, int, str)
+
+    def __init__(self, results: Path) -> None:
+        super().__init__()
+        self.setObjectName("inference")
+        self._results = results
+        self._condition = threading.Condition()
+        # Requests, written by the GUI thread under the condition and taken by this one.
+        self._load: Path | None = None
+        self._start: _Start | None = None
+        self._drop = False
+        self._seek: int | None = None
+        self._cancel = False
+        self._reconstruct: int | None = None
+        self._stopping = False
+        # Of this thread alone.
+        self._model: LoadedModel | None = None
+        self._job: AnalysisJob | None = None
+        self._generation = 0
+        self._window_due = False
+        self._sent_at = 0.0
+
+    def request_load(self, checkpoint: Path) -> None:
+        with self._condition:
+            self._load, self._start, self._drop = checkpoint, None, True
+            self._condition.notify()
+
+    def request_analysis(self, start: _Start | None) -> None:
+        with self._condition:
+            self._start, self._drop = start, start is None
+            self._cancel, self._seek, self._reconstruct = False, None, None
+            self._condition.notify()
+
+    def request_seek(self, frame: int) -> None:
+        with self._condition:
+            self._seek = frame
+            self._condition.notify()
+
+    def request_cancel(self) -> None:
+        with self._condition:
+            self._cancel = True
+            self._condition.notify()
+
+    def request_reconstruction(self, transition: int | None) -> None:
+        with self._condition:
+            self._reconstruct = transition
+            self._condition.notify()
+
+    def stop(self) -> None:
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        self.wait()
+
+    def run(self) -> None:
+        while self._serve():
+            pass
+        self._close_job()
+        self._model = None
+
+    def _serve(self) -> bool:
+        """Wait for the next thing to do and do it; False at the end."""
+        with self._condition:
+            self._condition.wait_for(self._has_work)
+            if self._stopping:
+                return False
+            load, self._load = self._load, None
+            start, self._start = self._start, None
+            drop, self._drop = self._drop, False
+            seek, self._seek = self._seek, None
+            cancel, self._cancel = self._cancel, False
+            job_runs = self._job is not None and self._job.running
+            transition = None
+            if self._reconstruct is not None and not (self._window_due and job_runs):
+                transition, self._reconstruct = self._reconstruct, None
+        if drop:
+            self._close_job()
+        if load is not None:
+            self._load_checkpoint(load)
+        if start is not None:
+            self._begin(start)
+        if seek is not None and self._job is not None:
+            self._job.analyzer.seek(seek)
+        if cancel and self._job is not None and self._job.running:
+            self._job.pause()
+            self._report(self._job)
+        elif transition is not None:
+            self._reconstruct_one(transition)
+            self._window_due = True
+        elif self._job is not None and self._job.running and start is None:
+            self._analyse_one(self._job)
+            self._window_due = False
+        return True
+
+    def _has_work(self) -> bool:
+        requests = self._load is not None or self._start is not None or self._drop or self._cancel
+        # A reconstruction needs a drive; until one is being analysed the request waits.
+        wanted = self._reconstruct is not None and self._job is not None
+        return self._stopping or requests or wanted or (self._job is not None and self._job.running)
+
+    def _load_checkpoint(self, path: Path) -> None:
+        try:
+            import torch
+            from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
+
+            # One core stays free for the window and for decoding.
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+            device = "cuda:0" if torch.cuda.is_available() else "cpu"
+            model = load_checkpoint(path, device=device)
+            name = model.config.name if path.name in ("", ".") else path.name
+            self._model = LoadedModel(model, name, checkpoint_hash(path), device)
+            size = (model.config.image_width, model.config.image_height)
+            parameters = sum(p.numel() for p in model.parameters())
+            info = ModelInfo(name, self._model.checkpoint_hash, device, parameters, model.config.window, size)
+        except Exception as error:  # anything a damaged checkpoint makes torch raise is the user's to read
+            self._model = None
+            log.warning("checkpoint %s: %s", path, error)
+            self.unloadable.emit(f"The checkpoint {path} cannot be loaded: {error}", traceback.format_exc())
+            return
+        self.loaded.emit(info)
+
+    def _begin(self, start: _Start) -> None:
+        from lapose_core.inference.store import ResultStore
+
+        self._generation = start.generation
+        earlier, self._job = self._job, None
+        if earlier is not None:
+            earlier.pause()
+        try:
+            if self._model is None:
+                raise ValueError("no checkpoint is loaded: choose one with Analyse > Checkpoint")
+            job = AnalysisJob(self._model, start.drive, start.rate, ResultStore(self._results), earlier)
+            if earlier is not None:
+                earlier.close()
+            self._job = job
+            job.begin(start.frame)
+            self.prepared.emit(start.generation, job.analyzer.preprocessor.crop)
+            self._report(job)
+        except Exception as error:
+            self._break(start.drive, error)
+
+    def _analyse_one(self, job: AnalysisJob) -> None:
+        try:
+            job.step()
+        except Exception as error:
+            self._break(job.drive, error)
+            return
+        if not job.running or time.monotonic() - self._sent_at > SNAPSHOT_INTERVAL:
+            self._report(job)
+
+    def _report(self, job: AnalysisJob) -> None:
+        """Send what there is, and the end where it has come."""
+        self._sent_at = time.monotonic()
+        self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
+        if not job.running:
+            self.ended.emit(self._generation, job.analyzer.analysis.complete)
+
+    def _reconstruct_one(self, transition: int) -> None:
+        assert self._job is not None
+        try:
+            result = self._job.reconstruct(transition)
+        except Exception as error:
+            expected = isinstance(error, LogError | ValueError)
+            if not expected:
+                log.exception("reconstruction of transition %d", transition)
+            message = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.unreconstructable.emit(self._generation, transition, message)
+            return
+        self.reconstructed.emit(self._generation, transition, result)
+
+    def _break(self, drive: Drive, error: Exception) -> None:
+        log.warning("analysis of %s: %s", drive.name, error)
+        details = traceback.format_exc()
+        self._close_job()
+        self.broken.emit(self._generation, f"The analysis of {drive.name} stopped: {error}", details)
+
+    def _close_job(self) -> None:
+        job, self._job = self._job, None
+        if job is None:
+            return
+        try:
+            job.close()
+        except Exception:
+            log.exception("closing the analysis of %s", job.drive.name)
