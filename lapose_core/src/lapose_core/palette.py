@@ -1,4 +1,6 @@
-"""The two colours of the whole program, safe for colour-blind eyes (Okabe and Ito, 2008, bluish green and vermillion)."""
+"""The two colours of the whole program, safe for colour-blind eyes (Okabe and Ito, 2008, bluish green and
+vermillion).
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +20,21 @@ def resamples(n: int, count: int = RESAMPLES, seed: int = 0) -> Iterator[NDArray
         yield rng.integers(0, n, n)
 
 
-def interval(values: Array, statistic: Callable[[Array], Array], *, seed: int = 0) -> tuple[float, float]:
+class Statistic(Protocol):
+    def __call__(self, values: Array, /, axis: int) -> Array:
+        """[R, N, ...] -> [R], reducing the clips' axis."""
+        ...
+
+
+def interval(values: Array, statistic: Statistic, *, seed: int = 0) -> tuple[float, float]:
     """95 % percentile interval of a statistic of per-clip ``values`` [N, ...] under resampling of the clips.
 
-    ``statistic`` takes [R, N, ...] and returns [R]. One clip alone has no interval: (NaN, NaN).
+    One clip alone has no interval: (NaN, NaN).
     """
     if len(values) < 2:
         return float("nan"), float("nan")
     index = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
-    drawn = statistic(values[index])
+    drawn = statistic(values[index], axis=1)
     drawn = drawn[np.isfinite(drawn)]
     if drawn.size == 0:
         return float("nan"), float("nan")

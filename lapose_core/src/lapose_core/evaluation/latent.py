@@ -16,7 +16,8 @@ class ProbeScore:
 
     Attributes:
         r2: coefficient of determination over all test transitions; negative when worse than the mean.
-        r2_ordinary: the same over the ordinary ones only (a few sharp turns own the plain one); NaN without any.
+        r2_ordinary: the same over the ordinary ones only (a few sharp turns own the plain one); NaN without
+            any.
         spearman: rank correlation over all test transitions; 0 for a constant prediction.
     """
 
@@ -36,10 +37,10 @@ def ridge_probe(
 ) -> ProbeScore:
     """Fit a ridge regression latent -> scalar on training drives and score it on held-out ones.
 
-    Latents [M, A], targets [M]. Features are standardised by the training set, so ``alpha`` is in units of one
-    transition's evidence. ``ordinary`` [M_test] marks the test transitions of ordinary driving
-    (:func:`lapose_core.evaluation.regimes.ordinary_transitions`); all of them without it. Rows with a value that is
-    not finite (transitions not analysed) are left out.
+    Latents [M, A], targets [M]. Features are standardised by the training set, so ``alpha`` is in units of
+    one transition's evidence. ``ordinary`` [M_test] marks the test transitions of ordinary driving
+    (:func:`lapose_core.evaluation.regimes.ordinary_transitions`); all of them without it. Rows with a value
+    that is not finite (transitions not analysed) are left out.
 
     Raises:
         ValueError: where shapes disagree, or fewer than two usable rows are left on either side.
@@ -61,15 +62,19 @@ def _usable(
     x, y = np.asarray(latents, dtype=np.float64), np.asarray(target, dtype=np.float64)
     mask = np.ones(len(y), bool) if ordinary is None else np.asarray(ordinary, dtype=bool)
     if x.ndim != 2 or y.shape != (len(x),) or mask.shape != y.shape:
-        raise ValueError(f"ridge_probe: {name} latents {x.shape}, target {y.shape}, ordinary {mask.shape} disagree")
+        raise ValueError(
+            f"ridge_probe: {name} latents {x.shape}, target {y.shape}, ordinary {mask.shape} disagree"
+        )
     finite = np.isfinite(x).all(1) & np.isfinite(y)
     if finite.sum() < 2:
-        raise ValueError(f"ridge_probe: {int(finite.sum())} usable {name} transitions; two or more are needed")
+        raise ValueError(
+            f"ridge_probe: {int(finite.sum())} usable {name} transitions; two or more are needed"
+        )
     return x[finite], y[finite], mask[finite]
 
 
 def r_squared(predicted: Array, truth: Array) -> float:
-    """1 - residual / total sum of squares of [M] against [M]; NaN below two values or for a constant truth."""
+    """1 - residual / total sum of squares of [M]; NaN below two values or for a constant truth."""
     if len(truth) < 2:
         return float("nan")
     total = ((truth - truth.mean()) ** 2).sum()
@@ -86,7 +91,7 @@ def ranks(values: Array) -> Array:
 
 
 def spearman(a: Array, b: Array) -> float:
-    """Rank correlation of [M] with [M], ties by mean rank; 0 where either is constant, NaN below two values."""
+    """Rank correlation of two [M], ties by mean rank; 0 where either is constant, NaN below two values."""
     if len(a) < 2:
         return float("nan")
     ra, rb = ranks(a) - (len(a) - 1) / 2, ranks(b) - (len(b) - 1) / 2
@@ -95,7 +100,7 @@ def spearman(a: Array, b: Array) -> float:
 
 
 def effective_rank(latents: NDArray) -> float:
-    """exp of the entropy of the normalised singular values of centred latents [M, A] (Roy and Vetterli, 2007).
+    """exp of the entropy of the centred latents' normalised singular values (Roy and Vetterli, 2007); [M, A].
 
     Between 1 (all variance along one direction) and A; 0 where the latents do not vary at all.
 
@@ -112,7 +117,7 @@ def effective_rank(latents: NDArray) -> float:
 
 
 def deviations(latents: NDArray) -> Array:
-    """Standard deviation of each dimension of latents [M, A] -> [A]. Raises ValueError as effective_rank does."""
+    """Standard deviation of each dimension, [M, A] -> [A]. Raises ValueError as effective_rank does."""
     return _finite_rows(latents, "deviations").std(0)
 
 

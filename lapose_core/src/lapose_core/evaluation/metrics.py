@@ -1,15 +1,17 @@
 """Pose and trajectory metrics of one clip, in float64.
 
-Poses are camera-to-world [N, 4, 4], OpenCV axes, metres; errors in degrees and metres. Nothing here depends on
-where the world's origin lies: moving the prediction, the truth or both by a rigid motion changes no figure.
+Poses are camera-to-world [N, 4, 4], OpenCV axes, metres; errors in degrees and metres. Nothing here depends
+on where the world's origin lies: moving the prediction, the truth or both by a rigid motion changes no
+figure.
 
 Two points of care:
 
-* The signed and the unsigned direction error differ by what they call right. The published feed-forward methods
-  compare *lines*, so driving backwards predicted as driving forwards scores full marks; the signed one compares
-  vectors.
-* The area under the accuracy curve is the mean of a cumulative histogram over whole-degree bins, as that published
-  code has it. Exponential errors of mean 1 degree give 0.884 at k = 5, the exact integral 0.802: never compare the two.
+* The signed and the unsigned direction error differ by what they call right. The published feed-forward
+  methods compare *lines*, so driving backwards predicted as driving forwards scores full marks; the signed
+  one compares vectors.
+* The area under the accuracy curve is the mean of a cumulative histogram over whole-degree bins, as that
+  published code has it. Exponential errors of mean 1 degree give 0.884 at k = 5, the exact integral 0.802:
+  never compare the two.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from lapose_core.geometry import Array, Similarity, invert, relative, rotation_a
 Alignment = Literal["raw", "se3", "sim3"]
 Magnitude = Literal["origin", "centroid", "step"]
 
-#: A clip whose true mean step is shorter has no direction to predict: it is left out of AUC, RRA/RTA and ATE-S.
+#: A clip whose true mean step is shorter has no direction to predict: it is left out of AUC, RRA/RTA and
+#: ATE-S.
 STANDSTILL_STEP = 0.1  # metres
 
 _NO_DIRECTION = 1e-6  # metres; at UTM coordinates float64 differences are noise of 1e-9
@@ -54,7 +57,8 @@ class PairwiseErrors:
 def direction_error(predicted: Array, truth: Array) -> Array:
     """Signed angle between translation vectors [..., 3] in degrees, in [0, 180] -> [...].
 
-    180 where either vector is zero (shorter than a micrometre): a motion whose direction was missed altogether.
+    180 where either vector is zero (shorter than a micrometre): a motion whose direction was missed
+    altogether.
     """
     cross = np.linalg.norm(np.cross(predicted, truth), axis=-1)
     dot = np.einsum("...i,...i->...", predicted, truth)
@@ -91,8 +95,8 @@ def pairwise_errors(predicted: Array, truth: Array) -> PairwiseErrors:
 def auc(errors: Array, k: int) -> float:
     """Area under the accuracy-threshold curve up to ``k`` degrees, 0 to 100, of errors [P] in degrees.
 
-    Histogram of the errors over the integer bin edges 0..k, divided by the number of errors (those beyond k and
-    those not finite count in the denominator only), and the mean of its cumulative sum.
+    Histogram of the errors over the integer bin edges 0..k, divided by the number of errors (those beyond k
+    and those not finite count in the denominator only), and the mean of its cumulative sum.
 
     Raises:
         ValueError: where there are no errors or k is not a positive whole number.
@@ -107,7 +111,7 @@ def auc(errors: Array, k: int) -> float:
 
 
 def accuracy(errors: Array, k: float) -> float:
-    """Share of errors [P] in degrees that lie below ``k``, 0 to 100 (RRA@k of rotations, RTA@k of directions)."""
+    """Share of errors [P] below ``k`` degrees, 0 to 100: RRA@k of rotations, RTA@k of directions."""
     errors = np.asarray(errors, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         return float(100.0 * np.mean(errors < k))
@@ -116,11 +120,12 @@ def accuracy(errors: Array, k: float) -> float:
 def align(predicted: Array, truth: Array, mode: Alignment) -> Similarity:
     """The similarity that brings a predicted trajectory [N, 4, 4] onto the true one.
 
-    ``raw`` puts the first predicted pose on the first true one and does nothing else; ``se3`` is the least-squares
-    rigid motion between the camera centres, ``sim3`` the one with scale (Umeyama, PAMI 1991).
+    ``raw`` puts the first predicted pose on the first true one and does nothing else; ``se3`` is the
+    least-squares rigid motion between the camera centres, ``sim3`` the one with scale (Umeyama, PAMI 1991).
 
-    On an exactly straight or standing path the centres leave the rotation about it open. It is then taken from the
-    cameras' axes, so that an aligned camera is not rolled for no reason; the residual of the centres is the same.
+    On an exactly straight or standing path the centres leave the rotation about it open. It is then taken
+    from the cameras' axes, so that an aligned camera is not rolled for no reason; the residual of the
+    centres is the same.
 
     Raises:
         ValueError: on an unknown mode, differing shapes or values that are not finite.
@@ -162,7 +167,8 @@ def _with_arms(poses: Array, centre: Array, arm: float) -> Array:
 def ate(predicted: Array, truth: Array, *, with_scale: bool = False) -> float:
     """Root mean square distance of the camera centres [N, 3] after a least-squares alignment, in their unit.
 
-    Umeyama without a rank check: an exactly straight path is a legal trajectory. NaN where a centre is not finite.
+    Umeyama without a rank check: an exactly straight path is a legal trajectory. NaN where a centre is not
+    finite.
     """
     if not (np.isfinite(predicted).all() and np.isfinite(truth).all()):
         return float("nan")
@@ -188,8 +194,8 @@ def magnitude(centres: Array, of: Magnitude) -> float:
 def ate_scaled(predicted: Array, truth: Array, of: Magnitude = "origin") -> float:
     """ATE-S of centres [N, 3]: each divided by its own :func:`magnitude`, then rigidly aligned; no unit.
 
-    A prediction that does not move stays a point, so it scores the spread of the truth. NaN where the truth itself
-    does not move.
+    A prediction that does not move stays a point, so it scores the spread of the truth. NaN where the truth
+    itself does not move.
     """
     size_p, size_t = magnitude(predicted, of), magnitude(truth, of)
     if not size_t > _NO_DIRECTION:
@@ -200,8 +206,9 @@ def ate_scaled(predicted: Array, truth: Array, of: Magnitude = "origin") -> floa
 def rpe_per_second(predicted: Array, truth: Array, times: Array) -> tuple[float, float]:
     """Relative pose error over one second: RMSE of translation in m/s and of rotation in degrees/s.
 
-    Trajectories [N, 4, 4] at ``times`` [N] seconds. The pairs are as many frames apart as come nearest to one second
-    (at least one, at most the clip), and the errors are divided by the seconds that really lie between them.
+    Trajectories [N, 4, 4] at ``times`` [N] seconds. The pairs are as many frames apart as come nearest to
+    one second (at least one, at most the clip), and the errors are divided by the seconds that really lie
+    between them.
     """
     times = np.asarray(times, dtype=np.float64)
     gap = int(np.clip(round(1.0 / float(np.median(np.diff(times)))), 1, len(times) - 1))
@@ -221,11 +228,13 @@ class ClipMetrics:
         counted: whether the clip moves enough for AUC, RRA/RTA, ATE-S and scale (those are NaN otherwise).
         finite: whether every value of the prediction was finite.
         auc5, auc30: unsigned direction; ``_signed`` the signed one.
-        rra5, rta5, rta5_signed: share of pairs whose rotation, direction, signed direction error is below 5 degrees.
+        rra5, rta5, rta5_signed: share of pairs whose rotation, direction, signed direction error is below 5
+            degrees.
         ate_m: metres, SE(3) aligned. ate_s, ate_s_centroid, ate_s_step: see :func:`ate_scaled`.
         scale_error: |mean predicted step / mean true step - 1|.
         rpe_translation, rpe_rotation: m/s and degrees/s, see :func:`rpe_per_second`; NaN without times.
-        fov_error: mean absolute error of the horizontal field of view in degrees; NaN where either is unknown.
+        fov_error: mean absolute error of the horizontal field of view in degrees; NaN where either is
+            unknown.
     """
 
     counted: bool
@@ -255,7 +264,7 @@ def clip_metrics(
     fov: Array | float | None = None,
     fov_truth: float | None = None,
 ) -> ClipMetrics:
-    """All figures of one clip: trajectories [N, 4, 4], N >= 2, ``times`` [N] seconds, fields of view in radians.
+    """All figures of one clip of N >= 2 poses [N, 4, 4] at ``times`` [N] seconds; fields of view in radians.
 
     Raises:
         ValueError: where the shapes differ, there are fewer than two frames, or the truth is not finite.
@@ -268,7 +277,8 @@ def clip_metrics(
     step_t = magnitude(centres_t, "step")
     finite = bool(np.isfinite(predicted).all())
     if not finite:
-        centres_p = np.full_like(centres_p, nan)  # one lost pose loses the trajectory; the pairs without it count
+        # One lost pose loses the trajectory, while the pairs without it still count.
+        centres_p = np.full_like(centres_p, nan)
     counted = step_t >= STANDSTILL_STEP
     figures: dict[str, float] = dict.fromkeys(
         ("auc5", "auc5_signed", "auc30", "auc30_signed", "rra5", "rta5", "rta5_signed"), nan
@@ -310,7 +320,8 @@ def _two_trajectories(predicted: Array, truth: Array) -> tuple[Array, Array]:
     truth = np.asarray(truth, dtype=np.float64)
     if predicted.shape != truth.shape or truth.ndim != 3 or truth.shape[1:] != (4, 4):
         raise ValueError(
-            f"prediction and truth must be two equal [N, 4, 4], got {list(predicted.shape)} and {list(truth.shape)}"
+            "prediction and truth must be two equal [N, 4, 4], "
+            f"got {list(predicted.shape)} and {list(truth.shape)}"
         )
     if len(truth) < 2:
         raise ValueError("a clip needs at least two frames")

@@ -1,9 +1,9 @@
 """Motion regimes: the kinds of driving that a single average hides.
 
-Curvature classes are those of the paper's ablation, on the arc-length mean of |curvature| (the heading change summed
-without sign, over the distance driven): straight below 0.001 1/m, gentle to 0.01, medium to 0.1, sharp above. Heading
-that changes while the car hardly moves enters the sum only with the distance it is divided by, so it cannot make a
-stop a sharp turn.
+Curvature classes are those of the paper's ablation, on the arc-length mean of |curvature| (the heading
+change summed without sign, over the distance driven): straight below 0.001 1/m, gentle to 0.01, medium to
+0.1, sharp above. Heading that changes while the car hardly moves enters the sum only with the distance it
+is divided by, so it cannot make a stop a sharp turn.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from lapose_core.geometry import Array, relative, yaw
 CURVATURE_EDGES = (0.001, 0.01, 0.1)  # 1/m
 CURVATURE_NAMES = ("straight", "gentle", "medium", "sharp")
 
-#: Mean |acceleration| along the path of a clip, m/s^2: comfortable driving stays below 1, hard braking lies above 3.
+#: Mean |acceleration| along the path of a clip, m/s^2: comfortable driving stays below 1, hard braking lies
+#: above 3.
 ACCELERATION_EDGES = (0.5, 1.5)
 ACCELERATION_NAMES = ("acceleration low", "acceleration mid", "acceleration high")
 
 #: Names of :func:`transition_regimes`, in the order the app shows them.
 TRANSITION_NAMES = ("standstill", "reverse", *CURVATURE_NAMES)
 
-#: The clip rule of 0.1 m a step, as a speed at the protocol's 2 Hz: a label that does not change with the rate.
+#: The clip rule of 0.1 m a step, as a speed at the protocol's 2 Hz: a label that does not change with the
+#: rate.
 STANDSTILL_SPEED = 0.2  # m/s
 
 _STILL = 0.02  # metres: below, a transition has no heading per distance
 
 
 def forward_steps(poses: Array) -> Array:
-    """Signed length in metres of each transition of poses [N, 4, 4] -> [N - 1], negative when driven backwards."""
+    """Signed length in metres of each transition, [N, 4, 4] -> [N - 1]; negative when driven backwards."""
     step = relative(poses)[:, :3, 3]
     return np.where(step[:, 2] < 0, -1.0, 1.0) * np.linalg.norm(step, axis=1)
 
@@ -49,7 +51,7 @@ def mean_curvature(poses: Array) -> float:
 
 
 def mean_acceleration(poses: Array, times: Array) -> float:
-    """Mean |change of speed| of poses [N, 4, 4] at ``times`` [N] seconds, in m/s^2; NaN below three frames."""
+    """Mean |change of speed| in m/s^2 of poses [N, 4, 4] at ``times`` [N]; NaN below three frames."""
     if len(poses) < 3:
         return float("nan")
     speed = forward_steps(poses) / np.diff(times)
@@ -57,9 +59,7 @@ def mean_acceleration(poses: Array, times: Array) -> float:
     return float(np.abs(np.diff(speed) / np.diff(middle)).mean())
 
 
-def clip_regimes(
-    poses: Array, times: Array, labels: Mapping[str, NDArray] | None = None
-) -> frozenset[str]:
+def clip_regimes(poses: Array, times: Array, labels: Mapping[str, NDArray] | None = None) -> frozenset[str]:
     """Every regime that a clip of true poses [N, 4, 4] at ``times`` [N] seconds belongs to.
 
     * ``standstill``: mean step below 0.1 m; such a clip has no curvature and no reverse.
@@ -67,8 +67,8 @@ def clip_regimes(
     * ``reverse``: at least half of the distance is driven backwards (in addition to the curvature).
     * one of ``acceleration low`` (< 0.5), ``mid``, ``high`` (> 1.5 m/s^2) by :func:`mean_acceleration`.
     * ``rate R Hz`` of the frames, from the median step in time.
-    * what the log says of its frames, from ``labels`` (name -> [N]): a true/false label where most frames have it
-      (``night``), a text label by its commonest value.
+    * what the log says of its frames, from ``labels`` (name -> [N]): a true/false label where most frames
+      have it (``night``), a text label by its commonest value.
 
     Raises:
         ValueError: where the lengths differ or there are fewer than two frames.
@@ -92,8 +92,8 @@ def clip_regimes(
 def transition_regimes(poses: Array, times: Array) -> NDArray[np.str_]:
     """One regime for each transition of poses [N, 4, 4] at ``times`` [N] seconds -> [N - 1] text.
 
-    ``standstill`` below 0.2 m/s, else ``reverse`` when driven backwards, else the class of the transition's own
-    |curvature|. The first that applies is the only one.
+    ``standstill`` below 0.2 m/s, else ``reverse`` when driven backwards, else the class of the transition's
+    own |curvature|. The first that applies is the only one.
 
     Raises:
         ValueError: where the lengths differ.
