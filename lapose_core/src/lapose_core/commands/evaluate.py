@@ -1,0 +1,126 @@
+"""``lapose evaluate``: the model's pose figures on logs with ground truth, beside constant-forward."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a checkpoint on logs with ground truth: AUC, ATE, scale, per motion regime.
+
+    Each log is cut into clips of the model's window, each estimated by itself. Constant-forward is scored
+    on the same clips, because a score says nothing until that baseline stands beside it.
+    """
+
+    logs: tyro.conf.Positional[tuple[Path, ...]]
+    """Logs with ground-truth poses."""
+
+    checkpoint: Path | None = None
+    """Checkpoint folder; by default LAPOSE_CHECKPOINT, else the bundled nano checkpoint."""
+
+    rate: float = 2.0
+    """Frames per second that the clips are sampled at."""
+
+    stride: int | None = None
+    """Samples between the beginnings of neighbouring clips; by default the window, so that none overlap."""
+
+    json: Path | None = None
+    """Write everything, clip by clip, to this file."""
+
+    poses: Path | None = None
+    """Pose file, TUM or KITTI, where it does not lie beside the (single) log."""
+
+    batch: int = 4
+    """Clips per step of the model."""
+
+    device: str = "cpu"
+    """Where the model runs, such as cpu or cuda:0."""
+
+    def run(self) -> int:
+        from lapose_core.evaluation.drives import cut_clips, predict_drive
+        from lapose_core.evaluation.evaluate import evaluate_clips, table
+        from lapose_core.export.files import write_text
+        from lapose_core.logs import open_log
+        from lapose_core.resources import default_checkpoint
+        from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
+        from tqdm import tqdm
+
+        if not self.logs:
+            raise ValueError("evaluate: name at least one log")
+        if self.poses is not None and len(self.logs) > 1:
+            raise ValueError("evaluate: --poses belongs to one log, but several are named")
+        drives = [open_log(log, poses=self.poses) for log in self.logs]
+        checkpoint = self.checkpoint or default_checkpoint()
+        model = load_checkpoint(checkpoint, device=self.device)
+
+        total = sum(len(cut_clips(d, self.rate, model.config.window, self.stride)) for d in drives)
+        with tqdm(total=total, unit="clip", disable=None) as bar:
+            found = [
+                predict_drive(
+                    model, drive, self.rate, stride=self.stride, batch=self.batch, progress=bar.update
+                )
+                for drive in drives
+            ]
+        clips = [clip for drive in found for clip in drive.clips]
+        if not clips:
+            reasons = [f"{d.path}: {r}" for d in found for r in d.unreadable.values()]
+            raise ValueError(
+                "no clip could be evaluated: "
+                + (reasons[0] if reasons else "none has known poses throughout")
+            )
+        evaluation = evaluate_clips(clips)
+
+        logs: list[dict[str, Any]] = [
+            {
+                "name": d.name,
+                "path": d.path,
+                "clips": len(d.clips),
+                "without_truth": d.without_truth,
+                "unreadable": d.unreadable,
+            }
+            for d in found
+        ]
+        document = evaluation.to_json(
+            {
+                "rate_hz": self.rate,
+                "window": model.config.window,
+                "stride": self.stride or model.config.window,
+                "checkpoint": checkpoint.resolve().name,
+                "checkpoint_hash": checkpoint_hash(checkpoint),
+                "clip_cutting": "each clip estimated by itself; windows are not blended",
+            }
+        )
+        document["logs"] = logs
+        document["excluded"] = {
+            "standstill": evaluation.overall.clips - evaluation.overall.counted,
+            "without_truth": sum(d.without_truth for d in found),
+            "unreadable": sum(len(d.unreadable) for d in found),
+        }
+        if self.json is not None:
+            write_text(self.json, json_module.dumps(document, indent=1, allow_nan=False) + "\n")
+        print(table(evaluation))
+        print(_footnote(document))
+        return 0
+
+
+def _footnote(document: dict[str, Any]) -> str:
+    settings, excluded = document["settings"], document["excluded"]
+    lines = [
+        f"{settings['checkpoint']} ({settings['checkpoint_hash']}), {settings['rate_hz']:g} Hz, clips of "
+        f"{settings['window']} frames, {settings['stride']} apart, from {len(document['logs'])} log(s)",
+        f"forward: {settings['forward_baseline']}. {settings['interval']}",
+        f"ATE: {settings['alignment']}; ATE-S magnitude: {settings['ate_s_magnitude']}",
+        f"left out of AUC, ATE-S and scale: {excluded['standstill']} standing clips. Left out altogether: "
+        f"{excluded['without_truth']} without truth, {excluded['unreadable']} unreadable",
+    ]
+    if document["non_finite"]:
+        lines.append(
+            f"{document['non_finite']} clips have predictions that are not finite: misses in AUC, no ATE"
+        )
+    return "\n".join(lines)
