@@ -74,7 +74,7 @@ class Export:
         valid = analysis.truth_valid
         if self.to == "kitti" and not valid.all():
             raise ValueError(
-                f"{self.result}: {int((~valid).sum())} of {len(valid)} samples have no true pose, and a KITTI "
+                f"{self.result}: {int((~valid).sum())} of {len(valid)} samples have no true pose and a KITTI "
                 "file has no times to tell which: export --to tum"
             )
         return (
