@@ -1,0 +1,209 @@
+"""Frame-exact random access and sequential decode of a video file, on top of its `VideoIndex`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from itertools import chain, takewhile
+from pathlib import Path
+from typing import Any
+
+import av.error
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from lapose_core.drive import Image, LogError
+from lapose_core.video_index import (
+    Packet,
+    VideoIndex,
+    build_index,
+    decode,
+    open_video,
+    packets,
+    reason,
+    signature,
+)
+
+_CACHE_BYTES = 256 << 20
+# Decoding a few packets too many is cheaper than a seek, which also empties the decoder's pipeline.
+_WORTH_A_SEEK = 32
+# A frame still absent when one this much later has left the decoder is missing, not late.
+_REORDER_LIMIT = 32
+# A frame that does not appear when decoding begins at its own key frame may need an older one (gradual
+# refresh): how many packets further back to try before it is called damaged.
+_FURTHER_BACK = (0, 64, 512, 4096)
+# Packets to look at after a seek for one that the index knows.
+_RECOGNISE = 500
+
+
+class VideoSource:
+    """`FrameSource` of a video file: ``read(i)`` is frame i of a plain sequential decode, in any order.
+
+    Frames passed on the way to the one asked for are kept, up to ``cache_bytes``, so stepping back through a
+    group of pictures decodes it once. They are kept as decoded (half the size of RGB), converted on demand.
+    Rotation metadata in quarter turns is applied.
+
+    Raises:
+        LogError: where the file is not a readable video or holds no decodable frame.
+    """
+
+    def __init__(self, path: Path, index: VideoIndex | None = None, cache_bytes: int = _CACHE_BYTES) -> None:
+        self.path = path
+        self.index = build_index(path) if index is None else index
+        self._cache: OrderedDict[int, Any] = OrderedDict()
+        self._cache_bytes = cache_bytes
+        self._cached_bytes = 0
+        self._reformatter = VideoReformatter()
+        self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
+        self._packets: Iterator[tuple[int, Packet]] = iter(())
+        self._fed = -1  # number of the last packet given to the decoder
+        self._last = -1  # highest frame passed since the last seek
+        self._floor = -1  # presentation position before which decoded pictures are not to be trusted
+        self._drained = False
+        self._container, self._stream = open_video(path)
+        self._begin(0, enumerate(packets(self._container, self._stream)))
+        try:
+            first = self._frame(0, keep=True)
+        except LogError:
+            self.close()
+            raise
+        self._coded_size = (first.width, first.height)
+        self._turns = round(first.rotation / 90) % 4
+        self.width, self.height = self._coded_size[::-1] if self._turns % 2 else self._coded_size
+
+    def __len__(self) -> int:
+        return len(self.index.packet)
+
+    @property
+    def description(self) -> str:
+        """Container and codec, such as ``mov, h264``."""
+        return f"{self._container.format.name.split(',')[0]}, {self._stream.codec_context.name}"
+
+    def read(self, index: int) -> Image:
+        """Frame ``index`` [H, W, 3] RGB uint8, exactly.
+
+        Raises:
+            LogError: where it cannot be decoded.
+            IndexError: where there is no such frame.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        return self._image(index, self._frame(index, keep=True))
+
+    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
+        """Frames start, start + step, ... before stop with their indices, in one pass that keeps none."""
+        if start < 0 or step < 1:
+            raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
+        for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
+            yield i, self._image(i, self._frame(i, keep=False))
+
+    def close(self) -> None:
+        """Free the decoder and the kept frames."""
+        self._cache.clear()
+        self._cached_bytes = 0
+        self._pending.clear()
+        self._container.close()
+
+    def _frame(self, i: int, keep: bool) -> Any:
+        if i in self._cache:
+            self._cache.move_to_end(i)
+            return self._cache[i]
+        start = self.index.start_before(int(self.index.packet[i]))
+        frame = None
+        if i > self._last and start <= self._fed + _WORTH_A_SEEK:
+            frame = self._decode_to(i, keep)
+        begins = (self.index.start_before(max(start - back, 0)) for back in _FURTHER_BACK)
+        for begin in dict.fromkeys(begins):
+            if frame is not None:
+                break
+            self._seek(begin)
+            frame = self._decode_to(i, keep)
+        if frame is None:
+            raise LogError(f"{self.path}: frame {i} cannot be decoded; the file is damaged there")
+        return frame
+
+    def _decode_to(self, i: int, keep: bool) -> Any | None:
+        while True:
+            while self._pending:
+                number, frame = self._pending.popleft()
+                self._last = max(self._last, number)
+                if keep:
+                    self._keep(number, frame)
+                if number == i:
+                    return frame
+                if number > i + _REORDER_LIMIT:
+                    return None
+            if self._drained:
+                return None
+            self._decode_next()
+
+    def _decode_next(self) -> None:
+        number, packet = next(self._packets, (-1, None))
+        if packet is None:
+            self._drained = True
+        else:
+            self._fed = number
+            packet.pts = number
+        for frame in decode(self._stream.codec_context, packet):
+            # Pictures shown before the start may lack their references: they are not the true ones.
+            if frame.pts is None or self.index.position[frame.pts] < self._floor:
+                continue
+            shown = int(self.index.frame[frame.pts])
+            if shown >= 0:
+                self._pending.append((shown, frame))
+
+    def _keep(self, number: int, frame: Any) -> None:
+        if number not in self._cache:
+            self._cached_bytes += _size(frame)
+        self._cache[number] = frame
+        self._cache.move_to_end(number)
+        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
+            self._cached_bytes -= _size(self._cache.popitem(last=False)[1])
+
+    def _seek(self, start: int) -> None:
+        """Make ``start`` the next packet: by the container's index if that proves right, else by counting."""
+        stamp = self.index.start_stamps[int(np.searchsorted(self.index.starts, start))]
+        if stamp is not None and self._seek_by_stamp(stamp, start):
+            return
+        self._container.close()
+        self._container, self._stream = open_video(self.path)
+        self._begin(start, enumerate(packets(self._container, self._stream)))
+
+    def _seek_by_stamp(self, stamp: int, start: int) -> bool:
+        try:
+            self._container.seek(stamp, stream=self._stream)
+        except (av.error.FFmpegError, ValueError):
+            return False
+        following = packets(self._container, self._stream)
+        for packet, _ in zip(following, range(_RECOGNISE), strict=False):
+            number = self.index.start_of.get(signature(packet))
+            if number is not None:
+                self._begin(start, enumerate(chain([packet], following), number))
+                return number <= start
+        return False
+
+    def _begin(self, start: int, numbered: Iterator[tuple[int, Packet]]) -> None:
+        following = ((number, packet) for number, packet in numbered if number >= start)
+        self._packets = takewhile(lambda item: item[0] < len(self.index.frame), following)
+        self._pending.clear()
+        self._fed = start - 1
+        self._last = -1
+        self._drained = False
+        self._floor = int(self.index.position[start]) if start > 0 else -1
+
+    def _image(self, i: int, frame: Any) -> Image:
+        if (frame.width, frame.height) != self._coded_size:
+            raise LogError(
+                f"{self.path}: frame {i} is {frame.width}x{frame.height} but the video began as "
+                f"{self._coded_size[0]}x{self._coded_size[1]}; split it where the size changes"
+            )
+        try:
+            rgb: Any = self._reformatter.reformat(frame, format="rgb24", threads=1)
+            image: Image = rgb.to_ndarray()
+        except (av.error.FFmpegError, ValueError) as error:
+            raise LogError(f"{self.path}: frame {i} cannot be turned into RGB ({reason(error)})") from error
+        return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+
+
+def _size(frame: Any) -> int:
+    return sum(plane.buffer_size for plane in frame.planes)
