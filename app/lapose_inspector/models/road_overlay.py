@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from lapose_core.drive import Drive, Intrinsics
@@ -24,6 +25,8 @@ ASSUMED_HEIGHT = 1.5
 """Camera height over the road in metres where the log does not say: between a car's dash and its roof."""
 HALF_WIDTH = 0.9
 """Half the width of the ribbon in metres: a passenger car's half-width."""
+ARROW_LENGTH = 2.0
+"""Length in metres of a heading chevron; shorter ones flatten into bars further off."""
 NEAR = 0.6
 """Distance in metres of the clipping plane before the camera; nearer road is below any picture."""
 
@@ -47,7 +50,7 @@ class RoadCamera:
 
 @dataclass(frozen=True)
 class FuturePath:
-    """The cameras from the cursor on: ``poses`` [n, 4, 4] seen from the cursor's camera, ``seconds`` [n] ahead."""
+    """Future cameras: ``poses`` [n, 4, 4] seen from the camera at the cursor, ``seconds`` [n] after it."""
 
     poses: Array
     seconds: Array
@@ -64,7 +67,7 @@ class FuturePath:
 
     @property
     def reversing(self) -> bool:
-        """Whether the path first leaves its start backwards (by more than the jitter of a standing camera)."""
+        """Whether the path first leaves its start backwards (by more than a standing camera jitters)."""
         ahead = self.poses[:, 2, 3]
         moved = np.abs(ahead) > 0.25
         return bool(moved.any() and ahead[int(np.argmax(moved))] < 0)
@@ -76,12 +79,12 @@ class RoadRibbon:
 
     Attributes:
         quads: convex polygons [k, 2] of the car-wide strip, clipped at the near plane, all wound alike.
-        centre: pieces [k, 2] of the line under the camera centres.
+        edges: pieces [k, 2] of the strip's two sides.
         arrows: heading chevrons, one for each whole second ahead: (second, [3, 2] left, tip, right).
     """
 
     quads: tuple[Array, ...]
-    centre: tuple[Array, ...]
+    edges: tuple[Array, ...]
     arrows: tuple[tuple[int, Array], ...]
 
 
@@ -161,7 +164,9 @@ def camera_height(drive: Drive) -> float | None:
     return float(number.group(1)) if number and 0.2 < float(number.group(1)) < 10 else None
 
 
-def road_camera(drive: Drive, crop: tuple[int, int, int, int] | None, fov: float, steps: Array) -> RoadCamera | None:
+def road_camera(
+    drive: Drive, crop: tuple[int, int, int, int] | None, fov: float, steps: Array
+) -> RoadCamera | None:
     """The camera to draw a drive's paths through.
 
     Args:
@@ -181,17 +186,17 @@ def road_camera(drive: Drive, crop: tuple[int, int, int, int] | None, fov: float
         focal = crop[2] / 2 / np.tan(fov / 2)
         intrinsics = Intrinsics(focal, focal, drive.width / 2, drive.height / 2, drive.width, drive.height)
         notes.append(
-            f"No intrinsics in this log: the model's predicted FoV ({np.degrees(fov):.0f}° across the crop) is used."
+            f"No intrinsics in this log: the model's predicted FoV is used, {np.degrees(fov):.0f}° wide."
         )
     height = camera_height(drive)
     if height is None:
         height = ASSUMED_HEIGHT
-        notes.append(f"The log does not state the camera's height: {ASSUMED_HEIGHT:g} m over the road is assumed.")
+        notes.append(f"The log does not state the camera's height: {height:g} m over the road is assumed.")
     return RoadCamera(intrinsics, height, downward(steps), tuple(notes))
 
 
 def project(intrinsics: Intrinsics, points: Array) -> Array:
-    """Pixels [n, 2] of points [n, 3] in camera axes, through the lens distortion; NaN where there is no image.
+    """Pixels [n, 2] of points [n, 3] in camera axes, through the lens distortion; NaN where they have none.
 
     Points nearer than ``NEAR`` along z have none, nor have points beyond the angle at which the distortion
     polynomial folds back, where it would put them inside the picture again. Distortion follows OpenCV's
@@ -229,33 +234,42 @@ def project(intrinsics: Intrinsics, points: Array) -> Array:
 
 def ribbon(path: FuturePath, camera: RoadCamera) -> RoadRibbon:
     """The path laid on the road and projected; empty where all of it lies behind the camera."""
-    left, middle, right = (_under(path.poses, camera, side) for side in (-HALF_WIDTH, 0.0, HALF_WIDTH))
+    left, right = (_under(path.poses, camera, side) for side in (-HALF_WIDTH, HALF_WIDTH))
     quads = []
     for i in range(len(path.poses) - 1):
         corners = clip_near(np.array([left[i], left[i + 1], right[i + 1], right[i]]))
         pixels = project(camera.intrinsics, corners)
         if len(pixels) >= 3 and np.isfinite(pixels).all():
             x, y = pixels.T
-            # A reversing stretch is wound the other way round, and two such quads would cancel where they lap.
+            # A reversing stretch is wound the other way, and two such quads would cancel where they lap.
             signed = float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
             if abs(signed) > 1e-6:
                 quads.append(pixels if signed > 0 else pixels[::-1])
-    pieces: list[list[Array]] = [[]]
-    for a, b in zip(middle[:-1], middle[1:], strict=True):
+    edges = (*_visible_pieces(left, camera), *_visible_pieces(right, camera))
+    return RoadRibbon(tuple(quads), edges, tuple(_arrows(path, camera)))
+
+
+def _visible_pieces(line: Array, camera: RoadCamera) -> Iterable[Array]:
+    """The projected pieces [k, 2] of a polyline [n, 3] that are before the camera."""
+    piece: list[Array] = []
+    for a, b in pairwise(line):
         segment = _clip_segment(a, b)
-        pixels = project(camera.intrinsics, segment) if segment is not None else np.full((1, 2), np.nan)
-        if not np.isfinite(pixels).all():
-            pieces.append([])
-        elif pieces[-1] and np.allclose(pieces[-1][-1], pixels[0]):
-            pieces[-1].append(pixels[1])
-        else:
-            pieces.append(list(pixels))
-    centre = tuple(np.array(piece) for piece in pieces if len(piece) > 1)
-    return RoadRibbon(tuple(quads), centre, tuple(_arrows(path, camera)))
+        pixels = project(camera.intrinsics, segment) if segment is not None else np.full((2, 2), np.nan)
+        joined = bool(piece) and np.allclose(piece[-1], pixels[0])
+        if piece and not joined:
+            yield np.array(piece)
+            piece = []
+        if np.isfinite(pixels).all():
+            piece = [*piece, pixels[1]] if joined else [pixels[0], pixels[1]]
+    if piece:
+        yield np.array(piece)
 
 
 def clip_near(polygon: Array) -> Array:
-    """The part of a convex polygon [k, 3] with z >= NEAR (Sutherland-Hodgman against one plane): [m, 3], m = 0 or >= 3."""
+    """The part of a convex polygon [k, 3] with z >= NEAR, [m, 3] with m = 0 or m >= 3.
+
+    Sutherland and Hodgman's algorithm against one plane.
+    """
     out: list[Array] = []
     for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         if a[2] >= NEAR:
@@ -273,7 +287,9 @@ def true_path(drive: Drive, frame: int, **limits: float) -> FuturePath | None:
     if run is None:
         return None
     start, stop = run
-    return future_path(drive.poses[start:stop], drive.timestamps[start:stop], float(drive.timestamps[frame]), **limits)
+    return future_path(
+        drive.poses[start:stop], drive.timestamps[start:stop], float(drive.timestamps[frame]), **limits
+    )
 
 
 def true_steps(drive: Drive, stride: int = 1) -> Array:
@@ -319,7 +335,7 @@ def _arrows(path: FuturePath, camera: RoadCamera) -> Iterable[tuple[int, Array]]
     for second in range(1, int(np.floor(path.seconds[-1] + 1e-6)) + 1):
         pose = interpolate_poses(path.poses, path.seconds, np.array([float(second)]))
         forward = np.cross([1.0, 0.0, 0.0], camera.down)
-        back = make_poses(pose[:, :3, :3], pose[:, :3, 3] - pose[:, :3, :3] @ forward * 1.2)
+        back = make_poses(pose[:, :3, :3], pose[:, :3, 3] - pose[:, :3, :3] @ forward * ARROW_LENGTH)
         corners = [_under(back, camera, -0.6)[0], _under(pose, camera, 0.0)[0], _under(back, camera, 0.6)[0]]
         pixels = project(camera.intrinsics, np.array(corners))
         if np.isfinite(pixels).all():
@@ -344,7 +360,7 @@ def _first_root(coefficients: list[float]) -> float:
 
 
 def _hermite(values: Array, times: Array, at: Array) -> Array:
-    """Cubic Hermite interpolation of values [n, 3] with finite-difference tangents at ``at`` [m] -> [m, 3]."""
+    """Values [n, 3] at times [n], interpolated to ``at`` [m] -> [m, 3] with finite-difference tangents."""
     tangent = np.gradient(values, times, axis=0)
     i = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
     h = (times[i + 1] - times[i])[:, None]

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 MAX_ZOOM = 24.0
 PIXELS_VISIBLE = 5.0
-"""From this many screen pixels per source pixel on, pixels are drawn as squares: who zooms so far looks at them."""
+"""From this many screen pixels per source pixel on, they are drawn as squares."""
 
 Layer = Callable[[QPainter, "ImageCanvas"], None]
 
@@ -151,12 +151,14 @@ class ImageCanvas(QWidget):
         key = (part.x(), part.y(), part.width(), part.height(), size.width(), size.height())
         if self._scaled is None or key != self._scaled_key:
             smooth = scale * ratio < PIXELS_VISIBLE
-            mode = Qt.TransformationMode.SmoothTransformation if smooth else Qt.TransformationMode.FastTransformation
+            how = Qt.TransformationMode
+            mode = how.SmoothTransformation if smooth else how.FastTransformation
             cut = image if part == image.rect() else image.copy(part)
             self._scaled = QPixmap.fromImage(cut.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, mode))
             self._scaled.setDevicePixelRatio(ratio)
             self._scaled_key = key
-        painter.drawPixmap(QPointF(round(target.left() * ratio) / ratio, round(target.top() * ratio) / ratio), self._scaled)
+        corner = QPointF(round(target.left() * ratio) / ratio, round(target.top() * ratio) / ratio)
+        painter.drawPixmap(corner, self._scaled)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if not self._interactive or self._image is None or not event.angleDelta().y():

@@ -1,4 +1,4 @@
-"""What is painted over the video: paths on the road, the model's crop, badges and labels that stay readable."""
+"""What is painted over the video: paths on the road, the model's crop, labels that stay readable."""
 
 from __future__ import annotations
 
@@ -9,35 +9,60 @@ from lapose_inspector.models.road_overlay import RoadRibbon
 from lapose_inspector.visuals.image import ImageCanvas
 
 PAD = 6.0
+EDGE = 1.7
+"""Width in pixels of a path's edges."""
 
 
-def draw_ribbon(painter: QPainter, canvas: ImageCanvas, ribbon: RoadRibbon, colour: str, *, dashed: bool) -> None:
-    """The car-wide strip, its centre line and one chevron per second ahead. Dashes tell truth from prediction
-    without relying on colour."""
+def draw_ribbon(
+    painter: QPainter, canvas: ImageCanvas, ribbon: RoadRibbon, colour: str, *, filled: bool, seconds: bool
+) -> None:
+    """The car-wide strip's edges and one heading chevron per second ahead.
+
+    The prediction is ``filled`` with solid edges, the truth is dashed edges alone: where the two agree both
+    stay visible, and colour is not all that tells them apart.
+    """
     painter.setClipRect(canvas.rect_of_image())
-    strip = QPainterPath()
-    strip.setFillRule(Qt.FillRule.WindingFill)
-    for quad in ribbon.quads:
-        strip.addPolygon(QPolygonF(canvas.to_widget(quad)))
-        strip.closeSubpath()
-    fill = QColor(colour)
-    fill.setAlphaF(0.30)
-    painter.fillPath(strip, fill)
-    for width, tone in ((3.6, QColor(0, 0, 0, 110)), (1.8, QColor(colour).lighter(115))):
-        pen = QPen(tone, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
-        if dashed:
-            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            pen.setDashPattern([6 * 1.8 / width, 4 * 1.8 / width])
+    if filled:
+        strip = QPainterPath()
+        strip.setFillRule(Qt.FillRule.WindingFill)
+        for quad in ribbon.quads:
+            strip.addPolygon(QPolygonF(canvas.to_widget(quad)))
+            strip.closeSubpath()
+        fill = QColor(colour)
+        fill.setAlphaF(0.30)
+        painter.fillPath(strip, fill)
+    edges = [QPolygonF(canvas.to_widget(piece)) for piece in ribbon.edges]
+    chevrons = [(second, QPolygonF(canvas.to_widget(corners))) for second, corners in ribbon.arrows]
+    for width, tone in ((EDGE + 1.6, QColor(0, 0, 0, 120)), (EDGE, QColor(colour).lighter(118))):
+        pen = QPen(tone, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
         painter.setPen(pen)
-        for piece in ribbon.centre:
-            painter.drawPolyline(QPolygonF(canvas.to_widget(piece)))
-        pen.setStyle(Qt.PenStyle.SolidLine)
-        painter.setPen(pen)
-        for _, corners in ribbon.arrows:
-            painter.drawPolyline(QPolygonF(canvas.to_widget(corners)))
+        for _, chevron in chevrons:
+            painter.drawPolyline(chevron)
+        if not filled:
+            pen.setDashPattern([7 / width, 5 / width])
+            painter.setPen(pen)
+        for edge in edges:
+            painter.drawPolyline(edge)
+    if seconds:
+        _label_seconds(painter, chevrons)
 
 
-def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: tuple[int, int, int, int], muted: str) -> None:
+def _label_seconds(painter: QPainter, chevrons: list[tuple[int, QPolygonF]]) -> None:
+    metrics = QFontMetricsF(painter.font())
+    last = float("inf")
+    for second, chevron in chevrons:
+        right = chevron.at(2)
+        if last - right.y() < metrics.height():
+            continue  # further seconds crowd towards the horizon
+        last = right.y()
+        at = QPointF(right.x() + 6, right.y() + metrics.ascent() / 2 - 2)
+        outline = QPainterPath()
+        outline.addText(at, painter.font(), f"{second} s")
+        painter.strokePath(outline, QPen(QColor(0, 0, 0, 150), 2.5))
+        painter.fillPath(outline, QColor("#ffffff"))
+
+
+def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: tuple[int, int, int, int]) -> None:
     """Shades what the model does not see and outlines what it does (left, top, width, height in pixels)."""
     whole = canvas.rect_of_image()
     left, top, width, height = crop

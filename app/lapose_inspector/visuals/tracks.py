@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from lapose_core.geometry import Array
@@ -10,7 +13,15 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
 from lapose_inspector.models.colours import ThemeColours
-from lapose_inspector.visuals.tracks_axis import TimeSpan, decimate, round_step, runs, time_step, time_text, value_range
+from lapose_inspector.visuals.tracks_axis import (
+    TimeSpan,
+    decimate,
+    runs,
+    time_step,
+    time_text,
+    value_range,
+    value_ticks,
+)
 
 AXIS = 22.0
 GUTTER = 168.0
@@ -20,7 +31,7 @@ RIGHT = 14.0
 
 @dataclass(frozen=True)
 class Line:
-    """Values [n] of one curve, and whether it is dashed (truth is, so that colour is not the only difference)."""
+    """Values [n] of one curve. Truth is dashed, so that not colour alone tells it apart."""
 
     values: Array
     colour: str
@@ -37,11 +48,12 @@ class Track:
     lines: tuple[Line, ...]
     signed: bool = False
     empty: str = ""
-    hint: str = ""
+    least: float = 1e-3
 
-    @property
+    @cached_property
     def limits(self) -> tuple[float, float]:
-        return value_range([line.values for line in self.lines], signed=self.signed)
+        """The values at the bottom and the top of the plot."""
+        return value_range([line.values for line in self.lines], signed=self.signed, least=self.least)
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ def small(font: QFont, factor: float = 0.86) -> QFont:
 def rows(height: float, count: int) -> list[tuple[float, float]]:
     """Top and height of each of ``count`` plots above the time axis, on whole pixels."""
     edges = np.round(np.linspace(1, height - AXIS, count + 1))
-    return [(float(a), float(b - a)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(float(a), float(b - a)) for a, b in pairwise(edges)]
 
 
 def paint_static(
@@ -133,6 +145,8 @@ def paint_cursor(
     plate.moveLeft(float(np.clip(x - plate.width() / 2, span.left - 30, size.width() - plate.width() - 2)))
     painter.setFont(small(font))
     painter.setPen(Qt.PenStyle.NoPen)
+    # Tick labels under the plate would show as stumps at its sides.
+    painter.fillRect(plate.adjusted(-30, 0, 30, 0), QColor(colours.panel))
     painter.setBrush(QColor(colours.cursor))
     painter.drawRoundedRect(plate, 4, 4)
     painter.setPen(QColor(colours.canvas))
@@ -169,16 +183,15 @@ def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, c
 
     painter.setFont(small(base, 0.8))
     text_height = QFontMetricsF(painter.font()).height()
-    step = round_step(high - low, max(int(inner.height() / (1.6 * text_height)), 2))
-    digits = max(-int(np.floor(np.log10(step) + 1e-9)), 0)
-    for tick in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step:
+    ticks, digits = value_ticks(low, high, max(int(inner.height() / (1.4 * text_height)), 1))
+    for tick in ticks:
         y = round(float(y_of(np.array(tick)))) + 0.5
         painter.setPen(QPen(QColor(colours.grid), 1, Qt.PenStyle.SolidLine))
         painter.drawLine(QPointF(box.left(), y), QPointF(box.right(), y))
         label = QRectF(box.left() - TICKS, y - text_height / 2, TICKS - 5, text_height)
         if label.top() >= box.top() - 2 and label.bottom() <= box.bottom() + 3:
             painter.setPen(QColor(colours.muted))
-            text = f"{tick + 0.0:.{digits}f}".replace("-", "−")
+            text = f"{tick:.{digits}f}".replace("-", "−")
             painter.drawText(label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
     painter.setFont(base)
     painter.save()
@@ -193,12 +206,20 @@ def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, c
     last = int(np.searchsorted(track.times, span.stop, side="right")) + 1
     x = span.x(track.times[first:last])
     for line in track.lines:
-        _paint_line(painter, inner, x, line, first, last, y_of, (low, high))
+        _paint_line(painter, inner, x, line, line.values[first:last], y_of, (low, high))
     painter.restore()
 
 
-def _paint_line(painter, inner, x, line, first, last, y_of, limits) -> None:  # type: ignore[no-untyped-def]
-    dx, dy = decimate(x, line.values[first:last], int(inner.width()))
+def _paint_line(
+    painter: QPainter,
+    inner: QRectF,
+    x: Array,
+    line: Line,
+    values: Array,
+    y_of: Callable[[Array], Array],
+    limits: tuple[float, float],
+) -> None:
+    dx, dy = decimate(x, values, int(inner.width()))
     width = 1.4
     colour = QColor(line.colour)
     pen = QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)

@@ -13,7 +13,7 @@ MIN_SPAN = 0.2
 
 @dataclass(frozen=True)
 class TimeSpan:
-    """The visible seconds [start, stop] within the drive's [0, total], drawn across ``width`` pixels from ``left``."""
+    """The visible seconds [start, stop] of a drive of ``total``, on ``width`` pixels from ``left``."""
 
     start: float
     stop: float
@@ -34,7 +34,7 @@ class TimeSpan:
         return self.start + (x - self.left) / self.width * self.length
 
     def zoomed(self, factor: float, about: float) -> TimeSpan:
-        """``factor`` times as long, the time ``about`` staying at its pixel unless an end of the drive is met."""
+        """``factor`` times as long; the time ``about`` keeps its pixel unless an end of the drive is met."""
         length = float(np.clip(self.length * factor, min(MIN_SPAN, self.total), self.total))
         share = (about - self.start) / self.length
         return self.placed(about - share * length, length)
@@ -46,27 +46,40 @@ class TimeSpan:
         return TimeSpan(start, start + length, self.total, self.left, self.width)
 
 
-def value_range(lines: list[Array], *, signed: bool) -> tuple[float, float]:
+def value_range(lines: list[Array], *, signed: bool, least: float = 1e-3) -> tuple[float, float]:
     """A range that shows the bulk of the values: percentiles 1 to 99 padded, zero included for magnitudes.
 
     The extremes are included too unless they would more than double the range; then the few values beyond
-    are for the painter to mark at the edge.
+    are for the painter to mark at the edge. The range reaches at least to ``least``, so that rounding noise
+    is not blown up into a signal.
     """
     known = np.concatenate([line[np.isfinite(line)] for line in lines]) if lines else np.empty(0)
     if not len(known):
-        return (-1.0, 1.0) if signed else (0.0, 1.0)
+        return (-least, least) if signed else (0.0, least)
     low, high = np.percentile(known, [1, 99])
-    least, most = float(known.min()), float(known.max())
-    span = max(high - low, 1e-9)
-    if most - least <= 2.0 * span:
-        low, high = least, most
+    smallest, largest = float(known.min()), float(known.max())
+    if largest - smallest <= 2.0 * max(high - low, 1e-9):
+        low, high = smallest, largest
     if signed:
-        reach = max(abs(low), abs(high), 1e-3)
+        reach = max(abs(low), abs(high), least)
         return -1.12 * reach, 1.12 * reach
     if low >= 0:
-        return 0.0, max(1.15 * high, 1e-3)
-    pad = max(0.1 * (high - low), 1e-3)
+        return 0.0, max(1.15 * high, least)
+    pad = max(0.1 * (high - low), least)
     return low - pad, high + pad
+
+
+def value_ticks(low: float, high: float, most: int) -> tuple[Array, int]:
+    """Round values to label within a range that holds zero, at most ``most`` but at least one beside zero;
+    and the decimals they need."""
+    step = round_step(high - low, most)
+    reach = max(high, -low)
+    if step > reach:  # too coarse to say how large anything is: the largest round value instead
+        power = 10.0 ** np.floor(np.log10(reach))
+        step = float(next(m * power for m in (8, 6, 5, 4, 3, 2.5, 2, 1.5, 1) if m * power <= reach))
+    ticks = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0
+    digits = next(d for d in range(12) if abs(round(step, d) - step) < 1e-9 * step)
+    return ticks, digits
 
 
 def round_step(span: float, most: int) -> float:
@@ -87,6 +100,7 @@ def time_step(span: float, most: int) -> float:
 
 def time_text(seconds: float, step: float) -> str:
     """A tick's label with the digits its step needs: 4.5 s, 42 s, 3:05."""
+    seconds = max(seconds, 0.0) + 0.0  # the first tick may be minus zero
     if step >= 60 or seconds >= 600:
         minutes, rest = divmod(round(seconds), 60)
         return f"{minutes}:{rest:02d}"
@@ -95,7 +109,7 @@ def time_text(seconds: float, step: float) -> str:
 
 
 def decimate(x: Array, y: Array, columns: int) -> tuple[Array, Array]:
-    """Points for drawing y [n] over increasing pixel positions x [n]: two per pixel column, its least and most.
+    """Points for drawing y [n] over rising pixel positions x [n]: two per pixel column, its least and most.
 
     No peak is lost, whatever the zoom. Columns without a finite value yield NaN, which is a gap. Few points
     come back as they are.

@@ -1,0 +1,248 @@
+"""Speed, yaw rate and errors over the whole drive, on one time axis with the cursor."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from lapose_inspector.models.colours import PREDICTION, TRUTH
+from lapose_inspector.models.series import Series
+from lapose_inspector.models.session import Session
+from lapose_inspector.visuals.tracks import (
+    AXIS,
+    GUTTER,
+    RIGHT,
+    Line,
+    Readout,
+    Track,
+    paint_cursor,
+    paint_static,
+    small,
+)
+from lapose_inspector.visuals.tracks_axis import TimeSpan
+
+SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error")
+ERRORS = ("rotation error", "direction error", "scale error")
+CLICK = 4.0
+"""Pixels the pointer may move between press and release of a click."""
+
+
+class TracksView(QWidget):
+    """Wheel zooms about the pointer, drag pans, double click fits; a click, or a drag on the axis, seeks."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._view: tuple[float, float] | None = None  # visible start and stop in seconds; None is all
+        self._tracks: tuple[Track, ...] = ()
+        self._static: QPixmap | None = None
+        self._press: QPointF | None = None
+        self._panned_from: float | None = None
+        self._scrubbing = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(320, 110)
+        self.setFont(small(self.font(), 0.92))
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setToolTip(
+            "Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub"
+        )
+        session.drive_changed.connect(self._on_drive)
+        session.analysis_changed.connect(self._on_series)
+        session.timeline.frame_changed.connect(self._on_cursor)
+        session.timeline.loop_changed.connect(self._on_loop)
+        session.display.theme_changed.connect(self._on_theme)
+        self._on_series()
+
+    def close_panel(self) -> None:
+        """Let go of the session."""
+        session = self._session
+        session.drive_changed.disconnect(self._on_drive)
+        session.analysis_changed.disconnect(self._on_series)
+        session.timeline.frame_changed.disconnect(self._on_cursor)
+        session.timeline.loop_changed.disconnect(self._on_loop)
+        session.display.theme_changed.disconnect(self._on_theme)
+        self._static = None
+
+    def sizeHint(self) -> QSize:
+        return QSize(1280, 230)
+
+    @property
+    def span(self) -> TimeSpan:
+        """The visible seconds and where they lie in the widget."""
+        timeline = self._session.timeline
+        total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames else 0.0, 1e-3)
+        start, stop = self._view or (0.0, total)
+        return TimeSpan(start, stop, total, GUTTER, max(self.width() - GUTTER - RIGHT, 1.0))
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What is plotted, from top to bottom."""
+        return self._tracks
+
+    def fit(self) -> None:
+        """Show the whole drive."""
+        self._set_view(None)
+
+    def _set_view(self, span: TimeSpan | None) -> None:
+        whole = span is None or span.length >= span.total * (1 - 1e-6)
+        self._view = None if whole or span is None else (span.start, span.stop)
+        self._redraw()
+
+    def _on_drive(self) -> None:
+        self._view = None
+        self._on_series()
+
+    def _on_series(self) -> None:
+        series = self._session.series
+        middle = 0.5 * (series.times[1:] + series.times[:-1]) if len(series) else np.empty(0)
+        self._tracks = tuple(
+            self._track(series.series[key], middle) for key in SHOWN if len(series) and key in series.series
+        )
+        self._redraw()
+
+    def _track(self, series: Series, middle: np.ndarray) -> Track:
+        session = self._session
+        lines = [Line(series.shown, PREDICTION)]
+        if series.shown_truth is not None:
+            lines.append(Line(series.shown_truth, TRUTH, dashed=True))
+        if series.key in ERRORS:
+            # An error is neither prediction nor truth: it gets the text's colour.
+            lines = [Line(series.shown, session.display.colours.text)]
+        has_truth = session.drive is not None and session.drive.poses is not None
+        if series.key in ERRORS and not has_truth:
+            empty = "needs ground truth, which this log does not have"
+        elif session.analysis is None or not session.analysis.done.any():
+            empty = "waiting for the first analysed window"
+        else:
+            empty = "no value here: no frame pair with truth that moves at least 0.1 m is analysed yet"
+        label = series.label.split(" (")[0]
+        least = 5 * 10.0**-series.digits  # finer than that, the values beside the name could not say either
+        return Track(label, series.unit, middle, tuple(lines), series.signed, empty, least)
+
+    def _on_cursor(self, frame: int) -> None:
+        span = self.span
+        seconds = self._session.timeline.time_of(frame)
+        if self._view is not None and self._press is None and not span.start <= seconds <= span.stop:
+            # The cursor left the picture: turn the page, leaving a little of what came before.
+            forwards = seconds > span.stop
+            self._set_view(span.placed(seconds - span.length * (0.1 if forwards else 0.9)))
+        self.update()
+
+    def _on_loop(self, _: object = None) -> None:
+        self._redraw()
+
+    def _on_theme(self, _: str = "") -> None:
+        self._on_series()
+
+    def _redraw(self) -> None:
+        self._static = None
+        self.update()
+
+    def _loop(self) -> tuple[float, float] | None:
+        timeline = self._session.timeline
+        if timeline.loop is None or not timeline.loop_enabled:
+            return None
+        return timeline.time_of(timeline.loop[0]), timeline.time_of(timeline.loop[1])
+
+    def _readouts(self) -> tuple[Readout, ...]:
+        session, out = self._session, []
+        for key in SHOWN:
+            series = session.series.series.get(key)
+            if series is None:
+                continue
+            at = session.transition
+            predicted = _number(series, series.shown, at)
+            if key in ERRORS:
+                out.append(Readout(((predicted, session.display.colours.text),)))
+            else:
+                true = "–" if series.shown_truth is None else _number(series, series.shown_truth, at)
+                out.append(Readout(((f"● {predicted}", PREDICTION), (f"◆ {true}", TRUTH))))
+        return tuple(out)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        session, colours = self._session, self._session.display.colours
+        painter = QPainter(self)
+        painter.setFont(self.font())
+        if not self._tracks:
+            painter.fillRect(self.rect(), colours.panel)
+            painter.setPen(colours.muted)
+            text = "Open a driving log to see speed, yaw rate and errors over time."
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
+            return
+        span = self.span
+        if self._static is None:
+            self._static = paint_static(
+                self.size(), self.devicePixelRatioF(), self.font(), colours, span, self._tracks, self._loop()
+            )
+        painter.drawPixmap(0, 0, self._static)
+        paint_cursor(
+            painter,
+            self.size(),
+            colours,
+            span,
+            self._tracks,
+            self._readouts(),
+            session.timeline.time,
+            session.timeline.frame,
+            session.transition,
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._static = None
+        super().resizeEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        span, turn = self.span, event.angleDelta()
+        if turn.y() and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._set_view(span.zoomed(0.8 ** (turn.y() / 120), span.seconds(event.position().x())))
+        else:
+            sideways = turn.x() or turn.y()
+            self._set_view(span.placed(span.start - sideways / 1200 * span.length))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        self._press = event.position()
+        self._panned_from = self.span.start
+        self._scrubbing = event.position().y() >= self.height() - AXIS
+        if self._scrubbing:
+            self._seek(event.position().x())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._press is None or self._panned_from is None:
+            return
+        moved = event.position().x() - self._press.x()
+        if self._scrubbing:
+            self._seek(event.position().x())
+        elif self._view is not None and abs(moved) > CLICK:
+            span = self.span
+            self._set_view(span.placed(self._panned_from - moved / span.width * span.length))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        press, self._press = self._press, None
+        if press is None or self._scrubbing or event.button() != Qt.MouseButton.LeftButton:
+            return
+        if (event.position() - press).manhattanLength() <= CLICK and event.position().x() >= GUTTER:
+            self._seek(event.position().x())
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.fit()
+
+    def _seek(self, x: float) -> None:
+        """Put the cursor on the frame nearest in time to the pixel: its line will stand there."""
+        timeline = self._session.timeline
+        if timeline.n_frames:
+            span = self.span
+            seconds = float(np.clip(span.seconds(x), span.start, span.stop)) + timeline.timestamps[0]
+            timeline.seek(int(np.argmin(np.abs(timeline.timestamps - seconds))))
+
+
+def _number(series: Series, shown: np.ndarray, at: int | None) -> str:
+    """The value without its unit, which stands beside the track's name; a dash where there is none."""
+    if at is None or not np.isfinite(shown[at]):
+        return "–"
+    sign = "+" if series.signed else ""
+    return f"{shown[at]:{sign}.{series.digits}f}".replace("-", "−")
