@@ -17,7 +17,8 @@ from lapose_core.drive import Drive, FrameSource, LogError
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis, WindowResult
-from lapose_core.model.lapose import LaPose, WindowEstimate
+from lapose_core.model.lapose import LaPose
+from lapose_core.model.tokenizer import FrameInputs
 
 
 class DriveAnalyzer:
@@ -166,13 +167,20 @@ class BatchEstimate:
 def estimate_windows(model: LaPose, images: Tensor, times: Tensor) -> BatchEstimate:
     """Poses, latents and forward cross-entropy of images [B, T, 3, H, W] in 0..1 taken at times [B, T] s.
 
-    Runs where the model is; on CUDA in bfloat16 autocast.
+    Runs where the model is; on CUDA its transformers in bfloat16. Frames
+    are encoded once for poses and prediction,
+    which ``LaPose.estimate`` and ``LaPose.predict_next`` one after the other would do twice.
     """
     device = next(model.parameters()).device
     images, times = images.to(device), times.to(device)
-    with torch.inference_mode(), precision(device):
-        estimate = model.estimate(images, times)
-        loss = forward_cross_entropy(model, images, times, estimate).mean(dim=(-1, -2))
+    with torch.inference_mode():
+        inputs = model.inputs(images)
+        with precision(device):
+            tokens, latents = model.actions(inputs, times)
+            logits = model.next_codes(tokens, inputs, times, latents)
+        # The head is small and its quaternions lose a tenth of a degree in bfloat16.
+        estimate = model.pose(latents.float(), times)
+        loss = code_cross_entropy(logits, true_codes(model, images, inputs)[:, 1:]).mean(dim=(-1, -2))
     rotation = _rotations(estimate.quaternion.double().cpu().numpy())
     translation = estimate.translation.double().cpu().numpy()
     return BatchEstimate(
@@ -184,10 +192,15 @@ def estimate_windows(model: LaPose, images: Tensor, times: Tensor) -> BatchEstim
     )
 
 
-def forward_cross_entropy(model: LaPose, images: Tensor, times: Tensor, estimate: WindowEstimate) -> Tensor:
-    """Nats per code [B, T-1, rows, cols] of the forward model's prediction of each next frame's codes."""
-    logits = model.predict_next(images, times, estimate.latents)
-    codes = model.vqvae.encode(images)[:, 1:]
+def true_codes(model: LaPose, images: Tensor, inputs: FrameInputs) -> Tensor:
+    """Codes [B, T, rows, cols] of images, from the codec features in ``inputs`` where it has them."""
+    if inputs.features is None:
+        return model.vqvae.encode(images)
+    return model.vqvae.quantise(inputs.features)
+
+
+def code_cross_entropy(logits: Tensor, codes: Tensor) -> Tensor:
+    """Nats per code [...] of logits [..., K] against codes [...]."""
     loss = cross_entropy(logits.float().flatten(0, -2), codes.flatten(), reduction="none")
     return loss.view(codes.shape)
 

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
-from lapose_core.inference.analysis import precision
+from lapose_core.inference.analysis import code_cross_entropy, precision
+from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.lapose import LaPose
+from lapose_core.model.tokenizer import FrameInputs
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,14 @@ def context(transition: int, window: int) -> range:
     return range(max(0, transition + 2 - window), transition + 2)
 
 
-def reconstruct(model: LaPose, images: Tensor, times: Tensor, transition: int) -> Reconstruction:
+def reconstruct(
+    model: LaPose, images: Tensor, times: Tensor, transition: int, latent: Tensor | None = None
+) -> Reconstruction:
     """Predict frame ``transition + 1`` of images [T, 3, H, W] in 0..1 taken at times [T] seconds.
+
+    The action is inferred from these images, or is ``latent`` [A] where a finished analysis already knows it.
+    Then a short context is enough: the frames that the forward model itself reads, and the one before them,
+    since a frame's tokens know how long ago that was (three frames for the nano model: t-1, t and t+1).
 
     Raises:
         ValueError: where the transition is not one of these frames', or the model's output is not finite.
@@ -62,18 +69,31 @@ def reconstruct(model: LaPose, images: Tensor, times: Tensor, transition: int) -
     if not 0 <= transition < len(images) - 1:
         raise ValueError(f"transition {transition} is not among those of {len(images)} frames")
     device = next(model.parameters()).device
-    batch, when = images[None].to(device), times[None].to(device)
-    with torch.inference_mode(), precision(device):
-        latents = model.estimate(batch, when).latents
-        codes = model.vqvae.encode(batch[:, transition + 1 : transition + 2])
-        logits = model.predict_next(batch, when, latents)[0, transition].float()
-        blind = model.predict_next(batch, when, torch.zeros_like(latents))[0, transition].float()
+    batch = images[None, : transition + 2].to(device)
+    when = times[None, : transition + 2].to(device)
+    with torch.inference_mode():
+        inputs = model.inputs(batch)
+        with precision(device):
+            tokens, latents = model.actions(inputs, when)
+            if latent is not None:
+                latents[0, -1] = latent.to(latents)
+            # What lies before the forward model's reach cannot change its answer, and costs most of the time.
+            reach = _reach(model.config, transition + 1)
+            features = inputs.features
+            if features is not None:
+                features = features[:, -1 - reach :].expand(2, -1, -1, -1, -1)
+            logits, blind = model.next_codes(
+                tokens[:, -1 - reach :].expand(2, -1, -1, -1),
+                FrameInputs(None, features, None),
+                when[:, -1 - reach :].expand(2, -1),
+                torch.cat([latents, torch.zeros_like(latents)])[:, -reach:],
+            )[:, -1].float()
         if not bool(torch.isfinite(logits).all()):
             raise ValueError("the forward model's output is not finite")
-        predicted = model.vqvae.decode(logits.argmax(-1)[None, None])[0, 0].float()
-        target = model.vqvae.decode(codes)[0, 0].float()
-        cells = cross_entropy(logits.flatten(0, 1), codes.flatten(), reduction="none").view(codes.shape[-2:])
-        without = cross_entropy(blind.flatten(0, 1), codes.flatten())
+        codes = model.vqvae.encode(batch[:, -1:])[0, 0]
+        predicted, target = model.vqvae.decode(torch.stack([logits.argmax(-1), codes])).float()
+        cells = code_cross_entropy(logits, codes)
+        without = code_cross_entropy(blind, codes).mean()
     return Reconstruction(
         current=_picture(images[transition]),
         predicted=_picture(predicted),
@@ -83,6 +103,13 @@ def reconstruct(model: LaPose, images: Tensor, times: Tensor, transition: int) -
         cell_cross_entropy=cells.double().cpu().numpy(),
         cross_entropy_without_action=float(without),
     )
+
+
+def _reach(config: LaPoseConfig, available: int) -> int:
+    """Frames up to t that the forward model's answer for t + 1 can depend on."""
+    if config.forward_history is None:
+        return available
+    return min(available, 1 + config.forward_depth * (config.forward_history - 1))
 
 
 def _picture(pixels: Tensor) -> Image:

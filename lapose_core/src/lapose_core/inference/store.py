@@ -182,7 +182,9 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 def _read_table(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path)
+        # Not pq.read_table, which would add columns from folders that are named like key=value.
+        with pq.ParquetFile(path) as file:
+            return file.read()
     except FileNotFoundError as error:
         raise StoreError(f"{path}: missing: the result is incomplete, analyse again") from error
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
-from lapose_core.inference.analysis import precision
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.model.lapose import LaPose
 
@@ -51,8 +49,7 @@ class LiveSession:
             ValueError: where the frame has another size than declared, or the model's output is not finite.
         """
         pixels = self._preprocessor(image).to(self._device)
-        with torch.inference_mode(), precision(self._device):
-            estimate = self._session.push(pixels, time)
+        estimate = self._session.push(pixels, time)
         before, self._last = self._last, frame_index
         if estimate is None or before is None:
             return None
