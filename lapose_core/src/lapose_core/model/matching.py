@@ -40,14 +40,14 @@ def match(current: Tensor, previous: Tensor, config: MatchingConfig) -> Tensor:
     reach_r, reach_c = config.search_rows, config.search_columns
     padded = F.pad(previous, (0, 0, reach_c, reach_c, reach_r, reach_r))
     span = 2 * reach_c + 1
-    strips = [
+    heights = 2 * reach_r + 1
+    full = current.new_empty(heights, n, rows, columns, columns + 2 * reach_c)
+    for dy in range(heights):
         # One matrix product per row: every position of the row against every column of the displaced row.
-        torch.matmul(current, padded[:, dy : dy + rows].transpose(-1, -2)) for dy in range(2 * reach_r + 1)
-    ]
-    full = torch.stack(strips, 3)  # [N, rows, columns, 2R+1, columns + 2C]
+        torch.matmul(current, padded[:, dy : dy + rows].transpose(-1, -2), out=full[dy])
     # Keep the band of columns within reach of each position, as a view: element (x, d) is full[x, x + d].
-    s = full.stride()
-    band = full.as_strided((n, rows, columns, 2 * reach_r + 1, span), (s[0], s[1], s[2] + s[4], s[3], s[4]))
+    d, *s, e = full.stride()
+    band = full.as_strided((n, rows, columns, heights, span), (s[0], s[1], s[2] + e, d, e))
     flat = band.reshape(n, rows, columns, -1)
     best, index = flat.max(-1)
     average = flat.mean(-1)

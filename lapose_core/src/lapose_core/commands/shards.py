@@ -1,0 +1,56 @@
+"""``lapose shards``: clips to train on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Cut training clips from driving logs, or render them from the synthetic world."""
+
+    out: Path
+    """Folder to write."""
+    logs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Logs to cut; without any, the synthetic world is rendered."""
+    clips: int = 1000
+    """Synthetic clips to render, each from a world of its own."""
+    seed: int = 0
+    """Seed of the first synthetic clip; the others follow it."""
+    frames: int = 16
+    """Frames of a clip."""
+    rate: float = 2.0
+    """Frame rate of clips cut from logs, in Hz (synthetic clips draw theirs from 1 to 10 Hz)."""
+    stride: int = 8
+    """Samples from one clip of a log to the next."""
+    size: tuple[int, int] = (240, 112)
+    """Width and height of the frames."""
+    workers: int = 0
+    """Rendering processes; 0 for one a core."""
+
+    def run(self) -> int:
+        from tqdm import tqdm
+
+        from lapose_core.logs import open_log
+        from lapose_core.training.shards import drive_clips, synthetic_clips, write_shards
+
+        if self.logs:
+            clips = (
+                clip
+                for log in self.logs
+                for clip in drive_clips(open_log(log), self.frames, self.size, self.rate, self.stride)
+            )
+            origin: dict = {"logs": [path.name for path in self.logs], "rate": self.rate}
+        else:
+            workers = self.workers or os.cpu_count() or 1
+            clips = synthetic_clips(self.clips, self.seed, self.frames, self.size, workers)
+            origin = {"synthetic": {"seed": self.seed, "clips": self.clips}}
+        with tqdm(total=None if self.logs else self.clips, desc="clips", mininterval=5) as bar:
+            count = write_shards(self.out, clips, origin, tick=bar.update)
+        print(f"{self.out}: {count} clips of {self.frames} frames, {self.size[0]}x{self.size[1]}")
+        return 0

@@ -1,0 +1,149 @@
+"""``lapose train vqvae | pretrain | posttrain``: the paper's stages, each into a checkpoint folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lapose_core.training.posttrain import Posttraining
+from lapose_core.training.pretrain import Pretraining
+from lapose_core.training.vqvae import VqVaeTraining
+
+if TYPE_CHECKING:
+    import torch
+
+    from lapose_core.model.config import LaPoseConfig
+    from lapose_core.model.lapose import LaPose
+    from lapose_core.training.cache import CachedClips
+
+Preset = Literal["nano", "paper", "paper-wide", "tiny"]
+
+
+def _preset(name: Preset) -> LaPoseConfig:
+    from lapose_core.model.config import nano, paper, tiny
+
+    return {"nano": nano, "paper": paper, "paper-wide": lambda: paper(None), "tiny": tiny}[name]()
+
+
+def _device(name: str) -> torch.device:
+    from lapose_core.device import choose_device
+
+    return choose_device(name)
+
+
+def _caches(
+    model: LaPose, data: Path, held_out: Path, folder: Path, device: torch.device
+) -> tuple[CachedClips, CachedClips]:
+    from lapose_core.training.cache import CachedClips
+    from lapose_core.training.shards import Shards
+
+    return tuple(CachedClips(Shards(path), model, folder, device) for path in (data, held_out))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Vqvae:
+    """Train the image codec whose codes the forward dynamics predicts."""
+
+    data: Path
+    """Shards to train on (lapose shards)."""
+    held_out: Path
+    """Shards to measure on."""
+    out: Path
+    """Checkpoint folder to write."""
+    preset: Preset = "nano"
+    training: VqVaeTraining = field(default_factory=VqVaeTraining)
+    device: str = "auto"
+    resume: bool = True
+    """Continue a run of this folder where its last checkpoint stopped."""
+
+    def run(self) -> int:
+        from lapose_core.training.shards import Shards
+        from lapose_core.training.vqvae import train_vqvae
+
+        train_vqvae(
+            _preset(self.preset), self.training, Shards(self.data), Shards(self.held_out), self.out,
+            _device(self.device), self.resume,
+        )  # fmt: skip
+        return 0
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Learn latent actions from video without labels, on a trained codec."""
+
+    codec: Path
+    """Checkpoint folder of `lapose train vqvae`."""
+    data: Path
+    held_out: Path
+    out: Path
+    preset: Preset = "nano"
+    training: Pretraining = field(default_factory=Pretraining)
+    cache: Path = Path("runs/cache")
+    """Folder for the inputs that do not change while the codec is frozen."""
+    device: str = "auto"
+    resume: bool = True
+
+    def run(self) -> int:
+        import torch
+
+        from lapose_core.model.lapose import LaPose
+        from lapose_core.training.checkpoints import CheckpointError, load_codec, read_config
+        from lapose_core.training.pretrain import pretrain
+
+        config = _preset(self.preset)
+        before, record = read_config(self.codec)
+        if before.vqvae != config.vqvae:
+            raise CheckpointError(f"{self.codec}: its codec is not the one the preset {self.preset} is built on")
+        torch.manual_seed(self.training.seed)
+        model = LaPose(config)
+        model.vqvae.load_state_dict(load_codec(self.codec).state_dict())
+        device = _device(self.device)
+        model.to(device)
+        data, held_out = _caches(model, self.data, self.held_out, self.cache, device)
+        record = {"vqvae": record.get("vqvae"), "data": data.shards.origin}
+        pretrain(model, self.training, data, held_out, self.out, record, self.resume)
+        return 0
+
+
+@dataclass(frozen=True)
+class Posttrain:
+    """Train the camera-pose head on latent actions, from labelled clips."""
+
+    pretrained: Path
+    """Checkpoint folder of `lapose train pretrain`."""
+    data: Path
+    held_out: Path
+    out: Path
+    training: Posttraining = field(default_factory=Posttraining)
+    cache: Path = Path("runs/cache")
+    device: str = "auto"
+    resume: bool = True
+
+    def run(self) -> int:
+        import torch
+
+        from lapose_core.evaluation.evaluate import table
+        from lapose_core.model.lapose import LaPose
+        from lapose_core.training.checkpoints import load_checkpoint, read_config, write_json
+        from lapose_core.training.posttrain import posttrain
+
+        config, before = read_config(self.pretrained)
+        model = load_checkpoint(self.pretrained)
+        torch.manual_seed(self.training.seed)
+        fresh = LaPose(config)
+        model.pose_head.load_state_dict(fresh.pose_head.state_dict())
+        if self.training.backbone == "scratch":
+            model.tokenizer.load_state_dict(fresh.tokenizer.state_dict())
+            model.inverse_dynamics.load_state_dict(fresh.inverse_dynamics.state_dict())
+        device = _device(self.device)
+        model.to(device)
+        data, held_out = _caches(model, self.data, self.held_out, self.cache, device)
+        record: dict[str, Any] = {k: v for k, v in before.items() if k != "posttrain"}
+        record["labels"] = data.shards.origin
+        evaluation = posttrain(model, self.training, data, held_out, self.out, record, self.resume)
+        settings = {"held_out": held_out.shards.origin, **dataclasses.asdict(self.training)}
+        write_json(self.out / "evaluation.json", evaluation.to_json(settings))
+        print(table(evaluation))
+        return 0

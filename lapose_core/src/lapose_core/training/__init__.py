@@ -1,0 +1,1 @@
+"""Training: shards of clips, the codec, latent-action pretraining, pose post-training, and their checkpoints."""

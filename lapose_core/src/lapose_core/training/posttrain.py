@@ -1,0 +1,180 @@
+"""Stage 2: a camera-pose head on latent actions, from few labels.
+
+With a frozen backbone (the default) the latents are computed once and the head trains on them alone, many steps a
+second. Fine-tuning and training from scratch, the two ablations, run the whole inverse model at every step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lapose_core import geometry
+from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips
+from lapose_core.model.lapose import LaPose
+from lapose_core.model.pose_head import PoseLossWeights, pose_loss
+from lapose_core.training.cache import CachedClips
+from lapose_core.training.checkpoints import save_checkpoint
+from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
+
+
+@dataclass(frozen=True)
+class Posttraining:
+    steps: int = 6000
+    batch: int = 128  # clips
+    rate: float = 1e-3
+    weight_decay: float = 0.05
+    backbone: Literal["frozen", "finetune", "scratch"] = "frozen"
+    latent_noise: float = 0.05  # standard deviation added to standardised latents, against overfitting few labels
+    labels: int = 0  # clips with labels that are used; 0 for all
+    evaluate_every: int = 1000
+    seed: int = 0
+    weights: PoseLossWeights = field(default_factory=PoseLossWeights)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """translation [N, T - 1, 3] metres, quaternion [N, T - 1, 4] xyzw, fov [N] radians, of relative poses."""
+
+    translation: Tensor
+    quaternion: Tensor
+    fov: Tensor
+
+    @staticmethod
+    def of(poses: Tensor, fov: Tensor) -> Labels:
+        """From camera-to-world poses [N, T, 4, 4] without NaN."""
+        relative = np.stack([geometry.relative(p) for p in poses.numpy()])
+        quaternion = geometry.quaternion_from_matrix(relative[..., :3, :3])
+        return Labels(
+            torch.from_numpy(relative[..., :3, 3]).float(), torch.from_numpy(quaternion).float(), fov.float()
+        )
+
+    def part(self, clips: np.ndarray, start: int, stop: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Labels of the transitions inside frames start..stop of the clips."""
+        index = torch.from_numpy(np.asarray(clips, dtype=np.int64))
+        steps = slice(start, stop - 1)
+        return (
+            self.translation[index, steps].to(device),
+            self.quaternion[index, steps].to(device),
+            self.fov[index].to(device),
+        )
+
+
+@torch.no_grad()
+def whole_clip_latents(model: LaPose, data: CachedClips, clips: np.ndarray, batch: int = 16) -> Tensor:
+    """Latents [N, T - 1, A] float32 of whole clips."""
+    count = min(data.shards.clip_shape[0], model.config.window)
+    parts = []
+    for start in range(0, len(clips), batch):
+        inputs, _, times = data.get(clips[start : start + batch], 0, count)
+        parts.append(model.actions(inputs, times)[1].float())
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def evaluate_latents(model: LaPose, latents: Tensor, data: CachedClips, clips: np.ndarray) -> Evaluation:
+    """Score the head on latents [N, T - 1, A] of the given clips, as ``lapose evaluate`` does."""
+    count = latents.shape[1] + 1
+    times = data.times[clips, :count]
+    estimate = model.pose(latents, times.to(latents.device))
+    translation = estimate.translation.double().cpu().numpy()
+    rotation = geometry.matrix_from_quaternion(estimate.quaternion.double().cpu().numpy())
+    relative = geometry.make_poses(rotation, translation)
+    scored = [
+        Clip(
+            geometry.accumulate(relative[i]),
+            data.poses[c, :count].numpy(),
+            times[i].numpy(),
+            fov=estimate.fov[i].double().cpu().numpy(),
+            fov_truth=float(data.fov[c]),
+        )
+        for i, c in enumerate(clips)
+    ]
+    return evaluate_clips(scored)
+
+
+def posttrain(
+    model: LaPose,
+    training: Posttraining,
+    data: CachedClips,
+    held_out: CachedClips,
+    out: Path,
+    record: dict[str, Any],
+    resume: bool = True,
+) -> Evaluation:
+    """Train the pose head (and the backbone, where asked); writes a checkpoint folder and returns its evaluation.
+
+    Raises:
+        ValueError: where no clip has ground truth.
+    """
+    device = data.device
+    labelled = torch.isfinite(data.poses).flatten(1).all(1).nonzero()[:, 0].numpy()
+    test = torch.isfinite(held_out.poses).flatten(1).all(1).nonzero()[:, 0].numpy()
+    if not len(labelled) or not len(test):
+        raise ValueError("post-training needs clips with ground-truth poses, to train on and to hold out")
+    if training.labels:
+        labelled = np.random.default_rng(training.seed).permutation(labelled)[: training.labels]
+    count = min(data.shards.clip_shape[0], model.config.window)
+    times = data.times[labelled, :count].to(device)
+    labels = Labels.of(data.poses[labelled, :count], data.fov[labelled])
+    frozen = training.backbone == "frozen"
+    model.eval()
+    latents = test_latents = torch.empty(0)
+    trained: list[torch.nn.Module] = [model.pose_head]
+    if frozen:
+        latents = whole_clip_latents(model, data, labelled)
+        test_latents = whole_clip_latents(model, held_out, test)
+        model.pose_head.latent_mean.copy_(latents.flatten(0, 1).mean(0))
+        model.pose_head.latent_scale.copy_(latents.flatten(0, 1).std(0).clamp_min(1e-6))
+    else:
+        trained += [model.tokenizer, model.inverse_dynamics]
+    parts = torch.nn.ModuleList(trained)
+    optimizer = optimiser([parts], training.weight_decay)
+    settings = {"model": model.config.to_dict(), **dataclasses.asdict(training)}
+    run = Run(out, "posttrain", settings, resume)
+    run.restore(parts, optimizer)
+
+    def step(number: int) -> tuple[Tensor, dict[str, float]]:
+        rng = batch_rng(training.seed, number)
+        rows = rng.integers(len(labelled), size=training.batch)
+        # Half of the steps see whole clips, the rest a part: a drive's first moments and short logs are such.
+        length = count if rng.random() < 0.5 else int(rng.integers(2, count + 1))
+        start = int(rng.integers(count - length + 1))
+        translation, quaternion, fov = labels.part(rows, start, start + length, device)
+        if frozen:
+            x = latents[rows, start : start + length - 1]
+            noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32)).to(device)
+            x = x + training.latent_noise * model.pose_head.latent_scale * noise
+            output = model.pose_head(x, times[rows, start : start + length])
+        else:
+            inputs, _, seconds = data.get(labelled[rows], start, start + length)
+            with autocast(device):
+                output = model.pose_head(model.actions(inputs, seconds)[1], seconds)
+        return pose_loss(output, translation, quaternion, fov, training.weights)
+
+    def score() -> Evaluation:
+        chosen = test_latents if frozen else whole_clip_latents(model, held_out, test)
+        return evaluate_latents(model, chosen, held_out, test)
+
+    def evaluate() -> dict[str, Any]:
+        found = score().to_json()
+        figures = {
+            "held_out_auc5_signed": found["model"]["auc5_signed"],
+            "forward_auc5_signed": found["forward"]["auc5_signed"],
+            "skill_auc5_signed": found["skill_auc5_signed"],
+            "scale_error": found["model"]["scale_error"],
+            "fov_error": found["model"].get("fov_error"),
+        }
+        stage = {**dataclasses.asdict(training), "step": run.step, **figures}
+        save_checkpoint(model, out, {**record, "posttrain": stage})
+        return figures
+
+    run.loop(parts, optimizer, Schedule(training.rate, training.steps), step, evaluate, training.evaluate_every)
+    model.eval()
+    return score()
