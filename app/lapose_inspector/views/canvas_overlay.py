@@ -1,0 +1,104 @@
+"""Readable text and legends over an OpenGL canvas, as ordinary widgets that let the mouse through."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from lapose_inspector.models.colours import ThemeColours
+
+Align = Qt.AlignmentFlag
+CORNERS = {
+    "top left": (0, 0, Align.AlignLeft | Align.AlignTop),
+    "top right": (0, 1, Align.AlignRight | Align.AlignTop),
+    "bottom left": (2, 0, Align.AlignLeft | Align.AlignBottom),
+    "bottom right": (2, 1, Align.AlignRight | Align.AlignBottom),
+}
+
+
+class CanvasOverlay(QWidget):
+    """A canvas with four corners for widgets, a message in its middle and a tooltip by the mouse."""
+
+    def __init__(self, canvas: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        stack = QGridLayout(self)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.addWidget(canvas, 0, 0)
+        self._pane = QWidget(self)
+        self._pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        stack.addWidget(self._pane, 0, 0)
+        self._grid = QGridLayout(self._pane)
+        self._grid.setContentsMargins(8, 6, 8, 6)
+        self._grid.setSpacing(4)
+        self._grid.setRowStretch(1, 1)
+        self._grid.setColumnStretch(0, 1)
+        self.message = QLabel(self._pane)
+        self.message.setObjectName("message")
+        self.message.setWordWrap(True)
+        self.message.setAlignment(Align.AlignCenter)
+        self.message.hide()
+        self._grid.addWidget(self.message, 1, 0, 1, 2)
+        self.tooltip = QLabel(self)
+        self.tooltip.setObjectName("tooltip")
+        self.tooltip.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.tooltip.hide()
+        self.setMinimumSize(160, 100)
+        self._pane.raise_()
+
+    def place(self, widget: QWidget, corner: str) -> None:
+        """Put a widget into one of CORNERS."""
+        row, column, align = CORNERS[corner]
+        widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self._grid.addWidget(widget, row, column, align)
+
+    def label(self, corner: str, name: str) -> QLabel:
+        """A text label in a corner."""
+        label = QLabel(self._pane)
+        label.setObjectName(name)
+        label.setTextFormat(Qt.TextFormat.RichText)
+        label.hide()
+        self.place(label, corner)
+        return label
+
+    def say(self, text: str) -> None:
+        """Show a message in the middle; empty hides it."""
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
+
+    def point_out(self, widget: QWidget, position: tuple[float, float]) -> None:
+        """Show a child widget beside a canvas position, inside the canvas."""
+        widget.adjustSize()
+        x, y = int(position[0]) + 14, int(position[1]) + 14
+        if x + widget.width() > self.width() - 4:
+            x = int(position[0]) - 14 - widget.width()
+        if y + widget.height() > self.height() - 4:
+            y = int(position[1]) - 14 - widget.height()
+        widget.move(QPoint(max(4, x), max(4, y)))
+        widget.show()
+        widget.raise_()
+
+    def set_theme(self, colours: ThemeColours) -> None:
+        # A stylesheet on the pane alone: one on this widget would cascade over the canvas's native colours.
+        chip = f"background: {_alpha(colours.canvas, 0.78)}; border-radius: 4px; padding: 2px 5px;"
+        self._pane.setStyleSheet(
+            f"QLabel {{ color: {colours.text}; {chip} }}"
+            f"QLabel#message {{ background: transparent; color: {colours.muted}; font-size: 14px; }}"
+        )
+        self.tooltip.setStyleSheet(
+            f"background: {colours.raised}; color: {colours.text}; border: 1px solid {colours.border};"
+            "border-radius: 4px; padding: 4px 6px;"
+        )
+
+
+def panel_layout(panel: QWidget) -> QVBoxLayout:
+    """A tool row over a canvas, without margins."""
+    layout = QVBoxLayout(panel)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    return layout
+
+
+def _alpha(colour: str, alpha: float) -> str:
+    value = colour.lstrip("#")
+    red, green, blue = (int(value[i : i + 2], 16) for i in (0, 2, 4))
+    return f"rgba({red}, {green}, {blue}, {alpha})"

@@ -1,0 +1,378 @@
+"""The 3D panel: true and predicted path, the cameras on them, and how the one was laid on the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import qtawesome
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from vispy import scene
+
+from lapose_inspector.models.colours import PREDICTION, TRUTH, series_colours
+from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS, COLOUR_BY
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
+from lapose_inspector.views.colour_legend import ColourLegend
+from lapose_inspector.views.trajectory_text import PositionErrors, metres, position_errors, summary
+from lapose_inspector.visuals.drive_scene import DriveScene, Hit
+from lapose_inspector.visuals.grid import spacing_text
+from lapose_inspector.workers.latest import LatestWorker, Stale
+
+FOLLOW_METRES = 26.0
+"""Height of the view around the car when the camera follows it."""
+INSETS = (24.0, 32.0, 24.0, 60.0)
+"""Pixels of the canvas left, above, right and below the fitted path: the text is there."""
+PLAIN = "prediction colour"
+
+
+class TrajectoryView(QWidget):
+    """Follows the session; a click on a path puts the timeline's cursor there."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._errors: PositionErrors | None = None
+        self._plain = True
+        self._touched = False
+        self._heading: float | None = None
+        self._pressed: tuple[float, float] | None = None
+        # Multisampling is what keeps thin lines whole; a driver without it simply gives none.
+        self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
+        self.scene = DriveScene(self.canvas.central_widget.add_view(), session.display.colours)
+        self._clouds = LatestWorker("point-cloud", self)
+        self._clouds.done.connect(self._on_cloud)
+        self._build()
+        self._connect()
+        self._on_theme_change()
+        self._on_drive_change()
+
+    # -- construction
+
+    def _build(self) -> None:
+        layout = panel_layout(self)
+        row = QFrame(self)
+        row.setObjectName("toolrow")
+        tools = QHBoxLayout(row)
+        tools.setContentsMargins(6, 3, 6, 3)
+        tools.setSpacing(4)
+        self.alignment_box = QComboBox(row)
+        for key in ALIGNMENTS:
+            self.alignment_box.addItem(ALIGNMENT_NAMES[key], key)
+        self.alignment_box.setToolTip(
+            "How the prediction is laid on the truth:\nSE(3) rotates and moves it, Sim(3) scales it too, "
+            "Raw puts only its first pose on the truth"
+        )
+        self.colour_box = QComboBox(row)
+        self.colour_box.addItem(PLAIN.capitalize(), PLAIN)
+        for key in COLOUR_BY:
+            self.colour_box.addItem(key.capitalize(), key)
+        self.colour_box.setToolTip("What colours the predicted path")
+        for text, box in (("Align", self.alignment_box), ("Path", self.colour_box)):
+            label = QLabel(text, row)
+            label.setBuddy(box)
+            tools.addWidget(label)
+            tools.addWidget(box)
+        tools.addStretch(1)
+        self.cloud_button = self._button(row, "mdi6.dots-hexagon", "Points of the frame at the cursor", True)
+        self.cloud_button.setChecked(True)
+        self.follow_button = self._button(row, "mdi6.car-back", "Follow the car (F)", True)
+        self.top_button = self._button(row, "mdi6.arrow-collapse-down", "View from above (T)", False)
+        self.fit_button = self._button(row, "mdi6.fit-to-page-outline", "Show the whole path (R)", False)
+        for button in (self.cloud_button, self.follow_button, self.top_button, self.fit_button):
+            tools.addWidget(button)
+        layout.addWidget(row)
+        self.overlay = CanvasOverlay(self.canvas.native, self)
+        self.legend = self.overlay.label("top left", "legend")
+        self.readout = self.overlay.label("bottom left", "readout")
+        self.grid_label = self.overlay.label("top right", "grid")
+        self.colour_legend = ColourLegend()
+        self.overlay.place(self.colour_legend, "bottom right")
+        layout.addWidget(self.overlay, 1)
+
+    def _button(self, parent: QWidget, icon: str, tip: str, checkable: bool) -> QToolButton:
+        button = QToolButton(parent)
+        button.setProperty("icon_name", icon)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setCheckable(checkable)
+        button.setAutoRaise(True)
+        button.setIconSize(QSize(18, 18))
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return button
+
+    def _connect(self) -> None:
+        session, display = self._session, self._session.display
+        self._links = [
+            (session.drive_changed, self._on_drive_change),
+            (session.analysis_changed, self._on_analysis_change),
+            (session.timeline.frame_changed, self._on_frame_change),
+            (display.alignment_changed, self._on_alignment_change),
+            (display.colour_by_changed, self._on_colour_by_change),
+            (display.follow_changed, self._on_follow_change),
+            (display.overlay_changed, self._on_overlay_change),
+            (display.theme_changed, self._on_theme_change),
+            (display.view_requested, self._on_view_request),
+        ]
+        for signal, slot in self._links:
+            signal.connect(slot)
+        self.alignment_box.activated.connect(self._choose_alignment)
+        self.colour_box.activated.connect(self._choose_colour)
+        self.follow_button.toggled.connect(self._choose_follow)
+        self.top_button.clicked.connect(self.top_view)
+        self.fit_button.clicked.connect(self.fit_view)
+        self.cloud_button.toggled.connect(self._update_cloud)
+        events = self.canvas.events
+        events.mouse_press.connect(self._on_press)
+        events.mouse_release.connect(self._on_release)
+        events.mouse_move.connect(self._on_move)
+        events.mouse_wheel.connect(self._on_wheel)
+        events.resize.connect(self._on_resize)
+        events.draw.connect(self._on_draw)
+
+    def close_panel(self) -> None:
+        """Let go of the session, the thread and the OpenGL canvas. Call once, before the widget goes."""
+        for signal, slot in self._links:
+            signal.disconnect(slot)
+        self._links = []
+        self._clouds.stop()
+        self.scene.camera.on_change = None
+        self.canvas.close()
+
+    # -- model to picture
+
+    def _on_drive_change(self) -> None:
+        drive = self._session.drive
+        self._touched = False
+        self._heading = None
+        self.cloud_button.setVisible(drive is not None and drive.point_cloud is not None)
+        self.scene.set_cloud(None, 0)
+        if drive is not None:
+            fov = drive.intrinsics.fov_x if drive.intrinsics is not None else np.radians(60.0)
+            self.scene.set_camera_shape(fov, drive.width / drive.height)
+        self._on_analysis_change()
+        self._update_cloud()
+
+    def _on_analysis_change(self) -> None:
+        session = self._session
+        predicted = session.predicted_segments()
+        self._errors = position_errors(predicted, session.drive)
+        self.scene.set_segments(session.true_segments(), predicted)
+        self._recolour()
+        self._on_frame_change(session.timeline.frame)
+        self._say()
+        if not self._touched and not session.display.follow:
+            self._fit()
+        self.canvas.update()
+
+    def _on_alignment_change(self) -> None:
+        self.alignment_box.setCurrentIndex(self.alignment_box.findData(self._session.display.alignment))
+        self._on_analysis_change()
+
+    def _on_frame_change(self, frame: int) -> None:
+        self.scene.move_cursor(frame)
+        if self._session.display.follow:
+            self._heading = self.scene.follow(frame, self._heading)
+        self._update_readout()
+        self._update_cloud()
+        self.canvas.update()
+
+    def _on_colour_by_change(self, key: str) -> None:
+        # An error is asked about to see where on the path it is; the other quantities are the map's business.
+        self._plain = not key.endswith("error")
+        self._recolour()
+
+    def _recolour(self) -> None:
+        display, series = self._session.display, self._session.series
+        shown = None if self._plain or display.colour_by not in series.series else series[display.colour_by]
+        self.scene.colour_prediction(None if shown is None else series_colours(shown, display.theme))
+        self.colour_legend.set_series(shown, display.colours, display.theme)
+        self.colour_box.setCurrentIndex(self.colour_box.findData(PLAIN if self._plain else display.colour_by))
+        self._update_legend(coloured=shown is not None)
+        self.canvas.update()
+
+    def _on_overlay_change(self, key: str, shown: bool) -> None:
+        if key == "grid":
+            self.scene.grid.shown = shown
+            self._say()
+        elif key == "frusta":
+            self.scene.show_frusta(shown)
+        elif key == "truth":
+            self.scene.show("truth", shown)
+        elif key == "prediction":
+            self.scene.show("prediction", shown)
+            self._recolour()
+        self._on_frame_change(self._session.timeline.frame)
+
+    def _on_theme_change(self) -> None:
+        colours = self._session.display.colours
+        self.canvas.bgcolor = colours.canvas
+        self.scene.set_theme(colours)
+        self.overlay.set_theme(colours)
+        for button in (self.cloud_button, self.follow_button, self.top_button, self.fit_button):
+            button.setIcon(
+                qtawesome.icon(button.property("icon_name"), color=colours.text, color_on=colours.accent)
+            )
+        self._recolour()
+
+    def _on_follow_change(self, follow: bool) -> None:
+        self.follow_button.setChecked(follow)
+        if not follow:
+            return
+        self._heading = self.scene.follow(self._session.timeline.frame, None)
+        camera = self.scene.camera
+        camera.elevation, camera.scale_factor = 24.0, FOLLOW_METRES
+        if self._heading is not None:
+            camera.azimuth = self._heading
+        self.canvas.update()
+
+    def _on_view_request(self, what: str) -> None:
+        if what == "top":
+            self.top_view()
+        elif what == "reset":
+            self.fit_view()
+
+    def top_view(self) -> None:
+        """Look straight down on the whole path."""
+        self._session.display.follow = False
+        self.scene.camera.fit(self.scene.points(), elevation=90.0, insets=INSETS)
+        self._touched = True
+        self.canvas.update()
+
+    def fit_view(self) -> None:
+        """Show the whole path from the usual angle, and keep doing so while it grows."""
+        self._session.display.follow = False
+        self._touched = False
+        self._fit()
+        self.canvas.update()
+
+    def _fit(self) -> None:
+        points = self.scene.points()
+        if len(points):
+            self.scene.camera.fit(points, elevation=38.0, insets=INSETS)
+
+    # -- text
+
+    def _say(self) -> None:
+        session = self._session
+        if session.drive is None:
+            self.overlay.say("Open a driving log to see its path here")
+        elif not session.true_segments() and not session.predicted_segments():
+            self.overlay.say("This log has no ground truth.<br>The predicted path appears as the model analyses it.")
+        else:
+            self.overlay.say("")
+        drawn = bool(session.true_segments() or session.predicted_segments())
+        self.grid_label.setVisible(drawn and session.display.overlay("grid"))
+
+    def _update_legend(self, *, coloured: bool) -> None:
+        session = self._session
+        shown = self.scene.shown
+        entries = []
+        if session.true_segments() and shown["truth"]:
+            entries.append(f'<span style="color:{TRUTH}">&#9644;</span> Ground truth')
+        if session.predicted_segments() and shown["prediction"]:
+            entries.append(
+                f'<span style="color:{PREDICTION}">&#9644;</span> Prediction'
+                + (f", coloured by {session.display.colour_by}" if coloured else "")
+            )
+        if session.drive is not None and not session.true_segments():
+            entries.append("no ground truth in this log")
+        self.legend.setText("&nbsp;&nbsp; ".join(entries))
+        self.legend.setVisible(bool(entries))
+
+    def _update_readout(self) -> None:
+        session = self._session
+        segments = session.predicted_segments()
+        lines = [session.alignment_text, summary(self._errors, segments, session.timeline.frame)]
+        if not segments and session.true_segments():
+            lines = ["no prediction yet: the model has not analysed this part"]
+        text = "<br>".join(line for line in lines if line)
+        self.readout.setText(text)
+        self.readout.setVisible(bool(text))
+
+    # -- mouse
+
+    def _on_press(self, event) -> None:  # type: ignore[no-untyped-def]
+        self._pressed = tuple(event.pos[:2]) if event.button == 1 else None
+
+    def _on_release(self, event) -> None:  # type: ignore[no-untyped-def]
+        pressed, self._pressed = self._pressed, None
+        if pressed is None or np.hypot(*(np.asarray(event.pos[:2]) - pressed)) > 4:
+            return
+        hit = self.scene.pick(tuple(event.pos[:2]))
+        if hit is not None:
+            self._session.timeline.seek(hit.frame)
+
+    def _on_move(self, event) -> None:  # type: ignore[no-untyped-def]
+        if event.is_dragging:
+            self._touched = True
+            self.overlay.tooltip.hide()
+            return
+        hit = self.scene.pick(tuple(event.pos[:2]))
+        self.canvas.native.setCursor(
+            Qt.CursorShape.PointingHandCursor if hit is not None else Qt.CursorShape.ArrowCursor
+        )
+        if hit is None:
+            self.overlay.tooltip.hide()
+            return
+        self.overlay.tooltip.setText(self._tooltip(hit))
+        self.overlay.point_out(self.overlay.tooltip, event.pos)
+
+    def _on_wheel(self, event) -> None:  # type: ignore[no-untyped-def]
+        self._touched = True
+
+    def leaveEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        self.overlay.tooltip.hide()
+        super().leaveEvent(event)
+
+    def _tooltip(self, hit: Hit) -> str:
+        timeline = self._session.timeline
+        name = "Ground truth" if hit.which == "truth" else "Prediction"
+        lines = [f"{name}, frame {hit.frame}, {timeline.time_of(hit.frame):.2f} s"]
+        error = self._errors.at(hit.frame) if self._errors is not None else None
+        if error is not None:
+            lines.append(f"position error {metres(error[0])}, rotation error {np.degrees(error[1]):.2f}°")
+        return "\n".join(lines)
+
+    def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
+        if not self._touched and not self._session.display.follow:
+            self._fit()
+
+    def _on_draw(self, event) -> None:  # type: ignore[no-untyped-def]
+        text = f"grid {spacing_text(self.scene.grid.spacing)}"
+        if text != self.grid_label.text():
+            self.grid_label.setText(text)
+
+    # -- point cloud
+
+    def _update_cloud(self) -> None:
+        session = self._session
+        drive, frame = session.drive, session.timeline.frame
+        if drive is None or drive.point_cloud is None or not self.cloud_button.isChecked():
+            self._clouds.cancel()
+            self.scene.set_cloud(None, frame)
+            return
+        read = drive.point_cloud
+
+        def job(stale: Stale) -> object:
+            return frame, read(frame)
+
+        self._clouds.submit(job)
+
+    def _on_cloud(self, result: tuple[int, np.ndarray | None]) -> None:
+        self.scene.set_cloud(result[1], result[0])
+        self.canvas.update()
+
+    # -- choices
+
+    def _choose_alignment(self, index: int) -> None:
+        self._session.display.alignment = self.alignment_box.itemData(index)
+
+    def _choose_colour(self, index: int) -> None:
+        key = self.colour_box.itemData(index)
+        if key != PLAIN:
+            self._session.display.colour_by = key
+        self._plain = key == PLAIN
+        self._recolour()
+
+    def _choose_follow(self, on: bool) -> None:
+        self._session.display.follow = on

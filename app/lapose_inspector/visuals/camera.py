@@ -1,0 +1,113 @@
+"""The 3D view's camera: turntable with middle-button pan, fit to points, and follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from lapose_core.geometry import Array
+from vispy.scene import TurntableCamera
+
+NEAREST, FARTHEST = 0.5, 200_000.0
+"""Limits of the zoom, metres across the view."""
+
+
+class DriveCamera(TurntableCamera):
+    """Left drag rotates, wheel or right drag zooms, middle or Shift+left drag pans."""
+
+    def __init__(self) -> None:
+        self.on_change: Callable[[], None] | None = None
+        """Called after the view has moved, turned or zoomed."""
+        super().__init__(fov=40.0, elevation=38.0, azimuth=0.0, scale_factor=100.0, center=(0.0, 0.0, 0.0))
+        self._pan_from: tuple[float, float, float] | None = None
+
+    def viewbox_mouse_event(self, event) -> None:  # type: ignore[no-untyped-def]
+        if event.type == "mouse_move" and event.press_event is not None and 3 in event.buttons:
+            self._pan(event)
+            event.handled = True
+            return
+        if event.type == "mouse_release":
+            self._pan_from = None
+        super().viewbox_mouse_event(event)
+        if not NEAREST <= self.scale_factor <= FARTHEST:
+            self.scale_factor = float(np.clip(self.scale_factor, NEAREST, FARTHEST))
+
+    def view_changed(self) -> None:
+        super().view_changed()
+        if self.on_change is not None:
+            self.on_change()
+
+    def fit(
+        self,
+        points: Array,
+        *,
+        azimuth: float | None = None,
+        elevation: float | None = None,
+        insets: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+    ) -> None:
+        """Show all scene points [N, 3]. Without an azimuth, take the one that shows them largest.
+
+        ``insets`` are pixels at the left, top, right and bottom edge to keep free, for text over the view.
+        """
+        if len(points) == 0:
+            return
+        points = np.asarray(points[:: max(1, len(points) // 600)], np.float64)
+        tilt = self.elevation if elevation is None else elevation
+        # Few candidates, and a turn away from "forward is up" must pay: it costs the reader orientation.
+        choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
+        fits = [self._fit_at(points, choice, tilt, insets) for choice in choices]
+        best = min(range(len(fits)), key=lambda i: fits[i][1] * (1 + 0.1 * abs(choices[i]) / 90))
+        centre, scale = fits[best]
+        self.elevation, self.azimuth = tilt, choices[best]
+        self.center = tuple(centre)
+        self.scale_factor = float(np.clip(scale, 8.0, FARTHEST))
+
+    def follow(self, position: Array, turn: float) -> None:
+        """Put ``position`` [3] in the middle and turn by ``turn`` degrees, keeping the user's own angle."""
+        self.center = tuple(float(v) for v in position)
+        self.azimuth += turn
+
+    def _fit_at(
+        self, points: Array, azimuth: float, elevation: float, insets: tuple[float, float, float, float]
+    ) -> tuple[Array, float]:
+        """Centre [3] and scale factor that show the points from a direction."""
+        az, el = np.radians(azimuth), np.radians(elevation)
+        right = np.array([np.cos(az), np.sin(az), 0.0])
+        forward = np.array([-np.sin(az) * np.cos(el), np.cos(az) * np.cos(el), -np.sin(el)])
+        up = np.cross(right, forward)
+        seen = points @ np.stack([right, up, forward]).T
+        width, height = self._viewbox.size if self._viewbox is not None else (1.0, 1.0)
+        width, height = max(float(width), 1.0), max(float(height), 1.0)
+        tan_y = np.tan(np.radians(self.fov) / 2)
+        tangent = np.array([tan_y * width / height, tan_y])
+        left, top, insets_right, bottom = insets
+        taken = np.array([(left + insets_right) / width, (top + bottom) / height]).clip(0.0, 0.6)
+        half = tangent * (1.0 - taken) * 0.94
+        # Where on the screen the middle of the free part is, as a tangent from the axis.
+        aim = tangent * np.array([(left - insets_right) / width, (bottom - top) / height]).clip(-0.6, 0.6)
+        middle = (seen.min(0) + seen.max(0)) / 2
+        distance = float(np.ptp(seen, axis=0).max()) + 1.0
+        for _ in range(12):
+            local = seen - middle
+            depth = np.maximum(local[:, 2] + distance, 0.05 * distance)
+            sides = local[:, :2] / depth[:, None]
+            middle[:2] += ((sides.min(0) + sides.max(0)) / 2 - aim) * distance
+            local = seen - middle
+            depth = np.maximum(local[:, 2] + distance, 0.05 * distance)
+            need = (np.abs(local[:, :2] - aim * depth[:, None]) / half).max(axis=1) - local[:, 2]
+            distance = max(float(need.max()), 1.0)
+        scale = distance * 2 * tan_y * (1.0 if width > height else width / height)
+        return middle @ np.stack([right, up, forward]), scale
+
+    def _pan(self, event) -> None:  # type: ignore[no-untyped-def]
+        if self._pan_from is None:
+            self._pan_from = tuple(self.center)
+        moved = (event.mouse_event.press_event.pos - event.mouse_event.pos)[:2]
+        metres = moved / max(min(self._viewbox.size), 1.0) * self.scale_factor
+        az, el = np.radians(self.azimuth), np.radians(self.elevation)
+        # Pan along the ground; the screen's vertical is foreshortened by the elevation.
+        x, y = metres[0], -metres[1] / max(abs(np.sin(el)), 0.25)
+        start = self._pan_from
+        self.center = (
+            start[0] + x * np.cos(az) - y * np.sin(az), start[1] + x * np.sin(az) + y * np.cos(az), start[2]
+        )  # fmt: skip

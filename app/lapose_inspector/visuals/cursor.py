@@ -1,0 +1,86 @@
+"""The camera at the cursor: a bold pyramid, moved by its transform alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from lapose_core.geometry import Array
+from numpy.typing import NDArray
+from vispy import scene
+from vispy.visuals.transforms import MatrixTransform
+
+from lapose_inspector.visuals.frusta import EDGES
+from lapose_inspector.visuals.ribbon import Ribbon
+
+
+class CursorCamera:
+    """A pyramid with a filled image plane. Its geometry is one metre deep and uploaded once per drive."""
+
+    def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
+        self._node = scene.Node(parent=parent)
+        self._node.transform = MatrixTransform()
+        self._node.visible = False
+        self._node.order = order  # vispy sorts siblings only, so the group carries the order
+        self._colour = colour
+        fill = colour.copy()
+        fill[3] = 0.28
+        unit = np.zeros((8, 3), np.float32)
+        faces = np.array([[1, 2, 3], [1, 3, 4], [5, 6, 7]], np.uint32)
+        self._faces = faces
+        self._fill = scene.Mesh(vertices=unit, faces=faces, color=fill, parent=self._node)
+        self._fill.set_gl_state("translucent", depth_test=False, cull_face=False)
+        self._line = Ribbon(2.4, parent=self._node)
+        self._line.set_segments(unit[EDGES], colour)
+        self._dot = scene.Markers(parent=self._node)
+        self._dot.set_data(np.zeros((1, 3), np.float32), size=9, face_color=colour, edge_width=0)
+        self._dot.set_gl_state("translucent", depth_test=False)
+        for i, visual in enumerate((self._fill, self._line, self._dot)):
+            visual.order = i
+        self._pose: Array | None = None
+        self._size = 1.0
+
+    @property
+    def pose(self) -> Array | None:
+        """The camera-to-scene pose [4, 4] that is drawn, or None."""
+        return self._pose
+
+    def set_shape(self, shape: NDArray[np.float32]) -> None:
+        """Take another camera's pyramid [8, 3], one metre deep."""
+        self._line.set_segments(shape[EDGES], self._colour)
+        self._fill.set_data(vertices=shape, faces=self._faces, color=self._fill.color)
+
+    def set_pose(self, pose: Array | None) -> None:
+        """Move to a camera-to-scene pose [4, 4]; None hides it."""
+        self._pose = pose
+        self._node.visible = pose is not None
+        self._place()
+
+    def set_size(self, size: float) -> None:
+        """Depth of the pyramid in metres."""
+        self._size = size
+        self._place()
+
+    def _place(self) -> None:
+        if self._pose is not None:
+            matrix = self._pose.copy()
+            matrix[:3, :3] *= self._size
+            self._node.transform.matrix = matrix.T  # vispy multiplies row vectors
+
+
+class Residual:
+    """The line from the true to the predicted camera at the cursor: the error one sees."""
+
+    def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
+        self._line = Ribbon(1.4, parent=parent)
+        self._line.order = order
+        self._line.visible = False
+        self._colour = colour
+
+    def set_ends(self, truth: Array | None, prediction: Array | None) -> None:
+        """Scene points [3] of both ends, or None where one does not exist."""
+        self._line.visible = truth is not None and prediction is not None
+        if truth is not None and prediction is not None:
+            self._line.set_segments(np.stack([truth, prediction])[None].astype(np.float32), self._colour)
+
+    def set_colour(self, colour: NDArray[np.float32]) -> None:
+        self._colour = colour
+        self._line.set_colours(colour)

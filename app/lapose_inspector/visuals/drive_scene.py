@@ -1,0 +1,232 @@
+"""The 3D scene of a drive: both paths, their cameras, the grid and the cursor; and what lies under the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from lapose_core.geometry import Array, interpolate_poses
+from numpy.typing import NDArray
+from vispy import scene
+
+from lapose_inspector.models.colours import PREDICTION, TRUTH, ThemeColours, rgba
+from lapose_inspector.models.session import PathSegment
+from lapose_inspector.visuals.camera import DriveCamera
+from lapose_inspector.visuals.cursor import CursorCamera, Residual
+from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
+from lapose_inspector.visuals.grid import GroundGrid
+from lapose_inspector.visuals.path import Path
+from lapose_inspector.visuals.points import PointCloud
+from lapose_inspector.visuals.space import SceneSpace, heading
+
+Which = Literal["truth", "prediction"]
+
+PICK_RADIUS = 12.0
+"""Pixels from the mouse within which a path is meant."""
+CURSOR_PIXELS, INTERVAL_PIXELS = 24.0, 10.0
+"""Depth of the pyramids on the screen at the middle of the view."""
+CLOUD_ALPHA = 0.35
+CAMERA_HEIGHT = 1.6
+"""Metres from the ground to a car's camera, for laying the grid under the path."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A path under the mouse: its nearest sample is drive frame ``frame``."""
+
+    which: Which
+    frame: int
+    pixels: float
+
+
+class DriveScene:
+    """Everything drawn in one ViewBox. Poses come in world coordinates; ``space`` maps them to the scene."""
+
+    def __init__(self, view: scene.ViewBox, colours: ThemeColours) -> None:
+        self._view = view
+        self.camera = DriveCamera()
+        view.camera = self.camera
+        self.space = SceneSpace.of(np.zeros((0, 4, 4)))
+        root = view.scene
+        self.grid = GroundGrid(root, rgba(colours.grid), order=0)
+        self.cloud = PointCloud(root, rgba(colours.muted, CLOUD_ALPHA), order=1)
+        self.paths: dict[Which, Path] = {
+            "truth": Path(root, rgba(TRUTH), width=3.0, order=4),
+            "prediction": Path(root, rgba(PREDICTION), width=3.0, order=5),
+        }
+        self.frusta: dict[Which, Frusta] = {
+            "truth": Frusta(root, rgba(TRUTH, 0.55), order=2),
+            "prediction": Frusta(root, rgba(PREDICTION, 0.55), order=3),
+        }
+        self.residual = Residual(root, rgba(colours.cursor, 0.8), order=6)
+        self.cursors: dict[Which, CursorCamera] = {
+            "truth": CursorCamera(root, rgba(TRUTH), order=7),
+            "prediction": CursorCamera(root, rgba(PREDICTION), order=8),
+        }
+        self.segments: dict[Which, list[PathSegment]] = {"truth": [], "prediction": []}
+        self.shown: dict[Which, bool] = {"truth": True, "prediction": True}
+        self._shape = pyramid(np.radians(60.0), 2.0)
+        self._frustum_size = 0.0
+        self._frusta_shown = True
+        self._ground = 0.0
+        self.camera.on_change = self.update_zoom
+
+    def set_camera_shape(self, fov_x: float, aspect: float) -> None:
+        """The drive's horizontal field of view in radians and its width over height."""
+        self._shape = pyramid(fov_x, aspect)
+        for cursor in self.cursors.values():
+            cursor.set_shape(self._shape)
+
+    def set_segments(self, truth: Sequence[PathSegment], prediction: Sequence[PathSegment]) -> None:
+        """Draw both paths, in world coordinates; either may be empty."""
+        self.segments = {"truth": list(truth), "prediction": list(prediction)}
+        anchor = self.segments["truth"] or self.segments["prediction"]
+        poses = np.concatenate([s.poses for s in anchor]) if anchor else np.zeros((0, 4, 4))
+        self.space = SceneSpace.of(poses)
+        for which in self.segments:
+            self._draw(which)
+        points = self.points()
+        self._ground = float(np.percentile(points[:, 2], 5)) - CAMERA_HEIGHT if len(points) else 0.0
+        self.update_zoom(force=True)
+
+    def show(self, which: Which, shown: bool) -> None:
+        """Show or hide one of the two paths with its cameras."""
+        self.shown[which] = shown
+        self._draw(which)
+        self.update_zoom(force=True)
+
+    def show_frusta(self, shown: bool) -> None:
+        self._frusta_shown = shown
+        self.update_zoom(force=True)
+
+    def colour_prediction(self, colours: NDArray[np.float32] | None) -> None:
+        """Colour the predicted path by transition [T, 4]; None gives it the prediction's own colour."""
+        plain = rgba(PREDICTION)
+        if colours is None or not self.segments["prediction"]:
+            self.paths["prediction"].set_colours(plain)
+            return
+        parts = []
+        for segment in self.segments["prediction"]:
+            index = segment.first + np.arange(len(segment.frames))
+            # The last sample of a stretch ends a transition but begins none.
+            index[-1] = max(index[-1] - 1, segment.first)
+            parts.append(colours[np.minimum(index, len(colours) - 1)])
+        self.paths["prediction"].set_colours(np.concatenate(parts))
+
+    def set_theme(self, colours: ThemeColours) -> None:
+        self.grid.set_colour(rgba(colours.grid))
+        self.cloud.set_colour(rgba(colours.muted, CLOUD_ALPHA))
+        self.residual.set_colour(rgba(colours.cursor, 0.8))
+
+    def move_cursor(self, frame: int) -> None:
+        """Put both cursor cameras where the paths are at a drive frame; hide them where they are not."""
+        for which, cursor in self.cursors.items():
+            cursor.set_pose(self.pose_at(which, frame) if self.shown[which] else None)
+        ends = [c.pose[:3, 3] if c.pose is not None else None for c in self.cursors.values()]
+        self.residual.set_ends(ends[0], ends[1])
+
+    def pose_at(self, which: Which, frame: int) -> Array | None:
+        """The camera-to-scene pose [4, 4] of a path at a drive frame, interpolated between samples."""
+        for segment in self.segments[which]:
+            if segment.frames[0] <= frame <= segment.frames[-1]:
+                i = min(int(np.searchsorted(segment.frames, frame, side="right")) - 1, len(segment.frames) - 2)
+                pair = slice(max(i, 0), max(i, 0) + 2)
+                at = np.array([frame], np.float64)
+                pose = interpolate_poses(segment.poses[pair], segment.frames[pair].astype(np.float64), at)
+                return self.space.poses(pose)[0]
+        return None
+
+    def set_cloud(self, points: NDArray[np.float32] | None, frame: int) -> None:
+        """Show a frame's points [P, 3], given in its camera's axes, at the true pose or else the predicted."""
+        pose = self.pose_at("truth", frame)
+        pose = self.pose_at("prediction", frame) if pose is None else pose
+        if points is None or pose is None:
+            self.cloud.set_points(None)
+        else:
+            self.cloud.set_points((points @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
+
+    def points(self, which: Which | None = None) -> NDArray[np.float32]:
+        """Scene points [N, 3] of one path, or of both that are shown."""
+        wanted: list[Which] = [which] if which else [w for w in ("truth", "prediction") if self.shown[w]]
+        parts = [self.space.points(s.poses[:, :3, 3]) for w in wanted for s in self.segments[w]]
+        return np.concatenate(parts) if parts else np.zeros((0, 3), np.float32)
+
+    def follow(self, frame: int, previous: float | None) -> float | None:
+        """Move the camera to the cursor, turning as the car turned since heading ``previous`` (degrees).
+
+        Returns:
+            the heading now, or None where neither path knows this frame.
+        """
+        pose = self.pose_at("truth", frame)
+        pose = self.pose_at("prediction", frame) if pose is None else pose
+        if pose is None:
+            return previous
+        now = heading(pose)
+        self.camera.follow(pose[:3, 3], 0.0 if previous is None else now - previous)
+        self._ground = float(pose[2, 3]) - CAMERA_HEIGHT
+        self.update_zoom()
+        return now
+
+    def pixels(self, points: NDArray[np.float32]) -> Array:
+        """Canvas pixels [N, 2] of scene points [N, 3]; NaN behind the camera."""
+        if len(points) == 0:
+            return np.zeros((0, 2))
+        transform = self._view.scene.node_transform(self._view.canvas.scene)
+        mapped = transform.map(np.asarray(points, np.float64))
+        depth = mapped[:, 3:4]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(depth > 0, mapped[:, :2] / depth, np.nan)
+
+    def pick(self, position: tuple[float, float]) -> Hit | None:
+        """The path nearest to a canvas position, if one passes within PICK_RADIUS pixels."""
+        hits = [
+            hit
+            for which in ("truth", "prediction")
+            if self.shown[which]
+            for segment in self.segments[which]
+            if (hit := self._pick_segment(which, segment, np.asarray(position, np.float64)))
+        ]
+        return min(hits, key=lambda hit: hit.pixels, default=None)
+
+    def update_zoom(self, force: bool = False) -> None:
+        """Suit grid spacing and pyramid sizes to the zoom."""
+        width, height = self._view.size
+        metres = self.camera.scale_factor / max(min(width, height), 1.0)
+        centre = self.camera.center
+        self.grid.fit((centre[0], centre[1]), self._ground, self.camera.scale_factor)
+        for cursor in self.cursors.values():
+            cursor.set_size(CURSOR_PIXELS * metres)
+        size = INTERVAL_PIXELS * metres
+        # Pyramids on the path are geometry: rebuild them only when they would look a fifth too large or small.
+        if force or not 0.8 < size / max(self._frustum_size, 1e-9) < 1.25:
+            self._frustum_size = size
+            for which, frusta in self.frusta.items():
+                if self.shown[which] and self._frusta_shown:
+                    frusta.set_poses(self._interval_poses(which, 5.0 * size), size, self._shape)
+                else:
+                    frusta.set_poses(np.zeros((0, 4, 4)), size, self._shape)
+
+    def _draw(self, which: Which) -> None:
+        pieces = [self.space.points(s.poses[:, :3, 3]) for s in self.segments[which]] if self.shown[which] else []
+        self.paths[which].set_points(pieces)
+
+    def _interval_poses(self, which: Which, spacing: float) -> Array:
+        parts = [s.poses[spaced(s.poses[:, :3, 3], spacing)] for s in self.segments[which]]
+        return self.space.poses(np.concatenate(parts)) if parts else np.zeros((0, 4, 4))
+
+    def _pick_segment(self, which: Which, segment: PathSegment, position: Array) -> Hit | None:
+        pixels = self.pixels(self.space.points(segment.poses[:, :3, 3]))
+        start, along = pixels[:-1], np.diff(pixels, axis=0)
+        if not len(along):
+            return None
+        length2 = np.maximum((along**2).sum(1), 1e-12)
+        where = np.clip(((position - start) * along).sum(1) / length2, 0.0, 1.0)
+        distance = np.linalg.norm(start + where[:, None] * along - position, axis=1)
+        if not np.isfinite(distance).any():
+            return None
+        best = int(np.nanargmin(distance))
+        if distance[best] > PICK_RADIUS:
+            return None
+        return Hit(which, int(segment.frames[best + (where[best] > 0.5)]), float(distance[best]))

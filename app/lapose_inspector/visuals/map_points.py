@@ -1,0 +1,81 @@
+"""The latent map's points, and over them the cursor and the trail that led to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from vispy import scene
+
+from lapose_inspector.visuals.ribbon import Ribbon
+
+Points2 = NDArray[np.float32]  # [N, 2]
+
+
+def marker_size(count: int) -> float:
+    """Diameter in pixels that keeps ``count`` points apart on a panel: 9 for a hundred, 3 for 100,000."""
+    return float(np.clip(13.0 - 2.0 * np.log10(max(count, 1)), 3.0, 9.0))
+
+
+class MapPoints:
+    """All transitions in one marker node; data goes up only when they move or change colour."""
+
+    def __init__(self, parent: scene.Node, *, order: int) -> None:
+        self._markers = scene.Markers(parent=parent)
+        self._markers.order = order
+        self._markers.set_gl_state("translucent", depth_test=False)
+        self._markers.visible = False
+        self.uploads = 0
+        """How often data went to the GPU; moving the cursor must not raise it."""
+
+    @property
+    def node(self) -> scene.Node:
+        return self._markers
+
+    def set_data(self, points: Points2, colours: NDArray[np.float32], rim: NDArray[np.float32]) -> None:
+        """Points [N, 2] with colours [N, 4]; ``rim`` [4] separates neighbours of like colour."""
+        self._markers.visible = len(points) > 0
+        if len(points):
+            size = marker_size(len(points))
+            self._markers.set_data(
+                points, size=size, face_color=colours, edge_color=rim, edge_width=0.6 if size > 5 else 0.0
+            )
+            self.uploads += 1
+
+
+class MapCursor:
+    """A ring on the transition at the cursor and a fading line through the ones before it."""
+
+    def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
+        self._trail = Ribbon(2.0, parent=parent)
+        self._ring = scene.Markers(parent=parent)
+        self._ring.set_gl_state("translucent", depth_test=False)
+        self._trail.order, self._ring.order = order, order + 1
+        self._trail.visible = self._ring.visible = False
+        self._colour = colour
+        self._points: Points2 = np.zeros((0, 2), np.float32)
+
+    @property
+    def position(self) -> Points2 | None:
+        """Where the ring is [2], or None while it is hidden."""
+        return self._points[-1] if self._ring.visible else None
+
+    def set_trail(self, points: Points2) -> None:
+        """The last of the points [n, 2] is the cursor; none hides both."""
+        self._points = points
+        self._ring.visible = len(points) > 0
+        self._trail.visible = len(points) > 1
+        clear = self._colour.copy()
+        clear[3] = 0.0
+        if len(points):
+            self._ring.set_data(
+                points[-1:], size=15, face_color=clear, edge_color=self._colour, edge_width=2.5, symbol="disc"
+            )
+        if len(points) > 1:
+            colours = np.tile(self._colour, (len(points), 1))
+            colours[:, 3] = np.linspace(0.0, 0.75, len(points))
+            steps = np.pad(np.stack([points[:-1], points[1:]], 1), ((0, 0), (0, 0), (0, 1)))
+            self._trail.set_segments(steps, np.stack([colours[:-1], colours[1:]], 1))
+
+    def set_colour(self, colour: NDArray[np.float32]) -> None:
+        self._colour = colour
+        self.set_trail(self._points)

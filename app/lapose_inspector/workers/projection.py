@@ -1,0 +1,239 @@
+"""Latent actions to points of a map: PCA at once, t-SNE refined in the background.
+
+Both keep their orientation from one result to the next: a new map is turned and mirrored onto the last one
+(orthogonal Procrustes over the transitions they share), so the eye does not lose its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal, Slot
+
+from lapose_inspector.workers.latest import LatestWorker, Stale
+
+Method = Literal["pca", "t-sne"]
+
+EVERY = 25
+"""t-SNE iterations between two pictures of it."""
+EXAGGERATED, REFINED = 150, 500
+"""t-SNE iterations with early exaggeration 12 and without (van der Maaten's defaults are 250 and 750; openTSNE's
+learning rate n / 12 converges sooner)."""
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A map of some transitions.
+
+    Attributes:
+        method: ``pca`` or ``t-sne``.
+        transitions: [n] indices of the transitions, increasing.
+        points: [n, 2] float32. PCA in units of the latents; t-SNE scaled to an r.m.s. radius of 10.
+        axes: what the two axes are, for the captions.
+        progress: 0..1; below 1 more pictures of the same map follow.
+    """
+
+    method: Method
+    transitions: NDArray[np.int64]
+    points: NDArray[np.float32]
+    axes: tuple[str, str]
+    progress: float = 1.0
+
+
+class ProjectionWorker(QObject):
+    """Projects in a thread of its own at low priority. Latest wins: a request drops the one before it.
+
+    ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``.
+    """
+
+    projected = Signal(object)
+    failed = Signal(str)
+    _interim = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker = LatestWorker("projection", self)
+        self._worker.done.connect(self._on_done)
+        self._worker.failed.connect(self.failed)
+        self._interim.connect(self._on_interim)
+
+    def request(
+        self,
+        latents: NDArray[np.float32],
+        transitions: NDArray[np.int64],
+        method: Method,
+        previous: Projection | None = None,
+    ) -> None:
+        """Project latents [n, A] (finite) of the given transitions [n].
+
+        ``previous`` is the map on the screen: t-SNE starts from it, and the result is turned onto it.
+        """
+
+        def job(stale: Stale) -> object:
+            def show(projection: Projection) -> None:
+                self._interim.emit(projection, stale)
+
+            if method == "pca":
+                return pca(latents, transitions, previous)
+            return tsne(latents, transitions, previous, show=show, stale=stale)
+
+        self._worker.submit(job)
+
+    def cancel(self) -> None:
+        """Drop what is under way."""
+        self._worker.cancel()
+
+    def stop(self) -> None:
+        """Drop what is under way and end the thread."""
+        self._worker.stop()
+
+    @Slot(object)
+    def _on_done(self, projection: Projection | None) -> None:
+        if projection is not None:
+            self.projected.emit(projection)
+
+    @Slot(object, object)
+    def _on_interim(self, projection: Projection, stale: Stale) -> None:
+        if not stale():
+            self.projected.emit(projection)
+
+
+def pca(
+    latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection | None = None
+) -> Projection:
+    """The two directions of the largest variance of latents [n, A].
+
+    Axes keep their meaning: a component may be mirrored to agree with ``previous``, never mixed with the other.
+    """
+    centred = latents.astype(np.float64) - latents.mean(axis=0, dtype=np.float64)
+    # A is at most 1,536 and n may be 100,000: the covariance is the small matrix.
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    order = np.argsort(values)[::-1][:2]
+    points = centred @ vectors[:, order]
+    total = max(float(values.clip(0).sum()), 1e-30)
+    shares = values[order].clip(0) / total
+    if points.shape[1] < 2:
+        points, shares = np.pad(points, ((0, 0), (0, 1))), np.append(shares, 0.0)
+    anchor = _shared(transitions, previous) if previous is not None and previous.method == "pca" else None
+    for axis in (0, 1):
+        if anchor is not None:
+            mine, theirs = points[anchor[0], axis], anchor[1][:, axis]
+            flip = float((mine - mine.mean()) @ (theirs - theirs.mean())) < 0
+        else:
+            flip = bool(points[np.argmax(np.abs(points[:, axis])), axis] < 0)
+        if flip:
+            points[:, axis] *= -1
+    axes = (f"PC 1 ({shares[0]:.0%} of variance)", f"PC 2 ({shares[1]:.0%})")
+    return Projection("pca", transitions, points.astype(np.float32), axes)
+
+
+def tsne(
+    latents: NDArray[np.float32],
+    transitions: NDArray[np.int64],
+    previous: Projection | None = None,
+    *,
+    show: Callable[[Projection], None] = lambda projection: None,
+    stale: Stale = lambda: False,
+) -> Projection | None:
+    """t-SNE of latents [n, A], begun from ``previous`` where there is one and from PCA otherwise.
+
+    Transitions that ``previous`` does not know start at the mean of their three nearest neighbours that it does.
+
+    Returns:
+        the finished map, or None when ``stale`` said that nobody wants it any more.
+    """
+    count = len(latents)
+    start = pca(latents, transitions).points.astype(np.float64)
+    if previous is not None:
+        start = _embed(latents, transitions, start, previous)
+    if count < 5 or float(np.ptp(latents, axis=0).max(initial=0.0)) == 0.0:
+        return Projection("t-sne", transitions, _scaled(start), ("t-SNE 1", "t-SNE 2"))
+    # Imported here, in the worker's thread: it takes a second or two that no window should wait for.
+    from openTSNE import TSNEEmbedding
+    from openTSNE.affinity import PerplexityBasedNN
+
+    affinities = PerplexityBasedNN(
+        np.ascontiguousarray(latents, np.float64), perplexity=min(30.0, (count - 1) / 4), n_jobs=1, random_state=SEED
+    )
+    if stale():
+        return None
+    init = start - start.mean(axis=0)
+    init = init / max(float(init[:, 0].std()), 1e-12) * 1e-4
+    embedding = TSNEEmbedding(init, affinities, n_jobs=1, random_state=SEED)
+    done = 0
+
+    def picture(progress: float, points: Any) -> Projection:
+        turned = _turned(_scaled(np.asarray(points)), transitions, previous)
+        return Projection("t-sne", transitions, turned, ("t-SNE 1", "t-SNE 2"), progress)
+
+    def on_iterations(iteration: int, error: float, points: Any) -> bool:
+        if stale():
+            return True
+        # The first iterations blow a dot up to a map; nothing is to be seen in them.
+        if done + iteration > 50:
+            show(picture(min((done + iteration) / (EXAGGERATED + REFINED), 0.999), points))
+        return False
+
+    options: dict[str, Any] = {"callbacks": [on_iterations], "callbacks_every_iters": EVERY, "inplace": True}
+    embedding.optimize(EXAGGERATED, exaggeration=12, momentum=0.5, **options)
+    done = EXAGGERATED
+    if not stale():
+        embedding.optimize(REFINED, momentum=0.8, **options)
+    return None if stale() else picture(1.0, embedding)
+
+
+def _scaled(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Centred, with an r.m.s. radius of 10: t-SNE's own unit grows with every iteration."""
+    centred = points - points.mean(axis=0)
+    radius = float(np.sqrt((centred**2).sum(1).mean()))
+    return (centred * (10.0 / radius if radius > 0 else 1.0)).astype(np.float32)
+
+
+def _shared(
+    transitions: NDArray[np.int64], previous: Projection
+) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    """Rows of the new map whose transition the previous one knows, and where it had them; None if under three."""
+    _, mine, theirs = np.intersect1d(transitions, previous.transitions, return_indices=True)
+    return (mine, previous.points[theirs].astype(np.float64)) if len(mine) >= 3 else None
+
+
+def _turned(
+    points: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection | None
+) -> NDArray[np.float32]:
+    """Points [n, 2] rotated and mirrored onto the previous map (orthogonal Procrustes)."""
+    anchor = _shared(transitions, previous) if previous is not None else None
+    if anchor is None:
+        return points
+    mine = points[anchor[0]].astype(np.float64)
+    u, _, vt = np.linalg.svd((mine - mine.mean(0)).T @ (anchor[1] - anchor[1].mean(0)))
+    return (points @ (u @ vt)).astype(np.float32)
+
+
+def _embed(
+    latents: NDArray[np.float32],
+    transitions: NDArray[np.int64],
+    fallback: NDArray[np.float64],
+    previous: Projection,
+) -> NDArray[np.float64]:
+    """Start positions [n, 2]: the previous map's, and for new transitions those of their nearest known ones."""
+    anchor = _shared(transitions, previous)
+    if anchor is None:
+        return fallback
+    rows, known = anchor
+    out = np.empty((len(latents), 2))
+    out[rows] = known
+    new = np.setdiff1d(np.arange(len(latents)), rows)
+    base = latents[rows].astype(np.float32)
+    norm = (base**2).sum(1)
+    # In blocks: all distances of 100,000 points at once are 40 GB.
+    for block in np.array_split(new, max(1, -(-len(new) * len(rows) // 4_000_000))):
+        if len(block):
+            distance = norm - 2.0 * latents[block].astype(np.float32) @ base.T
+            nearest = np.argpartition(distance, 2, axis=1)[:, :3]
+            out[block] = known[nearest].mean(axis=1)
+    return out
