@@ -31,6 +31,9 @@ TRANSITION_NAMES = ("standstill", "reverse", *CURVATURE_NAMES)
 #: rate.
 STANDSTILL_SPEED = 0.2  # m/s
 
+# A log may label these too, frame by frame; for a clip they follow from its poses, as defined here.
+_FROM_POSES = frozenset({"curvature", "acceleration", *TRANSITION_NAMES})
+
 _STILL = 0.02  # metres: below, a transition has no heading per distance
 
 
@@ -68,7 +71,8 @@ def clip_regimes(poses: Array, times: Array, labels: Mapping[str, NDArray] | Non
     * one of ``acceleration low`` (< 0.5), ``mid``, ``high`` (> 1.5 m/s^2) by :func:`mean_acceleration`.
     * ``rate R Hz`` of the frames, from the median step in time.
     * what the log says of its frames, from ``labels`` (name -> [N]): a true/false label where most frames
-      have it (``night``), a text label by its commonest value.
+      have it (``night``), a text label by its commonest value. Labels of what the poses already tell are
+      passed over.
 
     Raises:
         ValueError: where the lengths differ or there are fewer than two frames.
@@ -125,6 +129,8 @@ def _rate_name(rate: float) -> str:
 def _from_labels(labels: Mapping[str, NDArray], n: int) -> set[str]:
     found = set()
     for name, values in labels.items():
+        if name in _FROM_POSES:
+            continue
         values = np.asarray(values)
         if len(values) != n:
             raise ValueError(f"label {name!r} has {len(values)} values for {n} frames")
@@ -134,4 +140,4 @@ def _from_labels(labels: Mapping[str, NDArray], n: int) -> set[str]:
         elif values.dtype.kind in "UO":
             kinds, counts = np.unique(values.astype(str), return_counts=True)
             found.add(str(kinds[counts.argmax()]))
-    return found - set(TRANSITION_NAMES)  # the poses decide what the log may only have planned
+    return found
