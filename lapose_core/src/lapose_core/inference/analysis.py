@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +82,7 @@ class DriveAnalyzer:
         with self._lock:
             self._cursor = max(0, int(np.searchsorted(starts, sample, side="right")) - 1)
 
-    def run(self, start_frame: int = 0) -> Iterator[WindowResult]:
+    def run(self, start_frame: int = 0) -> Generator[WindowResult, None, None]:
         """Yield each window's result, already merged into ``analysis``, until every window was tried.
 
         The frame source is opened in the thread that iterates and closed when the generator ends or is

@@ -1,0 +1,208 @@
+"""``lapose analyze``: the model over a whole drive, into a folder that people and programs read."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+if TYPE_CHECKING:
+    from lapose_core.drive import Drive
+    from lapose_core.inference.analysis import DriveAnalyzer
+    from lapose_core.inference.result import DriveAnalysis
+
+_SAVE_EVERY = 15.0  # seconds
+
+
+@dataclass(frozen=True)
+class Analyze:
+    """Run the model over a drive: relative pose, latent action and forward cross-entropy of each transition.
+
+    Ctrl-C keeps what is done, and the same command goes on from there.
+    """
+
+    log: tyro.conf.Positional[Path]
+    """Video, KITTI odometry folder, image folder or synthetic drive."""
+
+    out: Path
+    """Folder for result.json, transitions.parquet, samples.parquet, predicted.tum and truth.tum."""
+
+    checkpoint: Path | None = None
+    """Checkpoint folder; by default LAPOSE_CHECKPOINT, else the bundled nano checkpoint."""
+
+    rate: float = 2.0
+    """Frames per second to sample the log at; the model is trained on 1 to 10."""
+
+    poses: Path | None = None
+    """Ground-truth pose file, TUM or KITTI, where it does not lie beside the log."""
+
+    device: str = "auto"
+    """Where the model runs: auto, cpu, cuda, cuda:1 ..."""
+
+    batch: int | None = None
+    """Windows per step of the model; by default 1 on a CPU and 8 elsewhere."""
+
+    fresh: bool = False
+    """Start anew even where the folder holds results."""
+
+    def run(self) -> int:
+        from tqdm import tqdm
+
+        from lapose_core.device import choose_device
+        from lapose_core.inference.analysis import DriveAnalyzer
+        from lapose_core.inference.store import RESULT, read_result, require_same, write_result
+        from lapose_core.logs import open_log
+        from lapose_core.resources import default_checkpoint
+        from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
+
+        drive = open_log(self.log, poses=self.poses)
+        checkpoint = self.checkpoint or default_checkpoint()
+        digest = checkpoint_hash(checkpoint)
+        earlier = None
+        if (self.out / RESULT).exists() and not self.fresh:
+            try:
+                earlier = read_result(self.out)
+                require_same(earlier, self.out, drive.fingerprint, digest, self.rate)
+            except ValueError as error:
+                raise ValueError(f"{error}; choose another --out, or --fresh to replace it") from error
+        device = choose_device(self.device)
+        analyzer = DriveAnalyzer(
+            load_checkpoint(checkpoint, device=device),
+            drive,
+            self.rate,
+            checkpoint_hash=digest,
+            checkpoint_name=checkpoint.resolve().name,
+            analysis=earlier,
+            batch=self.batch or (1 if device.type == "cpu" else 8),
+        )
+        analysis = analyzer.analysis
+        before = int(analysis.done.sum())
+        if before:
+            print(f"going on with {self.out}: {before} of {len(analysis.done)} transitions are done")
+
+        began = saved = time.monotonic()
+        with (
+            _stop_between_windows() as stopped,
+            tqdm(total=analysis.n_windows, initial=_tried(analysis), unit="window", disable=None) as bar,
+            contextlib.closing(analyzer.run()) as windows,
+        ):
+            for number, _ in enumerate(windows):
+                bar.update(_tried(analysis) - bar.n)
+                if number == 0 or time.monotonic() - saved > _SAVE_EVERY:
+                    write_result(analysis, self.out)
+                    saved = time.monotonic()
+                if stopped.is_set():
+                    break
+            bar.update(_tried(analysis) - bar.n)
+        elapsed = time.monotonic() - began
+        write_result(analysis, self.out)
+        if stopped.is_set() and not analysis.complete:
+            kept = f"{_tried(analysis)} of {analysis.n_windows} windows are kept in {self.out}"
+            print(f"lapose: interrupted; {kept}, the same command goes on from there", file=sys.stderr)
+            return 130
+        if not analysis.done.any():
+            reason = next(iter(analysis.failed_windows.values()))
+            raise ValueError(f"{drive.path}: no window could be analysed: {reason}")
+        _write_trajectories(analysis, self.out)
+        print(_summary(analyzer, drive, elapsed, before))
+        print(f"result: {self.out}")
+        return 0
+
+
+def _tried(analysis: DriveAnalysis) -> int:
+    return len(analysis.windows_done) + len(analysis.failed_windows)
+
+
+@contextlib.contextmanager
+def _stop_between_windows() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a flag, so that no window is half merged; a second one stops at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def handle(*_: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _write_trajectories(analysis: DriveAnalysis, folder: Path) -> None:
+    from lapose_core.evaluation.aligned import aligned_segment
+    from lapose_core.export.tum import write_tum
+
+    start, stop = max(analysis.segments(), key=lambda s: s[1] - s[0])
+    piece = aligned_segment(analysis, start, stop, "raw")
+    comments = [
+        f"predicted trajectory of {analysis.drive_name}",
+        f"model {analysis.checkpoint_name} ({analysis.checkpoint_hash}), {analysis.rate:g} Hz",
+        f"frames {analysis.frames[start]} to {analysis.frames[stop - 1]}, alignment {piece.alignment}",
+    ]
+    write_tum(folder / "predicted.tum", analysis.times[start:stop], piece.poses, comments)
+    if analysis.truth is not None and analysis.truth_valid is not None and analysis.truth_valid.any():
+        known = analysis.truth_valid
+        comments = [f"true trajectory of {analysis.drive_name}"]
+        write_tum(folder / "truth.tum", analysis.times[known], analysis.truth[known], comments)
+
+
+def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int) -> str:
+    import numpy as np
+
+    from lapose_core.inference.errors import transition_errors
+
+    analysis = analyzer.analysis
+    done = analysis.done
+    lines = [
+        f"{drive.name}: {len(drive)} frames, sampled at {analysis.rate:g} Hz: {len(analysis)} samples, "
+        f"{analysis.n_windows} windows"
+    ]
+    new = int(done.sum()) - before
+    if new and elapsed > 0:
+        lines.append(f"{new} transitions in {elapsed:.1f} s: {new / elapsed:.1f} frames/s")
+    if analysis.failed_windows:
+        first = next(iter(analysis.failed_windows.values()))
+        missing = int((~done).sum())
+        lines.append(
+            f"{len(analysis.failed_windows)} windows failed, {missing} transitions have no result; first: {first}"
+        )
+    segments = analysis.segments()
+    if len(segments) > 1:
+        start, stop = max(segments, key=lambda s: s[1] - s[0])
+        lines.append(
+            f"the path is in {len(segments)} pieces; predicted.tum holds the longest, frames "
+            f"{analysis.frames[start]} to {analysis.frames[stop - 1]} (the others: lapose export --segment)"
+        )
+    length = np.linalg.norm(analysis.relative[done, :3, 3], axis=1).sum()
+    lines.append(
+        f"predicted path {length:.1f} m, forward model {analysis.cross_entropy[done].mean():.3f} nats/code"
+    )
+    errors = transition_errors(analysis)
+    moving = np.isfinite(errors.direction)
+    if errors.valid.any():
+        rotation = np.degrees(errors.rotation[errors.valid])
+        lines.append(f"rotation error   {_spread(rotation)} deg per transition, {errors.valid.sum()} of them")
+    if moving.any():
+        direction = np.degrees(errors.direction[moving])
+        lines.append(f"direction error  {_spread(direction)} deg (signed), {moving.sum()} moving transitions")
+        ratio = errors.scale_ratio[moving]
+        lines.append(f"step length      median {np.median(ratio):.3f} of the true one")
+    return "\n".join(lines)
+
+
+def _spread(values) -> str:
+    import numpy as np
+
+    return f"median {np.median(values):.2f}, 95 % below {np.percentile(values, 95):.2f}"
