@@ -77,13 +77,17 @@ class ForwardView(QWidget):
         self._frames = (0, 0)  # of the shown transition
         self._wanted: int | None = None
         self._failure = ""
+        self._run: tuple[str, str, float] | None = None
+        self._plain = ""
         self._columns = 0
         self._late = QTimer(self, singleShot=True, interval=LATE)
         self._late.timeout.connect(self._update_words)
         self._canvases = [ImageCanvas(interactive=False) for _ in TITLES]
         self._captions = [QLabel() for _ in TITLES]
         self._legend = Legend()
-        self._mode = QToolButton(checkable=True, autoRaise=True)
+        self._mode = QToolButton()
+        self._mode.setCheckable(True)
+        self._mode.setAutoRaise(True)
         self._mode.setText("per code")
         self._mode.setToolTip("Show each code cell's cross-entropy instead of the pixels' difference")
         self._mode.toggled.connect(self._update_pictures)
@@ -151,6 +155,7 @@ class ForwardView(QWidget):
                     widget.setFont(font)
                     head.addWidget(widget)
             cell = QWidget()
+            cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # all four the same
             box = QVBoxLayout(cell)
             box.setContentsMargins(0, 0, 0, 0)
             box.setSpacing(2)
@@ -161,7 +166,9 @@ class ForwardView(QWidget):
             box.addWidget(row)
             box.addWidget(canvas, 1)
             self._cells.append(cell)
-        column.addLayout(self._grid, 1)
+        self._pictures = QWidget()
+        self._pictures.setLayout(self._grid)
+        column.addWidget(self._pictures, 1)
         column.addWidget(self._words)
         self._arrange()
 
@@ -184,11 +191,20 @@ class ForwardView(QWidget):
             self._grid.setRowStretch(i, 1 if i < 4 // columns else 0)
 
     def _on_drive(self) -> None:
-        self._shown, self._wanted, self._failure = None, None, ""
+        self._run, self._shown, self._wanted, self._failure = None, None, None, ""
         self._update_pictures()
         self._on_analysis()
 
     def _on_analysis(self) -> None:
+        """Results grew; or they begin anew, with other samples or another model, and the pictures are old."""
+        analysis = self._session.analysis
+        run = None if analysis is None else (analysis.fingerprint, analysis.checkpoint_hash, analysis.rate)
+        if run != self._run:
+            self._run, self._shown, self._wanted, self._failure = run, None, None, ""
+            self._update_pictures()
+        waiting = self._wanted is not None and self._wanted != self.shown_transition and not self._failure
+        if waiting and not self._late.isActive():
+            self._worker.request(self._wanted)  # an analysis that starts again forgets what was asked before
         self._request()
         self._update_words()
 
@@ -198,7 +214,7 @@ class ForwardView(QWidget):
     def _on_theme(self, _: str = "") -> None:
         colours = self._session.display.colours
         for canvas in self._canvases:
-            canvas.set_colours(colours.canvas, colours.muted)
+            canvas.set_colours(colours.panel, colours.muted)
         self._legend.muted = colours.muted
         for caption in self._captions:
             caption.setStyleSheet(f"color: {colours.muted}")
@@ -249,10 +265,10 @@ class ForwardView(QWidget):
         if self._mode.isChecked():
             top = max(float(np.ceil(result.cell_cross_entropy.max())), 1.0)
             self._legend.set_ends("0", f"{top:.0f} nats")
-            shares = result.cell_cross_entropy / top
+            shares = np.asarray(result.cell_cross_entropy / top)
         else:
             self._legend.set_ends("0", f"{100 * WORST_PIXEL:.0f} %")
-            shares = result.difference / WORST_PIXEL
+            shares = result.difference.astype(np.float64) / WORST_PIXEL
         return (np.asarray(MAP(np.clip(shares, 0, 1)))[..., :3] * 255).round().astype(np.uint8)
 
     def _update_captions(self) -> None:
@@ -266,7 +282,7 @@ class ForwardView(QWidget):
             caption.setToolTip(TITLES[i])
         if known and self._mode.isChecked():
             self._captions[3].setText("Cross-entropy")
-        self._legend.setVisible(known)
+        self._legend.setVisible(known and room >= 200)
         self._mode.setVisible(known)
 
     def _update_words(self) -> None:
@@ -282,8 +298,12 @@ class ForwardView(QWidget):
             wait = f"Transition {self._wanted} cannot be reconstructed: {self._failure}"
         elif self._shown is None:
             wait = "Waiting for the model to reconstruct the transition at the cursor…"
-        if self._shown is None or session.analysis is None:
-            self._canvases[0].empty_text = ""
+        # Without pictures the words are all there is, and stand in the middle.
+        empty = self._shown is None
+        self._pictures.setVisible(not empty)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter if empty else Qt.AlignmentFlag.AlignLeft)
+        vertical = QSizePolicy.Policy.Expanding if empty else QSizePolicy.Policy.Minimum
+        self._words.setSizePolicy(QSizePolicy.Policy.Ignored, vertical)
         if wait:
             self._plain = wait
             self._words.setText(f"<span style='color:{colours.muted}'>{wait}</span>")

@@ -72,7 +72,7 @@ def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: tuple[int, int, int,
     inside = QPainterPath()
     inside.addRect(seen)
     painter.setClipRect(whole)
-    painter.fillPath(outside.subtracted(inside), QColor(0, 0, 0, 120))
+    painter.fillPath(outside.subtracted(inside), QColor(0, 0, 0, 105))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.setPen(QPen(QColor(255, 255, 255, 170), 1, Qt.PenStyle.DotLine))
     painter.drawRect(seen.adjusted(0, 0, -1, -1))
