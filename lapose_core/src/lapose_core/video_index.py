@@ -78,6 +78,8 @@ def open_video(path: Path) -> tuple[Any, Any]:
     try:
         options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
         container: Any = av.open(str(path), options=options, metadata_errors="replace")
+    except av.error.ArgumentError as error:
+        raise LogError(f"{path}: not a video that can be read (of no container known here)") from error
     except (av.error.FFmpegError, ValueError) as error:
         raise LogError(f"{path}: not a video that can be read ({reason(error)})") from error
     stream = container.streams.best("video")

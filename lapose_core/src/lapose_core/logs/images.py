@@ -1,0 +1,142 @@
+"""Frames that are single picture files."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from lapose_core.drive import Image, LogError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+T = TypeVar("T")
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+_KEPT = 16
+# Orientations of EXIF tag 274 that swap width and height.
+_SIDEWAYS = (5, 6, 7, 8)
+# Reading the size of a picture is cheap, of a hundred thousand is not: at most this many at opening.
+_SIZES_CHECKED = 200
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The pictures in ``folder``, in natural order (2 before 10); hidden files are left out."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    return sorted(found, key=lambda p: _natural(p.name))
+
+
+def common_size(files: Sequence[Path]) -> tuple[int, int]:
+    """Width and height of the pictures, from the headers of evenly spread ones.
+
+    Raises:
+        LogError: where the first cannot be read, or one has another size.
+    """
+    first = _size(files[0])
+    for i in sorted({int(i) for i in np.linspace(0, len(files) - 1, _SIZES_CHECKED)}):
+        try:
+            size = _size(files[i])
+        except LogError:
+            continue  # a damaged picture among good ones is an error when it is looked at, not before
+        if size != first:
+            raise LogError(_unequal(files[i], size, files[0], first))
+    return first
+
+
+class ImageSource:
+    """`FrameSource` of picture ``files`` that all have ``size`` (width, height); the last few are kept."""
+
+    def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
+        self._files = files
+        self._size = size
+        self._kept: OrderedDict[int, Image] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def read(self, index: int) -> Image:
+        """Frame ``index`` [H, W, 3] RGB uint8; grey pictures have three equal channels.
+
+        Raises:
+            LogError: where the picture cannot be read or has another size than the others.
+            IndexError: where there is no such frame.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        image = self._load(index)
+        self._kept[index] = image
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return image
+
+    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
+        """Frames start, start + step, ... before stop with their indices."""
+        if start < 0 or step < 1:
+            raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
+        for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
+            yield i, self._kept[i] if i in self._kept else self._load(i)
+
+    def close(self) -> None:
+        """Forget the pictures in memory."""
+        self._kept.clear()
+
+    def _load(self, index: int) -> Image:
+        image = load_image(self._files[index])
+        size = (image.shape[1], image.shape[0])
+        if size != self._size:
+            raise LogError(_unequal(self._files[index], size, self._files[0], self._size))
+        return image
+
+
+def load_image(path: Path) -> Image:
+    """A picture file as [H, W, 3] RGB uint8, upright by its EXIF orientation.
+
+    Raises:
+        LogError: where it cannot be read.
+    """
+    from PIL import ImageOps
+
+    def pixels(picture: PilImage) -> Image:
+        if picture.mode.startswith("I;16"):
+            return np.repeat((np.asarray(picture) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
+        return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+
+    return _read(path, pixels)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    def upright(picture: PilImage) -> tuple[int, int]:
+        sideways = picture.getexif().get(274) in _SIDEWAYS
+        return picture.size[::-1] if sideways else picture.size
+
+    return _read(path, upright)
+
+
+def _read(path: Path, use: Callable[[PilImage], T]) -> T:
+    from PIL import Image as Pil
+
+    try:
+        with Pil.open(path, formats=("PNG", "JPEG")) as picture:
+            return use(picture)
+    # Decoders meet damaged bytes with whatever error they run into first: struct, zlib, syntax, size, key.
+    except Exception as error:
+        raise LogError(f"{path}: the picture cannot be read ({error})") from error
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _unequal(path: Path, size: tuple[int, int], first: Path, expected: tuple[int, int]) -> str:
+    return (
+        f"{path}: the picture is {size[0]}x{size[1]}, but {first.name} is {expected[0]}x{expected[1]}; "
+        "a log's pictures must have one size"
+    )
