@@ -23,8 +23,9 @@ __all__ = [
     "series_colours",
 ]
 
-CATEGORIES = ("#56B4E9", "#E69F00", "#CC79A7", "#F0E442", "#0072B2", "#999999", "#B66DFF", "#8C6D31")
-"""Colours of regimes, Okabe and Ito's without the two that stand for truth and prediction."""
+CATEGORIES = ("#8d96a6", "#b58cf0", "#a8cfe6", "#56b4e9", "#e6a817", "#cc79a7")
+"""Colours of regimes, in the order of TRANSITION_NAMES: standstill grey, reverse violet, then from straight
+to sharp; none is near those of truth and prediction."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Session:
         self.analysis: DriveAnalysis | None = None
         self.errors: TransitionErrors | None = None
         self.crop: Crop | None = None
-        """The part of the picture that the model sees; None until drive and model are both there."""
+        """The part of the picture that the model sees; None until the analysis has begun, whose first
+        snapshot announces it."""
         self.series = SeriesSet()
         self.model_info: ModelInfo | None = None
         self._rate = 10.0

@@ -1,0 +1,107 @@
+"""The command ``lapose-inspector``: parse, build, run."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from lapose_inspector import __version__
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line; on a mistake, argparse's message and exit code 2."""
+    parser = argparse.ArgumentParser(
+        "lapose-inspector", description="Watch LA-Pose estimate camera motion on a driving log."
+    )
+    parser.add_argument("log", nargs="?", type=Path, help="video, KITTI sequence or image folder")
+    parser.add_argument("--poses", type=Path, metavar="FILE", help="ground-truth poses, TUM or KITTI")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained model to use")
+    parser.add_argument("--rate", type=_positive, metavar="HZ", help="frames per second to analyse")
+    parser.add_argument("--theme", choices=("dark", "light"))
+    parser.add_argument("--no-restore", action="store_true", help="ignore the remembered layout and logs")
+    picture = parser.add_argument_group("taking a picture of the window")
+    picture.add_argument("--screenshot", type=Path, metavar="PNG", help="open LOG, write it, exit")
+    picture.add_argument("--at", type=int, metavar="FRAME", help="frame at the cursor")
+    picture.add_argument("--size", type=_size, metavar="WxH", help="of the window, such as 1280x800")
+    picture.add_argument(
+        "--analysis-seconds", type=_positive, default=600.0, metavar="S",
+        help="take the picture after this time even when the analysis is not complete (default 600)",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"lapose-inspector {__version__}")
+    options = parser.parse_args(argv)
+    if options.screenshot is not None and options.log is None:
+        parser.error("--screenshot needs a LOG")
+    if options.at is not None and options.at < 0:
+        parser.error("--at must not be negative")
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program; 0, or 2 where it cannot do what was asked."""
+    options = parse(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    from lapose_inspector.application import (
+        display_problem,
+        make_application,
+        quitting_on_interrupt,
+        reporting_exceptions,
+    )
+
+    problem = display_problem()
+    if problem is not None:
+        return _fail(problem)
+    application = make_application()
+    from lapose_inspector.inspector import Inspector
+    from lapose_inspector.models.settings import Folders
+    from lapose_inspector.screenshot import Screenshot
+
+    remember = not options.no_restore and options.screenshot is None
+    inspector = Inspector(
+        Folders(), checkpoint=options.checkpoint, rate=options.rate, theme=options.theme, remember=remember
+    )
+    problems: list[str] = []
+    with reporting_exceptions(inspector), quitting_on_interrupt(inspector):
+        if options.size is not None:
+            inspector.window.resize(*options.size)
+        if options.screenshot is not None:
+            inspector.window.move(0, 0)
+            picture = Screenshot(inspector, options.screenshot, options.at, options.analysis_seconds)
+            picture.done.connect(problems.append)
+            picture.done.connect(inspector.quit)
+        inspector.window.show()
+        if options.size is not None and not (inspector.settings.state and remember):
+            inspector.window.reset_layout()
+        if options.log is not None:
+            inspector.open(options.log, options.poses, options.at or 0)
+        elif remember:
+            inspector.restore_last()
+        application.exec()
+        inspector.close()
+    failed = [text for text in problems if text]
+    return _fail(failed[0]) if failed else 0
+
+
+def _fail(message: str) -> int:
+    print(f"lapose-inspector: {message}", file=sys.stderr)
+    return 2
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be a positive number")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    numbers = width.isdecimal() and height.isdecimal()
+    if not (numbers and 640 <= int(width) <= 8192 and 480 <= int(height) <= 8192):
+        raise argparse.ArgumentTypeError("must be WIDTHxHEIGHT of at least 640x480, such as 1280x800")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The Qt application: what must be set before it exists, uncaught exceptions and Ctrl+C."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+
+from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt
+from PySide6.QtWidgets import QApplication
+
+from lapose_inspector.inspector import Inspector
+
+log = logging.getLogger(__name__)
+
+
+def display_problem() -> str | None:
+    """Why no window can be opened here, in one line, or None. Qt itself would abort the process."""
+    platform = os.environ.get("QT_QPA_PLATFORM", "")
+    if platform in ("offscreen", "minimal"):
+        return f"QT_QPA_PLATFORM={platform} has no OpenGL: use a display, or run under xvfb-run"
+    on_linux = sys.platform.startswith("linux") and platform in ("", "xcb", "wayland")
+    if on_linux and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "no display: neither DISPLAY nor WAYLAND_DISPLAY is set; run it in a desktop or under xvfb-run"
+    return None
+
+
+def make_application() -> QApplication:
+    """The QApplication, with the attributes that only work when set before it."""
+    # Without shared contexts a floated dock with a canvas goes black.
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    import vispy
+
+    vispy.use("pyside6", "gl2")
+    application = QApplication(sys.argv[:1])
+    application.setApplicationName("LA-Pose Inspector")
+    application.setStyle("Fusion")
+    return application
+
+
+@contextlib.contextmanager
+def reporting_exceptions(inspector: Inspector) -> Iterator[None]:
+    """Show exceptions that nobody caught in the error dialog, from whichever thread they come."""
+
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QCoreApplication.quit()
+            return
+        details = "".join(traceback.format_exception(kind, error, trace))
+        log.error("%s", details)
+        inspector.unexpected.emit(f"{kind.__name__}: {error}", details)
+
+    def report_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            report(args.exc_type, args.exc_value, args.exc_traceback)
+
+    before, before_thread = sys.excepthook, threading.excepthook
+    sys.excepthook, threading.excepthook = report, report_thread
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook = before, before_thread
+
+
+@contextlib.contextmanager
+def quitting_on_interrupt(inspector: Inspector) -> Iterator[None]:
+    """Let Ctrl+C close the window. Qt's event loop sleeps in C; the signal's own file descriptor wakes it."""
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    notifier = QSocketNotifier(reader.fileno(), QSocketNotifier.Type.Read)
+
+    def drain() -> None:
+        with contextlib.suppress(BlockingIOError):
+            reader.recv(64)
+
+    notifier.activated.connect(drain)
+    before_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    before = signal.signal(signal.SIGINT, lambda *_: inspector.quit())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.set_wakeup_fd(before_fd)
+        notifier.setEnabled(False)
+        reader.close()
+        writer.close()

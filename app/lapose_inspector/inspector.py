@@ -1,0 +1,391 @@
+"""The controller: it knows the models, the workers and the window, and carries out every command."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from functools import partial
+from pathlib import Path
+
+from lapose_core.drive import Drive
+from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QFileDialog
+
+from lapose_inspector.information import drive_information
+from lapose_inspector.models.display import Alignment, ColourBy, Display
+from lapose_inspector.models.events import next_event
+from lapose_inspector.models.export import default_name, write_trajectory
+from lapose_inspector.models.session import ModelInfo, Session
+from lapose_inspector.models.settings import Folders, Settings, SettingsFile
+from lapose_inspector.models.timeline import Timeline
+from lapose_inspector.views.command_palette import CommandPalette, Entry
+from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
+from lapose_inspector.views.main_window import MainWindow
+from lapose_inspector.workers.frames import FrameLoader
+from lapose_inspector.workers.inference import AnalysisWorker
+from lapose_inspector.workers.opening import OpenRequest, OpenWorker
+from lapose_inspector.workers.reconstruction import ReconstructionWorker
+
+log = logging.getLogger(__name__)
+
+TICK = 15
+"""Milliseconds between two moves of the playback clock: about a display's frame."""
+
+
+class Inspector(QObject):
+    """One running program. ``close`` ends its threads; afterwards nothing of it is alive.
+
+    Args:
+        folders: where settings and results live.
+        checkpoint: the model to load, instead of the remembered or the bundled one.
+        rate: analysis rate in Hz, instead of the remembered one.
+        theme: instead of the remembered one.
+        analyse: whether opening a drive starts its analysis.
+        remember: whether layout and logs are restored and saved.
+    """
+
+    unexpected = Signal(str, str)
+    """An exception nobody caught, from any thread: one line, and details."""
+    error_shown = Signal(str)
+    """The message of an error that the user is told."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        *,
+        checkpoint: Path | None = None,
+        rate: float | None = None,
+        theme: str | None = None,
+        analyse: bool = True,
+        remember: bool = True,
+    ) -> None:
+        super().__init__()
+        self._settings_file = SettingsFile(folders.config_dir)
+        self.settings: Settings = self._settings_file.load() if remember else Settings()
+        self._remember, self._analyse_on_open = remember, analyse
+        self.display = Display("light" if (theme or self.settings.theme) == "light" else "dark")
+        self.display.alignment = self.settings.alignment
+        self.timeline = Timeline()
+        self.session = Session(self.timeline, self.display)
+        self.session.rate = rate or self.settings.rate
+        self.has_model = False
+        self._opening: OpenRequest | None = None
+        self._closed = False
+
+        self.frames = FrameLoader(self)
+        self.opening = OpenWorker(self)
+        self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
+        self.reconstruction = ReconstructionWorker(self.analysis, self)
+        self.window = MainWindow(self)
+        self.window.show_state()
+        if remember:
+            self.window.restore_layout(self.settings.geometry, self.settings.state)
+
+        self._elapsed = QElapsedTimer()
+        self._tick = QTimer(self, interval=TICK, timerType=Qt.TimerType.PreciseTimer)
+        self._tick.timeout.connect(self._advance)
+        self._wire()
+        self._load_checkpoint(checkpoint or self.settings.checkpoint or bundled_checkpoint())
+
+    def _wire(self) -> None:
+        self.opening.opened.connect(self._on_opened)
+        self.opening.failed.connect(self._on_open_failed)
+        self.analysis.model_ready.connect(self._on_model)
+        self.analysis.model_failed.connect(self._on_model_failed)
+        self.analysis.prepared.connect(self._on_prepared)
+        self.analysis.grown.connect(self._on_grown)
+        self.analysis.finished.connect(self._on_finished)
+        self.analysis.failed.connect(self._on_analysis_failed)
+        self.unexpected.connect(self._on_unexpected)
+        self.window.dropped.connect(self._on_dropped)
+        self.window.closing.connect(self.close)
+        self.timeline.playing_changed.connect(self._on_playing)
+        self.timeline.frame_changed.connect(self._on_frame)
+
+    # Opening
+
+    def open(self, path: Path, poses: Path | None = None, frame: int = 0) -> None:
+        """Open a log in the background; until it is there, what was open stays."""
+        self._opening = OpenRequest(path.expanduser().absolute(), poses, frame)
+        self.session.status = f"opening {path.name}"
+        self.opening.open(self._opening)
+
+    def restore_last(self) -> None:
+        """Reopen the log of the last time, if it still exists."""
+        last = self.settings.last_log
+        if last is not None and last.path.exists():
+            self.open(last.path, last.poses, self.settings.last_frame)
+
+    @Slot(object, object)
+    def _on_opened(self, request: OpenRequest, drive: Drive) -> None:
+        self._opening = None
+        self.session.status = ""
+        self.settings.remember(request.path, request.poses)
+        self.analysis.forget()
+        self.frames.open(drive)
+        self.session.open(drive, request.frame)
+        if self._analyse_on_open:
+            self._start_analysis()
+
+    @Slot(object, str, str)
+    def _on_open_failed(self, request: OpenRequest, message: str, details: str) -> None:
+        self._opening = None
+        self.session.status = ""
+        self.settings.forget(request.path)
+        self.show_error(f"{request.path.name} cannot be opened", message, details)
+
+    def close_drive(self) -> None:
+        """Close the drive; its results stay in the cache."""
+        self.analysis.forget()
+        self.frames.open(None)
+        self.session.open(None)
+        self.window.show_running(False)
+
+    @Slot(object)
+    def _on_dropped(self, path: Path) -> None:
+        self.open(path)
+
+    def choose_file(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self.window, "Open a log", self._last_folder())
+        if name:
+            self.open(Path(name))
+
+    def choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self.window, "Open a log's folder", self._last_folder())
+        if name:
+            self.open(Path(name))
+
+    def choose_poses(self) -> None:
+        if self.session.drive is None:
+            return
+        name, _ = QFileDialog.getOpenFileName(
+            self.window, "Ground-truth poses", self._last_folder(), "Poses (*.txt *.tum *.csv);;All files (*)"
+        )
+        if name:
+            self.open(self.session.drive.path, Path(name), self.timeline.frame)
+
+    def _last_folder(self) -> str:
+        last = self.settings.last_log
+        return str(last.path.parent) if last is not None else str(Path.home())
+
+    # Model and analysis
+
+    def _load_checkpoint(self, path: Path | None) -> None:
+        if path is None:
+            self.session.status = "no checkpoint: Analyse > Checkpoint"
+            return
+        self.has_model = False
+        self._checkpoint = path
+        self.session.status = "loading the model"
+        self.analysis.load(path)
+
+    @Slot(object)
+    def _on_model(self, info: ModelInfo) -> None:
+        self.has_model = True
+        if self.session.status == "loading the model":
+            self.session.status = ""
+        self.session.set_model(info)
+        if self.session.drive is not None and self._analyse_on_open:
+            self._start_analysis()
+
+    @Slot(str, str)
+    def _on_model_failed(self, message: str, details: str) -> None:
+        self.session.status = "no model"
+        self.session.set_model(None)
+        self.show_error("The model cannot be loaded", message, details)
+
+    def choose_checkpoint(self) -> None:
+        start = str(self.settings.checkpoint or bundled_checkpoint() or Path.home())
+        name = QFileDialog.getExistingDirectory(self.window, "Choose a checkpoint folder", start)
+        if name:
+            self.settings.checkpoint = Path(name)
+            self.session.set_analysis(None)
+            self._load_checkpoint(Path(name))
+
+    def set_rate(self, rate: float) -> None:
+        """Analyse ``rate`` frames per second from now on."""
+        if rate == self.session.rate:
+            return
+        was_running = self.analysis.running or self.session.analysis is not None
+        self.analysis.forget()
+        self.session.rate = rate
+        self.window.show_running(False)
+        if was_running:
+            self._start_analysis()
+
+    def toggle_analysis(self) -> None:
+        if self.analysis.running:
+            self.analysis.cancel()
+        else:
+            self._start_analysis()
+
+    def cancel_analysis(self) -> None:
+        if self.analysis.running:
+            self.analysis.cancel()
+
+    def _start_analysis(self) -> None:
+        if self.session.drive is not None and self.has_model:
+            self.analysis.start(self.session.drive, self.session.rate, self.timeline.frame)
+            self.window.show_running(True)
+
+    @Slot(object)
+    def _on_prepared(self, crop: object) -> None:
+        self.session.crop = crop  # type: ignore[assignment]
+
+    @Slot(object)
+    def _on_grown(self, analysis: object) -> None:
+        self.session.set_analysis(analysis)  # type: ignore[arg-type]
+
+    @Slot(bool)
+    def _on_finished(self, complete: bool) -> None:
+        self.window.show_running(False)
+
+    @Slot(str, str)
+    def _on_analysis_failed(self, message: str, details: str) -> None:
+        self.window.show_running(False)
+        self.show_error("The analysis stopped", message, details)
+
+    # Playback
+
+    def _on_playing(self, playing: bool) -> None:
+        if playing:
+            self._elapsed.start()
+            self._tick.start()
+        else:
+            self._tick.stop()
+
+    @Slot()
+    def _advance(self) -> None:
+        self.timeline.advance(self._elapsed.restart() / 1000.0)
+
+    def _on_frame(self, frame: int) -> None:
+        transition = self.session.transition
+        if self.analysis.running and transition is not None and not self.session.series.done[transition]:
+            self.analysis.seek(frame)
+
+    def toggle_loop(self) -> None:
+        self.timeline.loop_enabled = not self.timeline.loop_enabled
+
+    def go_to_event(self, direction: int) -> None:
+        """Move to the next error peak or change of regime before (-1) or after (+1) the cursor."""
+        frame = next_event(self.session.series, self.timeline.frame, direction)
+        if frame is not None:
+            self.timeline.pause()
+            self.timeline.seek(frame)
+
+    def ask_go_to(self) -> None:
+        if self.timeline.n_frames:
+            GoToDialog(self.timeline.n_frames, self._go_to, self.window).open()
+
+    def _go_to(self, kind: str, value: float) -> None:
+        self.timeline.pause()
+        self.timeline.seek(int(value) if kind == "frame" else self.timeline.frame_at(value))
+
+    # Windows and dialogs
+
+    def toggle_follow(self) -> None:
+        self.display.follow = not self.display.follow
+
+    def set_colour_by(self, key: ColourBy) -> None:
+        self.display.colour_by = key
+
+    def set_alignment(self, mode: Alignment) -> None:
+        self.display.alignment = mode
+
+    def toggle_theme(self) -> None:
+        self.display.theme = "light" if self.display.theme == "dark" else "dark"
+
+    def choose_export(self, what: str, form: str) -> None:
+        """Ask where to write the ``predicted`` or the ``truth`` trajectory as ``tum`` or ``kitti``."""
+        if self.session.drive is None:
+            return
+        start = Path(self._last_folder()) / default_name(self.session.drive.name, what, form)
+        name, _ = QFileDialog.getSaveFileName(
+            self.window, "Export trajectory", str(start), "Text (*.txt *.tum)"
+        )
+        if name:
+            self.export(Path(name), what, form)
+
+    def export(self, path: Path, what: str, form: str) -> None:
+        """Write a trajectory; a problem is shown, not raised."""
+        try:
+            count = write_trajectory(self.session, path, what, form)
+        except (ValueError, OSError) as error:
+            self.show_error("The trajectory cannot be exported", str(error), traceback.format_exc())
+            return
+        self.window.status.showMessage(f"{count} poses written to {path}", 6000)
+
+    def show_information(self) -> None:
+        if self.session.drive is not None:
+            sections = drive_information(self.session)
+            TableDialog("Drive information", sections, self.window).open()
+
+    def show_palette(self) -> None:
+        actions = self.window.actions_
+        entries = [
+            Entry(
+                f"{c.menu.replace('/', ' > ')}: {c.text}",
+                c.shortcuts[0] if c.shortcuts else "",
+                actions[c.id].trigger,
+                actions[c.id].icon(),
+            )
+            for c in actions.commands
+            if actions[c.id].isEnabled() and c.id != "help.palette"
+        ]
+        entries += [
+            Entry(f"Open recent: {r.path.name}", str(r.path.parent), partial(self.open, r.path, r.poses))
+            for r in self.settings.recent
+        ]
+        CommandPalette(entries, self.window).show()
+
+    def show_shortcuts(self) -> None:
+        ShortcutsDialog(self.window.actions_.commands, self.window).open()
+
+    def show_about(self) -> None:
+        AboutDialog(self.session.model_info, self.window).open()
+
+    def show_error(self, title: str, message: str, details: str) -> None:
+        """Tell the user what went wrong, with details to copy."""
+        log.error("%s: %s", title, message)
+        if not self._closed:
+            ErrorDialog(title, message, details, self.window).open()
+        self.error_shown.emit(message)
+
+    @Slot(str, str)
+    def _on_unexpected(self, message: str, details: str) -> None:
+        self.show_error("Something went wrong in the program", message, details)
+
+    def quit(self) -> None:
+        self.window.close()
+
+    @Slot()
+    def close(self) -> None:
+        """Save what is remembered, end the threads and let go of the panels. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self.timeline.pause()
+        if self._remember:
+            self._save_settings()
+        self._tick.stop()
+        self.timeline.playing_changed.disconnect(self._on_playing)
+        self.timeline.frame_changed.disconnect(self._on_frame)
+        self.window.close_panels()
+        self.opening.close()
+        self.frames.close()
+        self.analysis.close()
+
+    def _save_settings(self) -> None:
+        settings = self.settings
+        settings.theme, settings.alignment = self.display.theme, self.display.alignment
+        settings.rate, settings.last_frame = self.session.rate, self.timeline.frame
+        settings.geometry, settings.state = self.window.save_layout()
+        if self.session.drive is None:
+            settings.last_log = None
+        self._settings_file.save(settings)
+
+
+def bundled_checkpoint() -> Path | None:
+    """The nano model that comes with the program, or None where it was installed without resources."""
+    folder = Path(__file__).resolve().parents[2] / "resources" / "nano"
+    return folder if (folder / "config.json").is_file() else None

@@ -1,0 +1,89 @@
+"""A picture of the real window, for documentation and tests: wait until everything is shown, then grab."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtGui import QPixmap
+
+from lapose_inspector.inspector import Inspector
+
+SETTLE = 1.2
+"""Seconds from the last thing to wait for to the picture: deferred redraws and the first map are through."""
+OPEN_SECONDS = 120.0
+"""How long a log may take to open and its frame to appear."""
+
+
+class Screenshot(QObject):
+    """Waits for drive, analysis, frame and reconstruction; then ``done`` with the problem, or with ""."""
+
+    done = Signal(str)
+
+    def __init__(self, inspector: Inspector, out: Path, frame: int | None, analysis_seconds: float) -> None:
+        super().__init__(inspector)
+        self._inspector, self._out, self._frame = inspector, out, frame
+        self._limit = analysis_seconds
+        self._started = time.monotonic()
+        self._settled_since: float | None = None
+        self._ready_since: float | None = None
+        inspector.error_shown.connect(self._on_error)
+        self._poll = QTimer(self, interval=50)
+        self._poll.timeout.connect(self._look)
+        self._poll.start()
+
+    @Slot(str)
+    def _on_error(self, message: str) -> None:
+        self._end(message)
+
+    @Slot()
+    def _look(self) -> None:
+        app, now = self._inspector, time.monotonic()
+        drive = app.session.drive
+        if drive is None:
+            if now - self._started > OPEN_SECONDS:
+                self._end(f"the log did not open within {OPEN_SECONDS:g} s")
+            return
+        if self._ready_since is None:
+            self._ready_since = now
+            if self._frame is not None and self._frame >= len(drive):
+                self._end(f"--at {self._frame}: the last frame of {drive.name} is {len(drive) - 1}")
+                return
+        waited = now - self._ready_since
+        analysed = app.session.analysis is not None and app.session.analysis.complete
+        if not analysed and waited < self._limit:
+            return
+        if not self._panels_ready() and waited < self._limit + 20:
+            self._settled_since = None
+            return
+        self._settled_since = self._settled_since or now
+        if now - self._settled_since >= SETTLE:
+            self._grab()
+
+    def _panels_ready(self) -> bool:
+        app, frame = self._inspector, self._inspector.timeline.frame
+        if app.window.video.shown_frame != frame:
+            return False
+        analysis = app.session.analysis
+        transition = app.session.transition
+        if analysis is None or transition is None or not analysis.done[transition]:
+            return True
+        return app.window.forward.shown_transition == transition
+
+    def _grab(self) -> None:
+        pixmap = grab_window(self._inspector)
+        if pixmap.isNull() or not pixmap.save(str(self._out), "PNG"):
+            self._end(f"{self._out}: the picture cannot be written; is the folder there?")
+        else:
+            self._end("")
+
+    def _end(self, problem: str) -> None:
+        if self._poll.isActive():
+            self._poll.stop()
+            self.done.emit(problem)
+
+
+def grab_window(inspector: Inspector) -> QPixmap:
+    """The window as it is now, OpenGL canvases included."""
+    return inspector.window.grab()

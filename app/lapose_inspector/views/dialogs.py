@@ -1,0 +1,216 @@
+"""Dialogs: errors with copyable details, the drive's information, keys, about, go to."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt, qVersion
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lapose_inspector import __version__
+from lapose_inspector.actions import MENUS, Command
+from lapose_inspector.models.session import ModelInfo
+
+
+class _Dialog(QDialog):
+    """A window-modal dialog that deletes itself; shown with ``open``, which does not block."""
+
+    def __init__(self, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(title)
+        self.box = QVBoxLayout(self)
+        self.box.setContentsMargins(18, 16, 18, 14)
+        self.box.setSpacing(12)
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self.buttons.rejected.connect(self.reject)
+
+    def add_copy_button(self, text: str) -> QPushButton:
+        """A button that puts ``text`` on the clipboard and says so."""
+        button = self.buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
+
+        def copy() -> None:
+            QGuiApplication.clipboard().setText(text)
+            button.setText("Copied")
+
+        button.clicked.connect(copy)
+        return button
+
+
+class ErrorDialog(_Dialog):
+    """What went wrong in one sentence, and details to copy into a report."""
+
+    def __init__(self, title: str, message: str, details: str, parent: QWidget) -> None:
+        super().__init__(title, parent)
+        heading = QLabel(title)
+        heading.setStyleSheet("font-size: 15px; font-weight: 600;")
+        self.message = QLabel(message)
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        report = (
+            f"LA-Pose Inspector {__version__}, Python {platform.python_version()}, Qt {qVersion()}, "
+            f"{platform.system()} {platform.machine()}\n\n{message}\n\n{details.strip()}\n"
+        )
+        self.details = QPlainTextEdit(report)
+        self.details.setReadOnly(True)
+        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.copy_button = self.add_copy_button(report)
+        for widget in (heading, self.message, self.details, self.buttons):
+            self.box.addWidget(widget)
+        self.resize(640, 360)
+
+
+class TableDialog(_Dialog):
+    """Rows of a name and a value under headings, as one can read and copy."""
+
+    def __init__(
+        self, title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], parent: QWidget
+    ) -> None:
+        super().__init__(title, parent)
+        body = QWidget()
+        grid = QGridLayout(body)
+        grid.setContentsMargins(12, 10, 12, 10)
+        grid.setHorizontalSpacing(18)
+        grid.setVerticalSpacing(5)
+        grid.setColumnStretch(1, 1)
+        lines: list[str] = []
+        for heading, rows in sections:
+            if not rows:
+                continue
+            label = QLabel(heading)
+            label.setStyleSheet("font-weight: 600; padding-top: 6px;")
+            grid.addWidget(label, grid.rowCount(), 0, 1, 2)
+            lines.append(f"[{heading}]")
+            for name, value in rows:
+                row = grid.rowCount()
+                left, right = QLabel(name), QLabel(value)
+                left.setProperty("muted", True)
+                left.setAlignment(Qt.AlignmentFlag.AlignTop)
+                right.setWordWrap(True)
+                right.setTextFormat(Qt.TextFormat.PlainText)
+                right.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+                grid.addWidget(left, row, 0)
+                grid.addWidget(right, row, 1)
+                lines.append(f"{name}: {value}" if name else value)
+        grid.setRowStretch(grid.rowCount(), 1)
+        body.setObjectName("panelBody")
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(body)
+        self.text = "\n".join(lines)
+        self.add_copy_button(self.text)
+        self.box.addWidget(scroll)
+        self.box.addWidget(self.buttons)
+        self.resize(600, 560)
+
+
+class ShortcutsDialog(TableDialog):
+    """The keys of every command, by menu."""
+
+    def __init__(self, commands: Sequence[Command], parent: QWidget) -> None:
+        sections = []
+        for menu in MENUS:
+            rows = [
+                ("   ".join(c.shortcuts), f"{c.text.rstrip('…')}: {c.tip}" if c.tip else c.text)
+                for c in commands
+                if c.shortcuts and c.menu.split("/")[0] == menu
+            ]
+            sections.append((menu, rows))
+        super().__init__("Keyboard shortcuts", sections, parent)
+        self.resize(660, 640)
+
+
+class AboutDialog(_Dialog):
+    """Version, model and licence."""
+
+    def __init__(self, info: ModelInfo | None, parent: QWidget) -> None:
+        super().__init__("About LA-Pose Inspector", parent)
+        model = "No model is loaded."
+        if info is not None:
+            model = (
+                f"Model <b>{info.name}</b>: {info.parameters / 1e6:.1f} million parameters, windows "
+                f"of {info.window} frames of {info.image_size[0]}×{info.image_size[1]} pixels, "
+                f"on {info.device}; checkpoint {info.checkpoint_hash}."
+            )
+        text = QLabel(
+            f"<h3>LA-Pose Inspector {__version__}</h3>"
+            "<p>Watch a camera-pose model that learned motion from unlabelled driving video, and see where "
+            f"and why it leaves the truth.</p><p>{model}</p>"
+            f"<p>Python {platform.python_version()}, Qt {qVersion()}. Licensed under Apache-2.0.</p>"
+        )
+        text.setWordWrap(True)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.box.addWidget(text)
+        self.box.addWidget(self.buttons)
+        self.setMinimumWidth(440)
+
+
+def parse_position(text: str, n_frames: int) -> tuple[str, float]:
+    """What the user means: ("frame", index) or ("time", seconds).
+
+    A whole number is a frame; a number with a decimal point, with "s", or minutes:seconds is a time.
+
+    Raises:
+        ValueError: where it is neither, or the frame does not exist.
+    """
+    stripped = text.strip().lower()
+    if stripped.isdecimal():
+        frame = int(stripped)
+        if frame >= n_frames:
+            raise ValueError(f"the last frame is {n_frames - 1}")
+        return "frame", frame
+    seconds = 0.0
+    try:
+        for part in stripped.removesuffix("s").strip().split(":"):
+            seconds = seconds * 60 + float(part)
+    except ValueError:
+        raise ValueError("enter a frame such as 412, or a time such as 12.5 s or 1:02.5") from None
+    if not 0 <= seconds < float("inf"):
+        raise ValueError("a time cannot be negative")
+    return "time", seconds
+
+
+class GoToDialog(_Dialog):
+    """Ask for a frame or a time."""
+
+    def __init__(self, n_frames: int, go: Callable[[str, float], object], parent: QWidget) -> None:
+        super().__init__("Go to", parent)
+        self._n_frames, self._go = n_frames, go
+        self.entry, self.problem = QLineEdit(), QLabel()
+        self.entry.setPlaceholderText(f"frame 0 to {n_frames - 1}, or a time: 12.5 s, 1:02.5")
+        self.entry.returnPressed.connect(self.submit)
+        self.problem.setProperty("warning", True)
+        ok = QPushButton("Go")
+        ok.setDefault(True)
+        ok.clicked.connect(self.submit)
+        row = QHBoxLayout()
+        row.addWidget(self.entry, 1)
+        row.addWidget(ok)
+        self.box.addLayout(row)
+        self.box.addWidget(self.problem)
+        self.setMinimumWidth(380)
+
+    def submit(self) -> None:
+        """Go there, or say what is wrong."""
+        try:
+            kind, value = parse_position(self.entry.text(), self._n_frames)
+        except ValueError as error:
+            self.problem.setText(str(error))
+            return
+        self._go(kind, value)
+        self.accept()

@@ -1,0 +1,300 @@
+"""The main window: panels in docks, menus, toolbar, transport and status bar."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QLabel,
+    QMainWindow,
+    QSizePolicy,
+    QTabWidget,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
+
+from lapose_inspector import theme
+from lapose_inspector.actions import PANELS
+from lapose_inspector.models.session import RATES
+from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.forward_view import ForwardView
+from lapose_inspector.views.latent_map_view import LatentMapView
+from lapose_inspector.views.panel import PanelDock
+from lapose_inspector.views.status_bar import StatusBar
+from lapose_inspector.views.tracks_view import TracksView
+from lapose_inspector.views.trajectory_view import TrajectoryView
+from lapose_inspector.views.transport import Transport
+from lapose_inspector.views.video_view import VideoView
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+LAYOUT_VERSION = 1
+"""Of saved dock states; a state of another version is not restored."""
+
+
+class MainWindow(QMainWindow):
+    """Everything on screen. It shows the inspector's models and calls its commands; it decides nothing."""
+
+    dropped = Signal(object)
+    """Path of a file or folder dropped on the window."""
+    closing = Signal()
+
+    def __init__(self, app: Inspector) -> None:
+        super().__init__()
+        self._app, session = app, app.session
+        self.setWindowTitle("LA-Pose Inspector")
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.resize(1440, 900)
+
+        self.video = VideoView(session, app.frames)
+        self.trajectory = TrajectoryView(session)
+        self.latent_map = LatentMapView(session)
+        self.forward = ForwardView(session, app.reconstruction)
+        self.tracks = TracksView(session)
+        panels = dict(zip(PANELS, (self.video, self.trajectory, self.latent_map, self.forward, self.tracks)))
+        self.docks = {key: PanelDock(key, PANELS[key], panel, self) for key, panel in panels.items()}
+
+        self.actions_ = ActionSet(app, self)
+        self.menus = self.actions_.fill_menu_bar(self.menuBar())
+        self.recent_menu = self.menus["File"].addMenu("Open recent")
+        self.menus["File"].insertMenu(self.actions_["file.information"], self.recent_menu)
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        self._build_toolbar()
+        self.transport = Transport(session, self.actions_)
+        self._add_bottom_bar(self.transport)
+        self.status = StatusBar(session, self.actions_)
+        self.setStatusBar(self.status)
+        self._arrange()
+        for dock in self.docks.values():
+            dock.visibilityChanged.connect(self.actions_.refresh_soon)
+
+        session.drive_changed.connect(self._show_title)
+        session.model_changed.connect(self._show_checkpoint)
+        session.rate_changed.connect(self._show_rate)
+        for signal in (
+            session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
+            app.timeline.playing_changed, app.timeline.loop_changed, app.display.alignment_changed,
+            app.display.colour_by_changed, app.display.follow_changed, app.display.overlay_changed,
+        ):  # fmt: skip
+            signal.connect(self.actions_.refresh_soon)
+        app.display.theme_changed.connect(self._show_theme)
+
+    def show_state(self) -> None:
+        """Show everything as the models have it now. Called once, when the inspector knows its window."""
+        self._show_theme(self._app.display.theme)
+        self._show_rate(self._app.session.rate)
+        self._show_checkpoint()
+
+    def _build_toolbar(self) -> None:
+        bar = QToolBar("Commands", self)
+        bar.setObjectName("toolbar")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.setIconSize(QSize(20, 20))
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        for id in ("file.open", "file.open_folder", "file.information"):
+            bar.addAction(self.actions_[id])
+        bar.addSeparator()
+        bar.addAction(self.actions_["analyse.toggle"])
+        button = bar.widgetForAction(self.actions_["analyse.toggle"])
+        assert isinstance(button, QToolButton)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setMinimumWidth(128)
+        self.rate = QComboBox()
+        self.rate.setToolTip("Analysis rate: frames per second of the drive that the model sees")
+        self.rate.setMinimumWidth(76)
+        self.rate.activated.connect(lambda i: self._app.set_rate(self.rate.itemData(i)))
+        bar.addWidget(_caption("Rate"))
+        bar.addWidget(self.rate)
+        bar.addSeparator()
+        bar.addWidget(_caption("Checkpoint"))
+        self.checkpoint = QToolButton()
+        self.checkpoint.clicked.connect(self.actions_["analyse.checkpoint"].trigger)
+        bar.addWidget(self.checkpoint)
+        spacer = QWidget()
+        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(spacer)
+        for id in ("view.follow", "view.top", "view.reset"):
+            bar.addAction(self.actions_[id])
+        bar.addSeparator()
+        for id in ("help.palette", "help.shortcuts", "view.theme"):
+            bar.addAction(self.actions_[id])
+        self.addToolBar(bar)
+
+    def _add_bottom_bar(self, widget: QWidget) -> None:
+        bar = QToolBar("Transport", self)
+        bar.setObjectName("transportBar")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.setStyleSheet("QToolBar { padding: 0; margin: 0; }")
+        widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        bar.addWidget(widget)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
+
+    def _arrange(self) -> None:
+        """The first layout: video over 3D, map over forward dynamics, tracks along the bottom."""
+        top, bottom = Qt.DockWidgetArea.TopDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
+        docks = self.docks
+        for dock in docks.values():
+            dock.setFloating(False)
+            self.removeDockWidget(dock)
+        self.addDockWidget(top, docks["video"])
+        self.splitDockWidget(docks["video"], docks["map"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["video"], docks["trajectory"], Qt.Orientation.Vertical)
+        self.splitDockWidget(docks["map"], docks["forward"], Qt.Orientation.Vertical)
+        self.addDockWidget(bottom, docks["tracks"])
+        for dock in docks.values():
+            dock.show()
+        self._share_room()
+
+    def _share_room(self) -> None:
+        """Divide the window among the docks by fixed shares."""
+        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        docks, room = self.docks, max(300, self.height() - 150)
+        columns = [round(self.width() * 0.58), round(self.width() * 0.42)]
+        rows = [round(room * share) for share in (0.36, 0.36, 0.28)]
+        self.resizeDocks([docks["video"], docks["map"]], columns, across)
+        self.resizeDocks([docks["video"], docks["trajectory"], docks["tracks"]], rows, down)
+        self.resizeDocks([docks["map"], docks["forward"]], rows[:2], down)
+
+    def reset_layout(self) -> None:
+        """Put every panel back where it was at first."""
+        self._arrange()
+
+    def toggle_panel(self, key: str) -> None:
+        """Show or hide the panel ``key`` of PANELS."""
+        dock = self.docks[key]
+        dock.setVisible(dock.isHidden())
+        if not dock.isHidden():
+            dock.raise_()
+
+    def panel_shown(self, key: str) -> bool:
+        """Whether a panel is open, be it behind another tab."""
+        return not self.docks[key].isHidden()
+
+    def toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def save_layout(self) -> tuple[str, str]:
+        """Geometry and dock state, base64."""
+        state = self.saveState(LAYOUT_VERSION)
+        return _encode(self.saveGeometry()), _encode(state)
+
+    def restore_layout(self, geometry: str, state: str) -> None:
+        """What ``save_layout`` gave; anything else changes nothing."""
+        self.restoreGeometry(_decode(geometry))
+        self.restoreState(_decode(state), LAYOUT_VERSION)
+
+    def close_panels(self) -> None:
+        """Let every panel go of the models and of its canvas; the window is done for after this."""
+        app, session = self._app, self._app.session
+        for panel in (self.video, self.trajectory, self.latent_map, self.forward, self.tracks):
+            panel.close_panel()
+        self.transport.close_panel()
+        self.status.close_panel()
+        session.drive_changed.disconnect(self._show_title)
+        session.model_changed.disconnect(self._show_checkpoint)
+        session.rate_changed.disconnect(self._show_rate)
+        app.display.theme_changed.disconnect(self._show_theme)
+        for signal in (
+            session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
+            app.timeline.playing_changed, app.timeline.loop_changed, app.display.alignment_changed,
+            app.display.colour_by_changed, app.display.follow_changed, app.display.overlay_changed,
+        ):  # fmt: skip
+            signal.disconnect(self.actions_.refresh_soon)
+
+    def show_running(self, running: bool) -> None:
+        """Whether an analysis is going on."""
+        self.status.set_running(running)
+        self.actions_.refresh_soon()
+
+    def _show_title(self) -> None:
+        drive = self._app.session.drive
+        self.setWindowTitle("LA-Pose Inspector" if drive is None else f"{drive.name} – LA-Pose Inspector")
+
+    def _show_checkpoint(self) -> None:
+        info = self._app.session.model_info
+        self.checkpoint.setText("none" if info is None else info.name)
+        self.checkpoint.setToolTip(
+            "Choose a trained model"
+            if info is None
+            else f"{info.name} ({info.checkpoint_hash}): {info.parameters / 1e6:.1f} million parameters, "
+            f"{info.window} frames of {info.image_size[0]}×{info.image_size[1]}. Click to choose another."
+        )
+
+    def _show_rate(self, rate: float) -> None:
+        self.rate.clear()
+        for offered in sorted({*RATES, rate}):
+            self.rate.addItem(f"{offered:g} Hz", offered)
+        self.rate.setCurrentIndex(self.rate.findData(rate))
+
+    def _show_theme(self, _: str) -> None:
+        colours = self._app.display.colours
+        self.setPalette(theme.qt_palette(colours))
+        self.setStyleSheet(theme.style_sheet(colours))
+        self.actions_.colour_icons()
+        for dock in self.docks.values():
+            dock.colour(colours)
+
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        recent = self._app.settings.recent
+        for entry in recent:
+            self.recent_menu.addAction(_recent_text(entry), self._opener(entry))
+        if not recent:
+            self.recent_menu.addAction("No recent logs").setEnabled(False)
+
+    def _opener(self, entry: RecentLog) -> Callable[[], None]:
+        return lambda: self._app.open(entry.path, entry.poses)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.dropped.emit(paths[0])
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.closing.emit()
+        super().closeEvent(event)
+
+
+def _recent_text(entry: RecentLog) -> str:
+    text = f"{entry.path.name}   {entry.path.parent}"
+    return text.replace("&", "&&")
+
+
+def _caption(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("muted", True)
+    label.setContentsMargins(6, 0, 4, 0)
+    return label
+
+
+def _encode(data: QByteArray) -> str:
+    return base64.b64encode(data.data()).decode()
+
+
+def _decode(text: str) -> QByteArray:
+    try:
+        return QByteArray(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return QByteArray()

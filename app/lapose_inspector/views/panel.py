@@ -1,0 +1,40 @@
+"""A dock with a title bar of its own, so that all panels look alike in both themes."""
+
+from __future__ import annotations
+
+import qtawesome
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
+
+from lapose_inspector.models.colours import ThemeColours
+
+
+class PanelDock(QDockWidget):
+    """A panel in a dock: drag by the title, double click to float, buttons to float and close."""
+
+    def __init__(self, key: str, title: str, panel: QWidget, window: QMainWindow) -> None:
+        super().__init__(title, window)
+        self.setObjectName(f"dock.{key}")
+        bar = QWidget()
+        bar.setObjectName("panelTitle")
+        bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(9, 2, 4, 2)
+        row.setSpacing(2)
+        row.addWidget(QLabel(title))
+        row.addStretch(1)
+        self._float, self._close = QToolButton(), QToolButton()
+        self._float.setToolTip("Float this panel, or dock it again")
+        self._close.setToolTip("Close this panel (View > Panels brings it back)")
+        self._float.clicked.connect(lambda: self.setFloating(not self.isFloating()))
+        self._close.clicked.connect(self.close)
+        for button in (self._float, self._close):
+            button.setAutoRaise(True)
+            row.addWidget(button)
+        self.setTitleBarWidget(bar)
+        panel.setObjectName(panel.objectName() or "panelBody")
+        self.setWidget(panel)
+
+    def colour(self, c: ThemeColours) -> None:
+        """Take a theme's colours."""
+        self._float.setIcon(qtawesome.icon("mdi6.dock-window", color=c.muted, color_active=c.text))
+        self._close.setIcon(qtawesome.icon("mdi6.close", color=c.muted, color_active=c.text))

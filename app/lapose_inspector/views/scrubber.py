@@ -1,0 +1,203 @@
+"""The timeline under the panels: what is analysed, what kind of driving it is, the loop and the cursor."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap, QPolygonF, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from lapose_inspector.models.colours import CATEGORIES, PREDICTION
+from lapose_inspector.models.session import Session
+
+MARGIN = 8.0
+BAND = 7.0
+TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+
+
+def clock_text(seconds: float, decimals: int = 0) -> str:
+    """``62.5`` -> ``1:02.5``; below a minute ``12.5``."""
+    minutes, rest = divmod(round(seconds, decimals), 60.0)
+    if not minutes:
+        return f"{rest:.{decimals}f}"
+    return f"{int(minutes)}:{rest:0{3 + decimals if decimals else 2}.{decimals}f}"
+
+
+class Scrubber(QWidget):
+    """Click or drag to move the cursor. Everything but the cursor is drawn once per change."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._timeline = session, session.timeline
+        self._static: QPixmap | None = None
+        self._dragging = False
+        self.setMinimumSize(160, 46)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMouseTracking(True)
+        self._timeline.frame_changed.connect(self._on_frame)
+        self._timeline.range_changed.connect(self._redraw)
+        self._timeline.loop_changed.connect(self._on_loop)
+        session.analysis_changed.connect(self._redraw)
+        session.display.theme_changed.connect(self._on_theme)
+
+    def close_panel(self) -> None:
+        """Let go of the models."""
+        self._timeline.frame_changed.disconnect(self._on_frame)
+        self._timeline.range_changed.disconnect(self._redraw)
+        self._timeline.loop_changed.disconnect(self._on_loop)
+        self._session.analysis_changed.disconnect(self._redraw)
+        self._session.display.theme_changed.disconnect(self._on_theme)
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, 46)
+
+    def x_of(self, frame: int) -> float:
+        """Widget x of a frame, by its time."""
+        duration = self._timeline.time_of(self._timeline.n_frames - 1)
+        share = self._timeline.time_of(frame) / duration if duration > 0 else 0.0
+        return MARGIN + share * (self.width() - 2 * MARGIN)
+
+    def frame_at(self, x: float) -> int:
+        """The frame nearest to widget ``x``."""
+        if self._timeline.n_frames < 2:
+            return 0
+        share = float(np.clip((x - MARGIN) / max(1.0, self.width() - 2 * MARGIN), 0, 1))
+        seconds = share * self._timeline.time_of(self._timeline.n_frames - 1)
+        low = self._timeline.frame_at(seconds)
+        high = min(low + 1, self._timeline.n_frames - 1)
+        nearer_high = self._timeline.time_of(high) - seconds < seconds - self._timeline.time_of(low)
+        return high if nearer_high else low
+
+    def _on_frame(self, _: int) -> None:
+        self.update()
+
+    def _on_loop(self, _: object) -> None:
+        self._redraw()
+
+    def _on_theme(self, _: str) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._static = None
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._static = None
+        super().resizeEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self._timeline.n_frames:
+            self._dragging = True
+            self._timeline.pause()
+            self._timeline.seek(self.frame_at(event.position().x()))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if not self._timeline.n_frames:
+            return
+        frame = self.frame_at(event.position().x())
+        if self._dragging:
+            self._timeline.seek(frame)
+        text = f"frame {frame} · {clock_text(self._timeline.time_of(frame), 2)} s"
+        regime = self._session.series.series.get("regime")
+        transition = self._session.series.transition_at(frame)
+        if regime is not None and regime.text(transition) != "–":
+            text += f" · {regime.text(transition)}"
+        QToolTip.showText(event.globalPosition().toPoint(), text, self)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._dragging = False
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        if self._static is None:
+            self._static = self._draw_static()
+        painter.drawPixmap(0, 0, self._static)
+        if self._timeline.n_frames:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            x, colour = self.x_of(self._timeline.frame), QColor(self._session.display.colours.cursor)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawRect(QRectF(x - 0.75, 6, 1.5, self._bands_bottom() - 6))
+            painter.drawPolygon(QPolygonF([QPointF(x - 5, 2), QPointF(x + 5, 2), QPointF(x, 9)]))
+        painter.end()
+
+    def _bands_bottom(self) -> float:
+        return 12 + 2 * BAND + 2
+
+    def _draw_static(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        pixmap = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        c = self._session.display.colours
+        analysed = QRectF(MARGIN, 11, self.width() - 2 * MARGIN, BAND)
+        regime = analysed.translated(0, BAND + 3)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(c.raised if c.raised != c.panel else c.border))
+        painter.drawRoundedRect(analysed, 3, 3)
+        painter.drawRoundedRect(regime, 3, 3)
+        if self._timeline.n_frames > 1:
+            series = self._session.series
+            self._draw_runs(painter, analysed, series.done.astype(float), {1: QColor(PREDICTION)})
+            labels = series.series["regime"].values if "regime" in series.series else np.zeros(0)
+            colours = {i: QColor(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(CATEGORIES))}
+            self._draw_runs(painter, regime, np.where(np.isfinite(labels), labels, -1), colours)
+            self._draw_loop(painter, QRectF(analysed.topLeft(), regime.bottomRight()))
+            self._draw_ticks(painter, regime.bottom())
+        painter.end()
+        return pixmap
+
+    def _draw_runs(
+        self, painter: QPainter, band: QRectF, values: np.ndarray, colours: dict[int, QColor]
+    ) -> None:
+        """Rectangles over runs of equal values [T] of the transitions; values without a colour stay bare."""
+        if not len(values):
+            return
+        frames = self._session.series.frames
+        edges = np.concatenate([[0], np.flatnonzero(np.diff(values)) + 1, [len(values)]])
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        for start, stop in itertools.pairwise(edges):
+            colour = colours.get(int(values[start]))
+            if colour is not None:
+                left, right = self.x_of(int(frames[start])), self.x_of(int(frames[stop]))
+                painter.fillRect(QRectF(left, band.top(), max(1.0, right - left), band.height()), colour)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+
+    def _draw_loop(self, painter: QPainter, box: QRectF) -> None:
+        loop = self._timeline.loop
+        if loop is None:
+            return
+        c = self._session.display.colours
+        colour = QColor(c.accent if self._timeline.loop_enabled else c.muted)
+        left, right = self.x_of(loop[0]), self.x_of(loop[1])
+        shade = QColor(colour)
+        shade.setAlpha(60)
+        painter.fillRect(QRectF(left, box.top() - 3, right - left, box.height() + 6), shade)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        for x in (left, right):
+            painter.drawRect(QRectF(x - 1, box.top() - 4, 2, box.height() + 8))
+
+    def _draw_ticks(self, painter: QPainter, top: float) -> None:
+        c = self._session.display.colours
+        duration = self._timeline.time_of(self._timeline.n_frames - 1)
+        room = self.width() - 2 * MARGIN
+        if duration <= 0 or room < 50:
+            return
+        step = next((s for s in TICK_STEPS if s / duration * room >= 60), TICK_STEPS[-1])
+        font = self.font()
+        font.setPixelSize(10)
+        painter.setFont(font)
+        for i in range(int(duration / step + 1e-6) + 1):
+            x = MARGIN + i * step / duration * room
+            painter.setPen(QColor(c.border))
+            painter.drawLine(QPointF(x, top + 2), QPointF(x, top + 5))
+            painter.setPen(QColor(c.muted))
+            text = clock_text(i * step, 1 if step < 1 else 0) + (" s" if i == 0 else "")
+            width = 60.0
+            left = min(max(x - width / 2, MARGIN - width / 2 + 8), self.width() - width / 2 - 14)
+            painter.drawText(QRectF(left, top + 4, width, 13), Qt.AlignmentFlag.AlignCenter, text)

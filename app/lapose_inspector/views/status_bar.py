@@ -1,0 +1,102 @@
+"""What is open, where the cursor is, and what the program is doing."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
+
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.scrubber import clock_text
+
+
+class StatusBar(QStatusBar):
+    """Drive, frame, time and rate on the left; device and analysis on the right."""
+
+    def __init__(self, session: Session, actions: ActionSet, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.setSizeGripEnabled(False)
+        self.where = QLabel()
+        self.where.setMinimumWidth(0)
+        self.device, self.doing = QLabel(), QLabel()
+        self.device.setProperty("muted", True)
+        self.progress = QProgressBar()
+        self.progress.setFixedWidth(150)
+        self.progress.setRange(0, 1000)
+        self.cancel = QToolButton()
+        self.cancel.setDefaultAction(actions["analyse.cancel"])
+        self.addWidget(self.where, 1)
+        for widget in (self.doing, self.progress, self.cancel, self.device):
+            self.addPermanentWidget(widget)
+        self._running = False
+        session.drive_changed.connect(self._show_where)
+        session.rate_changed.connect(self._on_rate)
+        session.timeline.frame_changed.connect(self._on_frame)
+        session.model_changed.connect(self._show_model)
+        session.analysis_changed.connect(self._show_doing)
+        session.status_changed.connect(self._on_status)
+        self._show_where()
+        self._show_model()
+        self.set_running(False)
+
+    def close_panel(self) -> None:
+        """Let go of the models."""
+        session = self._session
+        session.drive_changed.disconnect(self._show_where)
+        session.rate_changed.disconnect(self._on_rate)
+        session.timeline.frame_changed.disconnect(self._on_frame)
+        session.model_changed.disconnect(self._show_model)
+        session.analysis_changed.disconnect(self._show_doing)
+        session.status_changed.disconnect(self._on_status)
+
+    def set_running(self, running: bool) -> None:
+        """Whether an analysis is going on."""
+        self._running = running
+        self._show_doing()
+
+    def _on_frame(self, _: int) -> None:
+        self._show_where()
+
+    def _on_rate(self, _: float) -> None:
+        self._show_where()
+
+    def _on_status(self, _: str) -> None:
+        self._show_doing()
+
+    def _show_where(self) -> None:
+        drive, timeline = self._session.drive, self._session.timeline
+        if drive is None:
+            self.where.setText("No drive open. File > Open file, or drop a log here.")
+            return
+        self.where.setText(
+            f"<b>{_escape(drive.name)}</b> &nbsp;·&nbsp; frame {timeline.frame} / {timeline.n_frames - 1}"
+            f" &nbsp;·&nbsp; {clock_text(timeline.time, 2)} s &nbsp;·&nbsp; {drive.rate:.1f} fps"
+            f" &nbsp;·&nbsp; analysed at {self._session.rate:g} Hz"
+        )
+
+    def _show_model(self) -> None:
+        info = self._session.model_info
+        self.device.setText("no model" if info is None else f"{info.device}  ")
+
+    def _show_doing(self) -> None:
+        analysis = self._session.analysis
+        share = 0.0 if analysis is None else analysis.progress
+        self.progress.setValue(round(share * 1000))
+        self.progress.setVisible(self._running)
+        self.cancel.setVisible(self._running)
+        failed = 0 if analysis is None else len(analysis.failed_windows)
+        words = self._session.status
+        if self._running:
+            words = "analysing"
+        elif not words and analysis is not None:
+            words = "analysed" if analysis.complete else f"analysis paused at {share:.0%}"
+        if failed:
+            words += f", {failed} of {analysis.n_windows} windows failed" if analysis else ""
+        self.doing.setText(words)
+        self.doing.setToolTip(
+            "\n".join(list(analysis.failed_windows.values())[:8]) if analysis is not None and failed else ""
+        )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
