@@ -76,15 +76,24 @@ def test_the_model_images_intrinsics_say_where_a_point_lands(size: tuple[int, in
         assert np.abs(centroid - expected).max() < 0.3
 
 
-def test_resizing_keeps_what_a_pixel_area_mean_keeps_and_does_not_alias() -> None:
+def test_shrinking_takes_the_exact_mean_over_each_pixels_area() -> None:
     rng = np.random.default_rng(0)
     fine = rng.integers(0, 256, (448, 960, 3), dtype=np.uint8)
-    small = Preprocessor(960, 448, None, (240, 112))(fine)
-    blocks = fine.reshape(112, 4, 240, 4, 3).mean((1, 3)) / 255
-    assert abs(float(small.mean()) - blocks.mean()) < 1e-3
-    # White noise sampled without a filter would keep its deviation; an area mean divides it by 4.
-    assert float(small.std()) < 1.1 * blocks.std()
-    assert torch.equal(small, Preprocessor(960, 448, None, (240, 112))(fine))
+    small = Preprocessor(960, 448, None, (240, 112))(fine).permute(1, 2, 0).numpy()
+    assert np.abs(small - fine.reshape(112, 4, 240, 4, 3).mean((1, 3)) / 255).max() < 1e-6
+    # A ratio that is not whole: enlarge by repetition until it is, then take the mean of whole blocks.
+    odd = rng.integers(0, 256, (7 * 26, 15 * 26, 3), dtype=np.uint8)
+    pre = Preprocessor(15 * 26, 7 * 26, None, (15 * 16, 7 * 16))
+    blocks = odd.repeat(8, 0).repeat(8, 1).reshape(112, 13, 240, 13, 3).mean((1, 3)) / 255
+    assert np.abs(pre(odd).permute(1, 2, 0).numpy() - blocks).max() < 1e-6
+    assert torch.equal(pre(odd), pre(odd))
+
+
+def test_enlarging_is_linear_between_pixel_centres() -> None:
+    ramp = np.broadcast_to(np.arange(60, dtype=np.uint8)[None, :, None] * 4, (28, 60, 3))
+    row = Preprocessor(60, 28, None, (240, 112))(ramp)[0, 50].numpy() * 255
+    expected = np.clip((np.arange(240) + 0.5) / 4 - 0.5, 0, 59) * 4
+    assert np.abs(row - expected).max() < 1e-3
 
 
 def test_small_frames_are_enlarged_and_exact_frames_are_untouched() -> None:

@@ -1,6 +1,6 @@
 """The command ``lapose``: finds the subcommand, lets tyro read its options, and turns errors into one line.
 
-Only the module of the subcommand that was asked for is imported, so ``lapose --help`` does not wait for torch.
+Only the module of the subcommand that was asked for is imported: ``lapose --help`` does not wait for torch.
 """
 
 from __future__ import annotations

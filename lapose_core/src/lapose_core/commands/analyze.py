@@ -174,10 +174,8 @@ def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int)
         lines.append(f"{new} transitions in {elapsed:.1f} s: {new / elapsed:.1f} frames/s")
     if analysis.failed_windows:
         first = next(iter(analysis.failed_windows.values()))
-        missing = int((~done).sum())
-        lines.append(
-            f"{len(analysis.failed_windows)} windows failed, {missing} transitions have no result; first: {first}"
-        )
+        missing, failed = int((~done).sum()), len(analysis.failed_windows)
+        lines.append(f"{failed} windows failed, {missing} transitions have no result; the first: {first}")
     segments = analysis.segments()
     if len(segments) > 1:
         start, stop = max(segments, key=lambda s: s[1] - s[0])
