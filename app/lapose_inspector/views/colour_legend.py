@@ -87,7 +87,8 @@ class ColourLegend(QWidget):
         painter.end()
 
     def _paint_bar(self, painter: QPainter, area: QRectF, line: int) -> None:
-        assert self._series is not None and self._colours is not None
+        assert self._series is not None
+        assert self._colours is not None
         bar = QRectF(area.left(), area.top() + line + 2, area.width(), BAR)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         stops = np.linspace(0.0, 1.0, 33)
@@ -101,10 +102,12 @@ class ColourLegend(QWidget):
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, high)
         if self._series.signed:
             painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, "0")
-            painter.drawLine(QPointF(bar.center().x(), bar.bottom()), QPointF(bar.center().x(), bar.bottom() + 3))
+            middle = QPointF(bar.center().x(), bar.bottom())
+            painter.drawLine(middle, middle + QPointF(0.0, 3.0))
 
     def _paint_categories(self, painter: QPainter, area: QRectF, line: int) -> None:
-        assert self._series is not None and self._colours is not None
+        assert self._series is not None
+        assert self._colours is not None
         for row, category in enumerate(self._present):
             top = area.top() + line * (row + 1)
             painter.setPen(Qt.PenStyle.NoPen)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from lapose_core.drive import Drive
 from lapose_core.geometry import Array, path_length, rotation_angle
+from numpy.typing import NDArray
 
 from lapose_inspector.models.session import PathSegment
 
@@ -23,14 +24,14 @@ class PositionErrors:
         predicted_length, true_length: metres travelled over the stretches that both paths know.
     """
 
-    frames: Array
+    frames: NDArray[np.int64]
     position: Array
     rotation: Array
     predicted_length: float
     true_length: float
 
     def at(self, frame: int) -> tuple[float, float] | None:
-        """Position (m) and rotation (rad) error of the sample shown at ``frame``: the last one at or before."""
+        """Position (m) and rotation (rad) error of the last sample at or before ``frame``."""
         i = int(np.searchsorted(self.frames, frame, side="right")) - 1
         return (float(self.position[i]), float(self.rotation[i])) if i >= 0 else None
 

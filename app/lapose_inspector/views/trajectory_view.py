@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import qtawesome
+from psygnal import SignalInstance
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
@@ -11,6 +15,7 @@ from vispy import scene
 from lapose_inspector.models.colours import PREDICTION, TRUTH, series_colours
 from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS, COLOUR_BY
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.trajectory_text import PositionErrors, metres, position_errors, summary
@@ -22,6 +27,7 @@ FOLLOW_METRES = 26.0
 """Height of the view around the car when the camera follows it."""
 INSETS = (24.0, 32.0, 24.0, 60.0)
 """Pixels of the canvas left, above, right and below the fitted path: the text is there."""
+USUAL_ELEVATION = 38.0
 PLAIN = "prediction colour"
 
 
@@ -33,9 +39,9 @@ class TrajectoryView(QWidget):
         self._session = session
         self._errors: PositionErrors | None = None
         self._plain = True
-        self._touched = False
+        self._elevation: float | None = USUAL_ELEVATION
+        """At which the view keeps the whole path fitted; None once the user has moved the camera."""
         self._heading: float | None = None
-        self._pressed: tuple[float, float] | None = None
         # Multisampling is what keeps thin lines whole; a driver without it simply gives none.
         self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
         self.scene = DriveScene(self.canvas.central_widget.add_view(), session.display.colours)
@@ -64,8 +70,8 @@ class TrajectoryView(QWidget):
         )
         self.colour_box = QComboBox(row)
         self.colour_box.addItem(PLAIN.capitalize(), PLAIN)
-        for key in COLOUR_BY:
-            self.colour_box.addItem(key.capitalize(), key)
+        for quantity in COLOUR_BY:
+            self.colour_box.addItem(quantity.capitalize(), quantity)
         self.colour_box.setToolTip("What colours the predicted path")
         for text, box in (("Align", self.alignment_box), ("Path", self.colour_box)):
             label = QLabel(text, row)
@@ -102,7 +108,7 @@ class TrajectoryView(QWidget):
 
     def _connect(self) -> None:
         session, display = self._session, self._session.display
-        self._links = [
+        self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
             (session.drive_changed, self._on_drive_change),
             (session.analysis_changed, self._on_analysis_change),
             (session.timeline.frame_changed, self._on_frame_change),
@@ -121,11 +127,8 @@ class TrajectoryView(QWidget):
         self.top_button.clicked.connect(self.top_view)
         self.fit_button.clicked.connect(self.fit_view)
         self.cloud_button.toggled.connect(self._update_cloud)
+        self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
         events = self.canvas.events
-        events.mouse_press.connect(self._on_press)
-        events.mouse_release.connect(self._on_release)
-        events.mouse_move.connect(self._on_move)
-        events.mouse_wheel.connect(self._on_wheel)
         events.resize.connect(self._on_resize)
         events.draw.connect(self._on_draw)
 
@@ -142,13 +145,14 @@ class TrajectoryView(QWidget):
 
     def _on_drive_change(self) -> None:
         drive = self._session.drive
-        self._touched = False
+        self._elevation = USUAL_ELEVATION
         self._heading = None
         self.cloud_button.setVisible(drive is not None and drive.point_cloud is not None)
         self.scene.set_cloud(None, 0)
         if drive is not None:
             fov = drive.intrinsics.fov_x if drive.intrinsics is not None else np.radians(60.0)
             self.scene.set_camera_shape(fov, drive.width / drive.height)
+        self.scene.set_truth(self._session.true_segments())
         self._on_analysis_change()
         self._update_cloud()
 
@@ -156,12 +160,11 @@ class TrajectoryView(QWidget):
         session = self._session
         predicted = session.predicted_segments()
         self._errors = position_errors(predicted, session.drive)
-        self.scene.set_segments(session.true_segments(), predicted)
+        self.scene.set_prediction(predicted)
         self._recolour()
         self._on_frame_change(session.timeline.frame)
         self._say()
-        if not self._touched and not session.display.follow:
-            self._fit()
+        self._fit()
         self.canvas.update()
 
     def _on_alignment_change(self) -> None:
@@ -232,23 +235,22 @@ class TrajectoryView(QWidget):
             self.fit_view()
 
     def top_view(self) -> None:
-        """Look straight down on the whole path."""
+        """Look straight down on the whole path, and keep it fitted while it grows."""
         self._session.display.follow = False
-        self.scene.camera.fit(self.scene.points(), elevation=90.0, insets=INSETS)
-        self._touched = True
+        self._elevation = 90.0
+        self._fit()
         self.canvas.update()
 
     def fit_view(self) -> None:
-        """Show the whole path from the usual angle, and keep doing so while it grows."""
+        """Show the whole path from the usual angle, and keep it fitted while it grows."""
         self._session.display.follow = False
-        self._touched = False
+        self._elevation = USUAL_ELEVATION
         self._fit()
         self.canvas.update()
 
     def _fit(self) -> None:
-        points = self.scene.points()
-        if len(points):
-            self.scene.camera.fit(points, elevation=38.0, insets=INSETS)
+        if self._elevation is not None and not self._session.display.follow:
+            self.scene.camera.fit(self.scene.points(), elevation=self._elevation, insets=INSETS)
 
     # -- text
 
@@ -257,7 +259,7 @@ class TrajectoryView(QWidget):
         if session.drive is None:
             self.overlay.say("Open a driving log to see its path here")
         elif not session.true_segments() and not session.predicted_segments():
-            self.overlay.say("This log has no ground truth.<br>The predicted path appears as the model analyses it.")
+            self.overlay.say("This log has no ground truth.<br>The predicted path appears with the analysis.")
         else:
             self.overlay.say("")
         drawn = bool(session.true_segments() or session.predicted_segments())
@@ -291,34 +293,24 @@ class TrajectoryView(QWidget):
 
     # -- mouse
 
-    def _on_press(self, event) -> None:  # type: ignore[no-untyped-def]
-        self._pressed = tuple(event.pos[:2]) if event.button == 1 else None
-
-    def _on_release(self, event) -> None:  # type: ignore[no-untyped-def]
-        pressed, self._pressed = self._pressed, None
-        if pressed is None or np.hypot(*(np.asarray(event.pos[:2]) - pressed)) > 4:
-            return
-        hit = self.scene.pick(tuple(event.pos[:2]))
+    def _on_click(self, position: Position) -> None:
+        hit = self.scene.pick(position)
         if hit is not None:
             self._session.timeline.seek(hit.frame)
 
-    def _on_move(self, event) -> None:  # type: ignore[no-untyped-def]
-        if event.is_dragging:
-            self._touched = True
-            self.overlay.tooltip.hide()
-            return
-        hit = self.scene.pick(tuple(event.pos[:2]))
-        self.canvas.native.setCursor(
-            Qt.CursorShape.PointingHandCursor if hit is not None else Qt.CursorShape.ArrowCursor
-        )
+    def _on_hover(self, position: Position) -> None:
+        hit = self.scene.pick(position)
+        hand = Qt.CursorShape.PointingHandCursor if hit is not None else Qt.CursorShape.ArrowCursor
+        self.canvas.native.setCursor(hand)
         if hit is None:
             self.overlay.tooltip.hide()
             return
         self.overlay.tooltip.setText(self._tooltip(hit))
-        self.overlay.point_out(self.overlay.tooltip, event.pos)
+        self.overlay.point_out(self.overlay.tooltip, position)
 
-    def _on_wheel(self, event) -> None:  # type: ignore[no-untyped-def]
-        self._touched = True
+    def _on_camera(self) -> None:
+        self._elevation = None
+        self.overlay.tooltip.hide()
 
     def leaveEvent(self, event) -> None:  # type: ignore[no-untyped-def]
         self.overlay.tooltip.hide()
@@ -334,8 +326,7 @@ class TrajectoryView(QWidget):
         return "\n".join(lines)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
-        if not self._touched and not self._session.display.follow:
-            self._fit()
+        self._fit()
 
     def _on_draw(self, event) -> None:  # type: ignore[no-untyped-def]
         text = f"grid {spacing_text(self.scene.grid.spacing)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from lapose_core.geometry import Array
+from numpy.typing import NDArray
 from vispy.scene import TurntableCamera
 
 NEAREST, FARTHEST = 0.5, 200_000.0
@@ -14,6 +16,11 @@ NEAREST, FARTHEST = 0.5, 200_000.0
 
 class DriveCamera(TurntableCamera):
     """Left drag rotates, wheel or right drag zooms, middle or Shift+left drag pans."""
+
+    if TYPE_CHECKING:  # properties of the base class, which comes without types
+        scale_factor: float
+        elevation: float
+        azimuth: float
 
     def __init__(self) -> None:
         self.on_change: Callable[[], None] | None = None
@@ -39,7 +46,7 @@ class DriveCamera(TurntableCamera):
 
     def fit(
         self,
-        points: Array,
+        points: NDArray[np.floating],
         *,
         azimuth: float | None = None,
         elevation: float | None = None,
@@ -51,11 +58,11 @@ class DriveCamera(TurntableCamera):
         """
         if len(points) == 0:
             return
-        points = np.asarray(points[:: max(1, len(points) // 600)], np.float64)
+        some = np.asarray(points[:: max(1, len(points) // 600)], np.float64)
         tilt = self.elevation if elevation is None else elevation
         # Few candidates, and a turn away from "forward is up" must pay: it costs the reader orientation.
         choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
-        fits = [self._fit_at(points, choice, tilt, insets) for choice in choices]
+        fits = [self._fit_at(some, choice, tilt, insets) for choice in choices]
         best = min(range(len(fits)), key=lambda i: fits[i][1] * (1 + 0.1 * abs(choices[i]) / 90))
         centre, scale = fits[best]
         self.elevation, self.azimuth = tilt, choices[best]

@@ -1,4 +1,4 @@
-"""The 3D scene of a drive: both paths, their cameras, the grid and the cursor; and what lies under the mouse."""
+"""The 3D scene of a drive: both paths, their cameras, grid and cursor; and what lies under the mouse."""
 
 from __future__ import annotations
 
@@ -79,17 +79,28 @@ class DriveScene:
         for cursor in self.cursors.values():
             cursor.set_shape(self._shape)
 
-    def set_segments(self, truth: Sequence[PathSegment], prediction: Sequence[PathSegment]) -> None:
-        """Draw both paths, in world coordinates; either may be empty."""
-        self.segments = {"truth": list(truth), "prediction": list(prediction)}
+    def set_truth(self, segments: Sequence[PathSegment]) -> None:
+        """Draw another drive's true path, in world coordinates; may be empty. Drops the prediction."""
+        self.segments = {"truth": list(segments), "prediction": []}
+        self.paths["prediction"].set_points([])
+        self._settle()
+        self._draw("truth")
+
+    def set_prediction(self, segments: Sequence[PathSegment]) -> None:
+        """Draw the predicted path, in world coordinates; may be empty."""
+        self.segments["prediction"] = list(segments)
+        if not self.segments["truth"]:
+            self._settle()
+        self._draw("prediction")
+        self.update_zoom(force=True)
+
+    def _settle(self) -> None:
+        """Choose the scene's axes and origin, and where the ground is."""
         anchor = self.segments["truth"] or self.segments["prediction"]
         poses = np.concatenate([s.poses for s in anchor]) if anchor else np.zeros((0, 4, 4))
         self.space = SceneSpace.of(poses)
-        for which in self.segments:
-            self._draw(which)
-        points = self.points()
-        self._ground = float(np.percentile(points[:, 2], 5)) - CAMERA_HEIGHT if len(points) else 0.0
-        self.update_zoom(force=True)
+        heights = self.space.points(poses[:, :3, 3])[:, 2]
+        self._ground = float(np.percentile(heights, 5)) - CAMERA_HEIGHT if len(heights) else 0.0
 
     def show(self, which: Which, shown: bool) -> None:
         """Show or hide one of the two paths with its cameras."""
@@ -131,15 +142,16 @@ class DriveScene:
         """The camera-to-scene pose [4, 4] of a path at a drive frame, interpolated between samples."""
         for segment in self.segments[which]:
             if segment.frames[0] <= frame <= segment.frames[-1]:
-                i = min(int(np.searchsorted(segment.frames, frame, side="right")) - 1, len(segment.frames) - 2)
-                pair = slice(max(i, 0), max(i, 0) + 2)
+                i = int(np.searchsorted(segment.frames, frame, side="right")) - 1
+                i = max(0, min(i, len(segment.frames) - 2))
+                pair = slice(i, i + 2)
                 at = np.array([frame], np.float64)
                 pose = interpolate_poses(segment.poses[pair], segment.frames[pair].astype(np.float64), at)
                 return self.space.poses(pose)[0]
         return None
 
     def set_cloud(self, points: NDArray[np.float32] | None, frame: int) -> None:
-        """Show a frame's points [P, 3], given in its camera's axes, at the true pose or else the predicted."""
+        """Show a frame's points [P, 3], in its camera's axes, at the true pose or else the predicted."""
         pose = self.pose_at("truth", frame)
         pose = self.pose_at("prediction", frame) if pose is None else pose
         if points is None or pose is None:
@@ -199,7 +211,7 @@ class DriveScene:
         for cursor in self.cursors.values():
             cursor.set_size(CURSOR_PIXELS * metres)
         size = INTERVAL_PIXELS * metres
-        # Pyramids on the path are geometry: rebuild them only when they would look a fifth too large or small.
+        # Pyramids on the path are geometry: rebuild them only when they would look a fifth too large.
         if force or not 0.8 < size / max(self._frustum_size, 1e-9) < 1.25:
             self._frustum_size = size
             for which, frusta in self.frusta.items():
@@ -209,8 +221,8 @@ class DriveScene:
                     frusta.set_poses(np.zeros((0, 4, 4)), size, self._shape)
 
     def _draw(self, which: Which) -> None:
-        pieces = [self.space.points(s.poses[:, :3, 3]) for s in self.segments[which]] if self.shown[which] else []
-        self.paths[which].set_points(pieces)
+        segments = self.segments[which] if self.shown[which] else []
+        self.paths[which].set_points([self.space.points(s.poses[:, :3, 3]) for s in segments])
 
     def _interval_poses(self, which: Which, spacing: float) -> Array:
         parts = [s.poses[spaced(s.poses[:, :3, 3], spacing)] for s in self.segments[which]]

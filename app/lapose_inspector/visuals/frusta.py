@@ -26,7 +26,7 @@ def pyramid(fov_x: float, aspect: float) -> NDArray[np.float32]:
 
 
 def spaced(centres: Array, spacing: float, limit: int = 400) -> NDArray[np.int64]:
-    """Indices into a path's centres [N, 3] about ``spacing`` metres of travel apart, the first one included."""
+    """Indices into a path's centres [N, 3] about ``spacing`` metres of travel apart, from the first on."""
     if len(centres) < 2:
         return np.arange(len(centres))
     travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(centres, axis=0), axis=1))])

@@ -72,7 +72,7 @@ def _lattice() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     steps = np.arange(-REACH, REACH + 1, dtype=np.float32)
     across, along = np.meshgrid(steps, steps[:-1], indexing="ij")
     start = np.stack([across.ravel(), along.ravel()], 1)
-    segments = np.stack([start, start + [0, 1]], 1).reshape(-1, 2)
+    segments = np.stack([start, start + np.array([0, 1], np.float32)], 1).reshape(-1, 2)
     major = np.repeat(across.ravel() % 5 == 0, 2)
     both = np.concatenate([segments, segments[:, ::-1]])
     fade = np.clip(1.0 - np.linalg.norm(both, axis=1) / REACH, 0.0, 1.0) ** 0.8

@@ -32,14 +32,17 @@ class MapPoints:
         return self._markers
 
     def set_data(self, points: Points2, colours: NDArray[np.float32], rim: NDArray[np.float32]) -> None:
-        """Points [N, 2] with colours [N, 4]; ``rim`` [4] separates neighbours of like colour."""
-        self._markers.visible = len(points) > 0
-        if len(points):
-            size = marker_size(len(points))
-            self._markers.set_data(
-                points, size=size, face_color=colours, edge_color=rim, edge_width=0.6 if size > 5 else 0.0
-            )
-            self.uploads += 1
+        """Points [N, 2], N >= 1, and colours [N, 4]; ``rim`` [4] shows points that are like the canvas."""
+        size = marker_size(len(points))
+        self._markers.set_data(
+            points, size=size, face_color=colours, edge_color=rim, edge_width=0.7 if size > 5 else 0.0
+        )
+        self._markers.visible = True
+        self.uploads += 1
+
+    def clear(self) -> None:
+        """Show no points."""
+        self._markers.visible = False
 
 
 class MapCursor:
@@ -72,7 +75,7 @@ class MapCursor:
             )
         if len(points) > 1:
             colours = np.tile(self._colour, (len(points), 1))
-            colours[:, 3] = np.linspace(0.0, 0.75, len(points))
+            colours[:, 3] = np.linspace(0.0, 0.6, len(points))
             steps = np.pad(np.stack([points[:-1], points[1:]], 1), ((0, 0), (0, 0), (0, 1)))
             self._trail.set_segments(steps, np.stack([colours[:-1], colours[1:]], 1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class Path:
         ends = np.cumsum([0, *(len(piece) for piece in pieces)])
         self._count = int(ends[-1])
         self._first = np.concatenate(
-            [np.zeros(0, np.int64), *(np.arange(a, b - 1) for a, b in zip(ends[:-1], ends[1:]))]
+            [np.zeros(0, np.int64), *(np.arange(a, b - 1) for a, b in pairwise(ends))]
         )
         self._line.visible = len(self._first) > 0
         if self._line.visible:

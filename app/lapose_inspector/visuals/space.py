@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 class SceneSpace:
     """A rigid map of world points to the scene: ``rotation @ (point - origin)``.
 
-    The scene's x points right, y forward and z up when the world has OpenCV axes (x right, y down, z forward).
+    The scene's x points right, y forward and z up when the world has OpenCV axes (x right, y down).
     The origin is taken off in float64: at UTM magnitude a step of a centimetre is nothing in float32.
     """
 
@@ -48,7 +48,7 @@ class SceneSpace:
 
 
 def heading(pose: Array) -> float:
-    """Azimuth in degrees of a camera-to-scene pose [4, 4]: 0 along scene y, positive to the left (about z)."""
+    """Azimuth in degrees of a camera-to-scene pose [4, 4]: 0 along scene y, positive to the left."""
     forward = pose[:3, 2]
     return float(np.degrees(np.arctan2(-forward[0], forward[1])))
 

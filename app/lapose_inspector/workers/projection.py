@@ -17,12 +17,15 @@ from PySide6.QtCore import QObject, Signal, Slot
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 Method = Literal["pca", "t-sne"]
+Request = Literal["pca", "t-sne", "extend"]
 
 EVERY = 25
 """t-SNE iterations between two pictures of it."""
 EXAGGERATED, REFINED = 150, 500
-"""t-SNE iterations with early exaggeration 12 and without (van der Maaten's defaults are 250 and 750; openTSNE's
-learning rate n / 12 converges sooner)."""
+"""t-SNE iterations with and without early exaggeration. Begun from PCA they settle sooner than the 250 and
+750 that a random start is given."""
+HIDDEN = EXAGGERATED + 50
+"""Iterations of which no pictures are sent: exaggeration folds the map up before it unfolds."""
 SEED = 7
 
 
@@ -33,7 +36,7 @@ class Projection:
     Attributes:
         method: ``pca`` or ``t-sne``.
         transitions: [n] indices of the transitions, increasing.
-        points: [n, 2] float32. PCA in units of the latents; t-SNE scaled to an r.m.s. radius of 10.
+        points: [n, 2] float32, centred, with an r.m.s. radius of 10: only relations mean something.
         axes: what the two axes are, for the captions.
         progress: 0..1; below 1 more pictures of the same map follow.
     """
@@ -48,10 +51,12 @@ class Projection:
 class ProjectionWorker(QObject):
     """Projects in a thread of its own at low priority. Latest wins: a request drops the one before it.
 
-    ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``.
+    ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``, and before
+    the first of them only ``progressed``, 0..1.
     """
 
     projected = Signal(object)
+    progressed = Signal(float)
     failed = Signal(str)
     _interim = Signal(object, object)
 
@@ -66,20 +71,23 @@ class ProjectionWorker(QObject):
         self,
         latents: NDArray[np.float32],
         transitions: NDArray[np.int64],
-        method: Method,
+        method: Request,
         previous: Projection | None = None,
     ) -> None:
         """Project latents [n, A] (finite) of the given transitions [n].
 
         ``previous`` is the map on the screen: t-SNE starts from it, and the result is turned onto it.
+        ``extend`` places new transitions into it and leaves the others where they are.
         """
 
         def job(stale: Stale) -> object:
-            def show(projection: Projection) -> None:
-                self._interim.emit(projection, stale)
+            def show(picture: Projection | float) -> None:
+                self._interim.emit(picture, stale)
 
             if method == "pca":
                 return pca(latents, transitions, previous)
+            if method == "extend" and previous is not None:
+                return extend(latents, transitions, previous)
             return tsne(latents, transitions, previous, show=show, stale=stale)
 
         self._worker.submit(job)
@@ -98,9 +106,13 @@ class ProjectionWorker(QObject):
             self.projected.emit(projection)
 
     @Slot(object, object)
-    def _on_interim(self, projection: Projection, stale: Stale) -> None:
-        if not stale():
-            self.projected.emit(projection)
+    def _on_interim(self, picture: Projection | float, stale: Stale) -> None:
+        if stale():
+            return
+        if isinstance(picture, Projection):
+            self.projected.emit(picture)
+        else:
+            self.progressed.emit(picture)
 
 
 def pca(
@@ -108,7 +120,7 @@ def pca(
 ) -> Projection:
     """The two directions of the largest variance of latents [n, A].
 
-    Axes keep their meaning: a component may be mirrored to agree with ``previous``, never mixed with the other.
+    Axes keep their meaning: a component may be mirrored to agree with ``previous``, never mixed with another.
     """
     centred = latents.astype(np.float64) - latents.mean(axis=0, dtype=np.float64)
     # A is at most 1,536 and n may be 100,000: the covariance is the small matrix.
@@ -129,7 +141,15 @@ def pca(
         if flip:
             points[:, axis] *= -1
     axes = (f"PC 1 ({shares[0]:.0%} of variance)", f"PC 2 ({shares[1]:.0%})")
-    return Projection("pca", transitions, points.astype(np.float32), axes)
+    return Projection("pca", transitions, _scaled(points), axes)
+
+
+def extend(
+    latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection
+) -> Projection:
+    """The previous map with transitions that it does not know placed among their neighbours."""
+    points = _embed(latents, transitions, np.zeros((len(latents), 2)), previous).astype(np.float32)
+    return Projection(previous.method, transitions, points, previous.axes, previous.progress)
 
 
 def tsne(
@@ -137,12 +157,13 @@ def tsne(
     transitions: NDArray[np.int64],
     previous: Projection | None = None,
     *,
-    show: Callable[[Projection], None] = lambda projection: None,
+    show: Callable[[Projection | float], None] = lambda picture: None,
     stale: Stale = lambda: False,
 ) -> Projection | None:
     """t-SNE of latents [n, A], begun from ``previous`` where there is one and from PCA otherwise.
 
-    Transitions that ``previous`` does not know start at the mean of their three nearest neighbours that it does.
+    Transitions that ``previous`` does not know start at the mean of their three nearest neighbours in it.
+    ``show`` gets pictures of the growing map, and before them the progress alone, 0..1.
 
     Returns:
         the finished map, or None when ``stale`` said that nobody wants it any more.
@@ -157,9 +178,9 @@ def tsne(
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
 
-    affinities = PerplexityBasedNN(
-        np.ascontiguousarray(latents, np.float64), perplexity=min(30.0, (count - 1) / 4), n_jobs=1, random_state=SEED
-    )
+    wide = np.ascontiguousarray(latents, np.float64)
+    perplexity = min(30.0, (count - 1) / 4)
+    affinities = PerplexityBasedNN(wide, perplexity=perplexity, n_jobs=1, random_state=SEED)
     if stale():
         return None
     init = start - start.mean(axis=0)
@@ -174,9 +195,8 @@ def tsne(
     def on_iterations(iteration: int, error: float, points: Any) -> bool:
         if stale():
             return True
-        # The first iterations blow a dot up to a map; nothing is to be seen in them.
-        if done + iteration > 50:
-            show(picture(min((done + iteration) / (EXAGGERATED + REFINED), 0.999), points))
+        share = min((done + iteration) / (EXAGGERATED + REFINED), 0.999)
+        show(picture(share, points) if done + iteration > HIDDEN else share)
         return False
 
     options: dict[str, Any] = {"callbacks": [on_iterations], "callbacks_every_iters": EVERY, "inplace": True}
@@ -197,7 +217,7 @@ def _scaled(points: NDArray[np.float64]) -> NDArray[np.float32]:
 def _shared(
     transitions: NDArray[np.int64], previous: Projection
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-    """Rows of the new map whose transition the previous one knows, and where it had them; None if under three."""
+    """Rows of the new map whose transition the previous one knows, and its points; None if under three."""
     _, mine, theirs = np.intersect1d(transitions, previous.transitions, return_indices=True)
     return (mine, previous.points[theirs].astype(np.float64)) if len(mine) >= 3 else None
 
@@ -220,7 +240,7 @@ def _embed(
     fallback: NDArray[np.float64],
     previous: Projection,
 ) -> NDArray[np.float64]:
-    """Start positions [n, 2]: the previous map's, and for new transitions those of their nearest known ones."""
+    """The previous map's points [n, 2], and for new transitions the mean of their nearest known ones."""
     anchor = _shared(transitions, previous)
     if anchor is None:
         return fallback
