@@ -81,7 +81,8 @@ def test_every_clip_is_in_the_regimes_it_belongs_to() -> None:
     result = evaluate_clips([Clip(t, t, TIMES) for t in truth])
     counts = {name: s.clips for name, s in result.regimes.items()}
     assert counts == {
-        "straight": 1, "gentle": 1, "medium": 2, "sharp": 1, "reverse": 1, "acceleration low": 5, "rate 2 Hz": 5,
+        "straight": 1, "gentle": 1, "medium": 2, "sharp": 1, "reverse": 1,
+        "acceleration low": 5, "rate 2 Hz": 5,
     }  # fmt: skip
     assert list(result.regimes)[:5] == ["straight", "gentle", "medium", "sharp", "reverse"]
 

@@ -39,17 +39,19 @@ class Evaluate:
     batch: int = 4
     """Clips per step of the model."""
 
-    device: str = "cpu"
-    """Where the model runs, such as cpu or cuda:0."""
+    device: str = "auto"
+    """Where the model runs: auto, cpu, cuda, cuda:1 ..."""
 
     def run(self) -> int:
+        from tqdm import tqdm
+
+        from lapose_core.device import choose_device
         from lapose_core.evaluation.drives import cut_clips, predict_drive
         from lapose_core.evaluation.evaluate import evaluate_clips, table
         from lapose_core.export.files import write_text
         from lapose_core.logs import open_log
         from lapose_core.resources import default_checkpoint
         from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
-        from tqdm import tqdm
 
         if not self.logs:
             raise ValueError("evaluate: name at least one log")
@@ -57,7 +59,7 @@ class Evaluate:
             raise ValueError("evaluate: --poses belongs to one log, but several are named")
         drives = [open_log(log, poses=self.poses) for log in self.logs]
         checkpoint = self.checkpoint or default_checkpoint()
-        model = load_checkpoint(checkpoint, device=self.device)
+        model = load_checkpoint(checkpoint, device=choose_device(self.device))
 
         total = sum(len(cut_clips(d, self.rate, model.config.window, self.stride)) for d in drives)
         with tqdm(total=total, unit="clip", disable=None) as bar:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, LogError
+from lapose_core.evaluation.evaluate import Clip
 from lapose_core.evaluation.metrics import Alignment, align
 from lapose_core.geometry import Array, Similarity
 from lapose_core.inference.result import DriveAnalysis
@@ -59,17 +60,55 @@ def with_truth(analysis: DriveAnalysis, drive: Drive) -> DriveAnalysis:
     """A copy of ``analysis`` that carries the true poses of ``drive`` at its samples.
 
     Raises:
-        LogError: where the drive has no poses, or is not the one that was analysed (its frames at the samples
-            have other timestamps).
+        LogError: where the drive has no poses, or is not the one that was analysed.
     """
     if drive.poses is None or drive.pose_valid is None:
         raise LogError(f"{drive.path}: the log has no ground-truth poses; pass a pose file with --poses")
+    require_same_samples(analysis, drive)
+    frames = analysis.frames
+    copy = analysis.snapshot()
+    copy.truth, copy.truth_valid = drive.poses[frames], drive.pose_valid[frames]
+    return copy
+
+
+def require_same_samples(analysis: DriveAnalysis, drive: Drive) -> None:
+    """Check that ``drive`` is the one that was analysed.
+
+    Raises:
+        LogError: where its frames at the analysed samples do not exist or have other timestamps.
+    """
     frames = analysis.frames
     if frames[-1] >= len(drive) or np.abs(drive.timestamps[frames] - analysis.times).max() > 1e-3:
         raise LogError(
             f"{drive.path}: its timestamps are not those of the analysed {analysis.drive_name}; "
             "give the same log"
         )
-    copy = analysis.snapshot()
-    copy.truth, copy.truth_valid = drive.poses[frames], drive.pose_valid[frames]
-    return copy
+
+
+def analysis_clips(analysis: DriveAnalysis, length: int) -> list[Clip]:
+    """The stitched prediction cut into neighbouring clips of ``length`` samples with known truth throughout.
+
+    Clips lie inside contiguous analysed pieces and do not overlap. Where none is whole, the longest piece
+    with truth throughout stands for one clip, if it has four samples or more.
+    """
+    if analysis.truth is None or analysis.truth_valid is None:
+        return []
+    usable = analysis.done & analysis.truth_valid[:-1] & analysis.truth_valid[1:]
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], usable, [False])).astype(np.int8)))
+    pieces = [(int(a), int(b) + 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    spans = [(a, a + length) for start, stop in pieces for a in range(start, stop - length + 1, length)]
+    if not spans and pieces:
+        longest = max(pieces, key=lambda p: p[1] - p[0])
+        spans = [longest] if longest[1] - longest[0] >= 4 else []
+    return [
+        Clip(
+            predicted=analysis.trajectory(a, b),
+            truth=analysis.truth[a:b],
+            times=analysis.times[a:b],
+            fov=analysis.fov[a : b - 1],
+            log=analysis.drive_name,
+            first_frame=int(analysis.frames[a]),
+            last_frame=int(analysis.frames[b - 1]),
+        )
+        for a, b in spans
+    ]

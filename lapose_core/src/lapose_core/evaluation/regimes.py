@@ -37,10 +37,15 @@ _FROM_POSES = frozenset({"curvature", "acceleration", *TRANSITION_NAMES})
 _STILL = 0.02  # metres: below, a transition has no heading per distance
 
 
-def forward_steps(poses: Array) -> Array:
-    """Signed length in metres of each transition, [N, 4, 4] -> [N - 1]; negative when driven backwards."""
-    step = relative(poses)[:, :3, 3]
+def signed_length(relatives: Array) -> Array:
+    """Length in metres of relative poses, [M, 4, 4] -> [M]; negative when driven backwards."""
+    step = relatives[:, :3, 3]
     return np.where(step[:, 2] < 0, -1.0, 1.0) * np.linalg.norm(step, axis=1)
+
+
+def forward_steps(poses: Array) -> Array:
+    """Signed length in metres of each transition, [N, 4, 4] -> [N - 1]."""
+    return signed_length(relative(poses))
 
 
 def mean_curvature(poses: Array) -> float:
