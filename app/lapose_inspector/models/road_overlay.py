@@ -122,7 +122,7 @@ def future_path(
     resampled[:, :3, 3] = _hermite(window[:, :3, 3], stretch, at)
     seen = invert(resampled[:1]) @ resampled
     travelled = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(seen[:, :3, 3], axis=0), axis=1)))
-    keep = max(int(np.searchsorted(travelled, metres, side="right")), 2)
+    keep = max(int(np.searchsorted(travelled, metres + 1e-6, side="right")), 2)
     return FuturePath(seen[:keep], (at - now)[:keep])
 
 

@@ -275,11 +275,12 @@ class ForwardView(QWidget):
         known = self._shown is not None
         room = self._cells[0].width()
         for i, caption in enumerate(self._captions):
-            fits = QFontMetricsF(caption.font()).horizontalAdvance(TITLES[i]) < room - 90
-            title = TITLES[i] if fits else SHORT[i]
-            frame = self._frames[0] if i == 0 else self._frames[1]
-            caption.setText(title + (f" · frame {frame}" if known and i < 3 else ""))
-            caption.setToolTip(TITLES[i])
+            metrics = QFontMetricsF(caption.font())
+            frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
+            candidates = (TITLES[i] + frame, SHORT[i] + frame, SHORT[i])
+            fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room - 8)
+            caption.setText(next(fitting, SHORT[i]))
+            caption.setToolTip(TITLES[i] + frame)
         if known and self._mode.isChecked():
             self._captions[3].setText("Cross-entropy")
         self._legend.setVisible(known and room >= 200)

@@ -8,7 +8,18 @@ import numpy as np
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QAction, QColor, QFont, QHideEvent, QIcon, QPainter, QPen, QPixmap, QShowEvent
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QFont,
+    QHideEvent,
+    QIcon,
+    QPainter,
+    QPen,
+    QPixmap,
+    QShowEvent,
+    QTextDocument,
+)
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from lapose_inspector.models.colours import PREDICTION, TRUTH
@@ -129,6 +140,18 @@ class VideoView(QWidget):
             failed = self._failure is not None and self._failure[0] == wanted
             text += f" · {'cannot read' if failed else 'loading'} {wanted}"
         return text
+
+    @property
+    def readout_text(self) -> str:
+        """Speed and yaw rate at the cursor, predicted and true, as plain text."""
+        document = QTextDocument()
+        document.setHtml(self._readout.text())
+        return " ".join(document.toPlainText().split())
+
+    @property
+    def assumption_text(self) -> str:
+        """What about the camera is not the log's own, in a few words."""
+        return self._assumed.text()
 
     def _build_strip(self) -> QHBoxLayout:
         strip = QHBoxLayout()

@@ -46,8 +46,10 @@ class FrameCache:
 class FrameLoader(QObject):
     """Frames of one drive, decoded in a thread of its own with its own frame source.
 
-    ``request`` from the GUI thread; ``frame_ready`` or ``failed`` comes back on the GUI thread, for the
-    newest request only: a frame that nobody waits for any more is not announced.
+    ``request`` from the GUI thread; ``frame_ready`` or ``failed`` comes back on the GUI thread. Of requests
+    that a newer one overtook, only frames on the way from the last one announced to the one wanted are
+    announced: in playback of a log that decodes slower than it plays, no frame is still wanted when it is
+    ready, and the picture would freeze.
     """
 
     frame_ready = Signal(int, object)
@@ -58,6 +60,7 @@ class FrameLoader(QObject):
         super().__init__(parent)
         self._generation = 0
         self._wanted: int | None = None
+        self._announced: int | None = None
         self._thread = _DecodeThread()
         self._thread.decoded.connect(self._on_decoded)
         self._thread.undecodable.connect(self._on_undecodable)
@@ -66,7 +69,7 @@ class FrameLoader(QObject):
     def open(self, drive: Drive | None) -> None:
         """Serve frames of ``drive`` from now on; what was asked of another one is forgotten."""
         self._generation += 1
-        self._wanted = None
+        self._wanted = self._announced = None
         self._thread.open(drive, self._generation)
 
     def request(self, index: int) -> None:
@@ -80,8 +83,15 @@ class FrameLoader(QObject):
 
     @Slot(int, int, object)
     def _on_decoded(self, generation: int, index: int, image: Image) -> None:
-        if generation == self._generation and index == self._wanted:
+        if generation == self._generation and self._is_on_the_way(index):
+            self._announced = index
             self.frame_ready.emit(index, image)
+
+    def _is_on_the_way(self, index: int) -> bool:
+        if self._wanted is None or self._announced is None:
+            return index == self._wanted
+        low, high = sorted((self._announced, self._wanted))
+        return index == self._wanted or low < index < high
 
     @Slot(int, int, str)
     def _on_undecodable(self, generation: int, index: int, message: str) -> None:

@@ -1,0 +1,279 @@
+"""The tracks in a real window: what is painted where, and what the mouse does."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from lapose_inspector.models.colours import PREDICTION
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.tracks_view import TracksView
+from lapose_inspector.visuals.tracks import AXIS, GUTTER
+from lapose_inspector.visuals.tracks_axis import (
+    TimeSpan,
+    decimate,
+    runs,
+    time_step,
+    time_text,
+    value_range,
+    value_ticks,
+)
+from panel_drive import analyse, make_drive, winding_path
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtWidgets import QApplication
+
+RATE = 10.0
+
+
+def session_of(count: int = 600, *, truth: bool = True, until: float = 1.0, noise: float = 1.0) -> Session:
+    session = Session()
+    session.rate = RATE
+    drive = make_drive(count, RATE, truth=truth)
+    session.open(drive)
+    session.set_analysis(analyse(drive, winding_path(count, RATE), RATE, until=until, noise=noise))
+    return session
+
+
+@pytest.fixture
+def make_view(qtbot):
+    views = []
+
+    def make(session: Session, width: int = 1280, height: int = 230) -> TracksView:
+        view = TracksView(session)
+        qtbot.addWidget(view)
+        view.resize(width, height)
+        view.show()
+        qtbot.waitExposed(view)
+        views.append(view)
+        return view
+
+    yield make
+    for view in views:
+        view.close_panel()
+
+
+def wheel(view: TracksView, at: QPointF, turns: int) -> None:
+    event = QWheelEvent(
+        at,
+        view.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 120 * turns),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view, event)
+
+
+def colour_columns(view: TracksView, colour: str) -> np.ndarray:
+    """Pixel columns of the plots in which a colour is painted."""
+    image = view.grab().toImage()
+    wanted = QColor(colour)
+    found = []
+    for x in range(int(GUTTER) + 2, image.width()):
+        for y in range(0, int(image.height() - AXIS)):
+            c = image.pixelColor(x, y)
+            if all(abs(a - b) < 12 for a, b in zip(c.getRgb()[:3], wanted.getRgb()[:3], strict=True)):
+                found.append(x)
+                break
+    return np.array(found)
+
+
+@pytest.mark.parametrize("frame", [0, 137, 412, 599])
+def test_a_click_goes_to_the_frame_under_it(make_view, qtbot, frame):
+    session = session_of()
+    view = make_view(session)
+    wheel(view, QPointF(float(view.span.x(frame / RATE)), 40), 5)  # so that a frame is several pixels wide
+    at = QPoint(round(float(view.span.x(frame / RATE))), 60)
+    qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=at)
+    assert session.timeline.frame == frame
+
+
+def test_a_click_beside_the_plots_moves_nothing(make_view, qtbot):
+    session = session_of()
+    session.timeline.seek(200)
+    view = make_view(session)
+    qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=QPoint(40, 60))
+    assert session.timeline.frame == 200
+
+
+def test_the_wheel_zooms_about_the_time_under_the_pointer(make_view):
+    view = make_view(session_of())
+    at = QPointF(700.0, 90.0)
+    before, length = view.span.seconds(700), view.span.length
+    for turns in (1, 3, -2):
+        wheel(view, at, turns)
+        assert view.span.seconds(700) == pytest.approx(before, abs=1e-9)
+    assert view.span.length < length
+    wheel(view, at, -40)
+    assert (view.span.start, view.span.stop) == (0.0, pytest.approx(59.9))
+
+
+def test_dragging_pans_and_a_double_click_shows_all(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    wheel(view, QPointF(700, 90), 6)
+    held = view.span.seconds(600)
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(600, 90))
+    qtbot.mouseMove(view, QPoint(640, 90))
+    qtbot.mouseMove(view, QPoint(680, 90))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(680, 90))
+    assert view.span.seconds(680) == pytest.approx(held)
+    assert session.timeline.frame == 0  # a drag is no click
+    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=QPoint(600, 90))
+    assert view.span.length == pytest.approx(59.9)
+
+
+def test_dragging_on_the_axis_scrubs(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    y = view.height() - 8
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(400, y))
+    first = session.timeline.frame
+    qtbot.mouseMove(view, QPoint(900, y))
+    assert session.timeline.time == pytest.approx(view.span.seconds(900), abs=0.06)
+    assert session.timeline.frame > first > 0
+
+
+def test_the_view_turns_the_page_when_the_cursor_leaves_it(make_view):
+    session = session_of()
+    view = make_view(session)
+    wheel(view, QPointF(GUTTER + 5, 90), 8)
+    length = view.span.length
+    session.timeline.seek(400)
+    assert view.span.start < 40.0 < view.span.stop
+    assert view.span.length == pytest.approx(length)
+
+
+def test_the_prediction_is_painted_where_it_is_analysed_and_nowhere_else(make_view):
+    session = session_of(truth=False, until=0.5, noise=0.0)  # the truth would be drawn over it
+    session.timeline.seek(599)
+    view = make_view(session)
+    done = np.flatnonzero(session.series.done)
+    columns = colour_columns(view, PREDICTION)
+    assert columns.max() == pytest.approx(float(view.span.x((done[-1] + 0.5) / RATE)), abs=3)
+    assert columns.min() < GUTTER + 8
+    before = len(columns)
+    drive = session.drive
+    assert drive is not None
+    session.set_analysis(analyse(drive, winding_path(600, RATE), RATE))
+    assert len(colour_columns(view, PREDICTION)) > 1.8 * before
+
+
+def test_errors_without_truth_say_what_they_need(make_view):
+    view = make_view(session_of(truth=False))
+    said = {track.label: track.empty for track in view.tracks}
+    for label in ("Rotation error", "Direction error", "Scale error"):
+        assert "needs ground truth" in said[label]
+    assert [track.unit for track in view.tracks] == ["m/s", "°/s", "°", "°", "%"]
+
+
+def test_an_empty_session_says_how_to_fill_it(make_view):
+    session = Session()
+    view = make_view(session)
+    empty = view.grab().toImage()
+    session.open(make_drive(50))
+    assert len(view.tracks) == 5
+    assert view.grab().toImage() != empty
+
+
+def test_a_long_drive_keeps_its_single_peak_in_the_picture(make_view):
+    count = 100_000
+    session = Session()
+    session.rate = RATE
+    path = winding_path(count, RATE)
+    drive = make_drive(count, RATE, poses=path)
+    session.open(drive)
+    analysis = analyse(drive, path, RATE)
+    analysis.relative[61_234, :3, 3] *= 1.6
+    session.set_analysis(analysis)
+    view = make_view(session)
+    scale = view.tracks[-1]
+    x, y = decimate(view.span.x(scale.times), scale.lines[0].values, int(view.span.width))
+    assert len(x) < 3000
+    assert x[np.nanargmax(y)] == pytest.approx(float(view.span.x(scale.times[61_234])), abs=1.0)
+    assert np.nanmax(y) == pytest.approx(60.0, abs=0.01)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_theme_reaches_the_picture(make_view, theme):
+    session = session_of(100)
+    view = make_view(session)
+    session.display.theme = theme
+    image = view.grab().toImage()
+    assert image.pixelColor(4, image.height() - 4) == QColor(session.display.colours.panel)
+
+
+def test_a_closed_panel_is_let_go(qtbot):
+    session = session_of(60)
+    view = TracksView(session)
+    view.close_panel()
+    gone = weakref.ref(view)
+    view.deleteLater()
+    del view
+    qtbot.wait(20)
+    gc.collect()
+    assert gone() is None
+    assert (
+        len(session.drive_changed)
+        == len(session.analysis_changed)
+        == len(session.timeline.frame_changed)
+        == 0
+    )
+    session.timeline.seek(5)
+
+
+@given(
+    arrays(np.float64, st.integers(1, 3000), elements=st.floats(-1e6, 1e6) | st.just(np.nan)),
+    st.integers(10, 200),
+)
+def test_decimation_loses_neither_extremes_nor_gaps(values, columns):
+    x = np.linspace(0, columns - 1e-6, len(values))
+    dx, dy = decimate(x, values, columns)
+    assert len(dx) <= max(4 * columns, 2 * (columns + 1))
+    assert (np.diff(dx) >= 0).all()
+    if np.isfinite(values).any():
+        assert np.nanmin(dy) == np.nanmin(values)
+        assert np.nanmax(dy) == np.nanmax(values)
+    else:
+        assert np.isnan(dy).all()
+
+
+def test_one_outlier_does_not_flatten_a_track():
+    values = np.r_[np.linspace(0.1, 2.0, 500), 900.0]
+    low, high = value_range([values], signed=False)
+    assert low == 0.0
+    assert 2.0 <= high < 3.0
+    low, high = value_range([np.array([-3.0, 1.0])], signed=True)
+    assert -low == high >= 3.0
+
+
+@given(st.floats(1e-3, 1e4), st.booleans(), st.integers(1, 6))
+def test_every_range_has_a_label_beside_zero(high, signed, most):
+    ticks, digits = value_ticks(-high if signed else 0.0, high, most)
+    assert np.abs(ticks).max() > 0
+    assert 0.0 in ticks
+    assert len({f"{t:.{digits}f}" for t in ticks}) == len(ticks)
+
+
+def test_times_are_written_as_clocks_show_them():
+    assert time_text(4.5, 0.5) == "4.5 s"
+    assert time_text(42.0, 1.0) == "42 s"
+    assert time_text(185.0, 60.0) == "3:05"
+    assert time_text(-0.0, 10.0) == "0 s"
+    assert time_step(90.0, 6) == 15.0
+
+
+def test_runs_and_spans():
+    assert runs(np.array([np.nan, 1, 2, np.nan, 3])) == [(1, 3), (4, 5)]
+    span = TimeSpan(0.0, 10.0, 10.0, 100.0, 500.0)
+    assert span.zoomed(2.0, 5.0).length == 10.0
+    assert span.zoomed(0.5, 9.9).stop <= 10.0
+    assert span.seconds(float(span.x(3.3))) == pytest.approx(3.3)
