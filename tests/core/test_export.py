@@ -17,20 +17,9 @@ from lapose_core.export.tum import write_tum
 from lapose_core.geometry import make_poses, matrix_from_quaternion
 from lapose_core.inference.result import DriveAnalysis
 from lapose_core.inference.store import write_result
+from lapose_core.trajectory_files import read_kitti, read_tum
 
 finite = st.floats(-1e7, 1e7, allow_nan=False)
-
-
-def read_tum(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """By the format's definition, with another program's parser."""
-    rows = np.loadtxt(path, comments="#", ndmin=2)
-    assert rows.shape[1] == 8
-    return rows[:, 0], make_poses(matrix_from_quaternion(rows[:, 4:8]), rows[:, 1:4])
-
-
-def read_kitti(path: Path) -> np.ndarray:
-    rows = np.loadtxt(path, ndmin=2).reshape(-1, 3, 4)
-    return np.concatenate([rows, np.tile([[[0, 0, 0, 1.0]]], (len(rows), 1, 1))], axis=1)
 
 
 @given(
