@@ -82,7 +82,7 @@ class ForwardView(QWidget):
         self._columns = 0
         self._late = QTimer(self, singleShot=True, interval=LATE)
         self._late.timeout.connect(self._update_words)
-        self._canvases = [ImageCanvas(interactive=False) for _ in TITLES]
+        self.canvases = [ImageCanvas(interactive=False) for _ in TITLES]
         self._captions = [QLabel() for _ in TITLES]
         self._legend = Legend()
         self._mode = QToolButton()
@@ -96,7 +96,7 @@ class ForwardView(QWidget):
         self._words.setTextFormat(Qt.TextFormat.RichText)
         self._words.setContentsMargins(8, 2, 8, 4)
         self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        self._canvases[0].layers = [self._paint_wait]
+        self.canvases[0].layers = [self._paint_wait]
         self._build()
         reconstruction_worker.ready.connect(self._on_ready)
         reconstruction_worker.failed.connect(self._on_failed)
@@ -117,7 +117,7 @@ class ForwardView(QWidget):
         session.analysis_changed.disconnect(self._on_analysis)
         session.timeline.frame_changed.disconnect(self._on_cursor)
         session.display.theme_changed.disconnect(self._on_theme)
-        self._canvases[0].layers = []
+        self.canvases[0].layers = []
 
     @property
     def shown_transition(self) -> int | None:
@@ -134,6 +134,11 @@ class ForwardView(QWidget):
         """4 when the panel is wide and low, else 2."""
         return self._columns
 
+    @property
+    def captions(self) -> list[str]:
+        """What stands over the four pictures."""
+        return [caption.text() for caption in self._captions]
+
     def _build(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -144,7 +149,7 @@ class ForwardView(QWidget):
         self._grid.setVerticalSpacing(4)
         self._cells = []
         font = small(self.font())
-        for i, (caption, canvas) in enumerate(zip(self._captions, self._canvases, strict=True)):
+        for i, (caption, canvas) in enumerate(zip(self._captions, self.canvases, strict=True)):
             caption.setFont(font)
             caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             head = QHBoxLayout()
@@ -213,7 +218,7 @@ class ForwardView(QWidget):
 
     def _on_theme(self, _: str = "") -> None:
         colours = self._session.display.colours
-        for canvas in self._canvases:
+        for canvas in self.canvases:
             canvas.set_colours(colours.panel, colours.muted)
         self._legend.muted = colours.muted
         for caption in self._captions:
@@ -257,7 +262,7 @@ class ForwardView(QWidget):
         pictures: list[Image | None] = [None] * 4
         if result is not None:
             pictures = [result.current, result.predicted, result.target, self._difference(result)]
-        for canvas, picture in zip(self._canvases, pictures, strict=True):
+        for canvas, picture in zip(self.canvases, pictures, strict=True):
             canvas.set_image(picture)
         self._update_captions()
 
@@ -316,7 +321,7 @@ class ForwardView(QWidget):
             self._plain = f"{number}: {said}. {share}"
             muted = f"<span style='color:{colours.muted}'>{share}</span>"
             self._words.setText(f"<b>{number}</b>: {said}. {muted}")
-        self._canvases[0].update()
+        self.canvases[0].update()
 
     def _paint_wait(self, painter: QPainter, canvas: ImageCanvas) -> None:
         if self._shown is None or self._wanted is None or self._wanted == self._shown[0]:
