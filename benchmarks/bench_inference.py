@@ -1,7 +1,9 @@
-"""What inference costs and what preprocessing keeps: python benchmarks/bench_inference.py [LOG] [--threads N].
+"""What inference costs and what preprocessing keeps.
 
-Without a log, frames are random; with one, decoding is included and the blur of each resize filter is measured
-on its pictures. The model is the default checkpoint, or the nano preset with random weights: the cost is the same.
+python benchmarks/bench_inference.py [LOG] [--threads N]
+
+Without a log, frames are random; with one, decoding is included and each resize filter is measured on its
+pictures. The model is the default checkpoint, or the nano preset with random weights, whose cost is the same.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from lapose_core.inference.preprocess import Crop, Preprocessor
 from lapose_core.inference.reconstruction import context, reconstruct
 from lapose_core.inference.result import DriveAnalysis, centrality, plan_windows
 from lapose_core.inference.streaming import LiveSession
+from lapose_core.logs import open_log
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
 
@@ -424,6 +427,43 @@ def test_live_poses_are_those_of_the_whole_window_model(model: LaPose) -> None:
     expected = estimate_windows(model, images[None], times[None])
     assert np.allclose(last.relative, expected.relative[0, -1], atol=1e-4)
     assert np.allclose(last.latent, expected.latents[0, -1], atol=1e-4)
+
+
+def test_a_snapshot_taken_while_another_thread_merges_agrees_with_itself() -> None:
+    path = winding_path(1200)
+    analysis = empty_analysis(1200)
+    windows = windows_of(analysis, path, noise=0.1)
+    worker = threading.Thread(target=lambda: [analysis.merge(w) for w in windows])
+    worker.start()
+    while True:
+        last = not worker.is_alive()
+        copy = analysis.snapshot()
+        covered = np.zeros(1199, bool)
+        for index in copy.windows_done:
+            covered[copy.window_starts[index] :][:15] = True
+        assert np.array_equal(copy.done, covered)
+        assert np.array_equal(np.isfinite(copy.fov), covered)
+        if last:
+            break
+    worker.join()
+    assert copy.complete
+
+
+KITTI = Path(__file__).parents[3] / "shared" / "data" / "kitti_odometry" / "sequences" / "00"
+
+
+@pytest.mark.skipif(not KITTI.exists(), reason="the KITTI sequence of shared/data is not here")
+def test_the_kitti_drive_is_analysed_and_compared_with_its_poses(model: LaPose) -> None:
+    drive = open_log(KITTI)
+    run = DriveAnalyzer(model, drive, 5.0, checkpoint_hash="abc", checkpoint_name="tiny")
+    assert run.preprocessor.crop == Crop(left=204, top=0, width=806, height=376)
+    assert sum(1 for _ in run.run(start_frame=40)) == run.analysis.n_windows
+    errors = transition_errors(run.analysis, drive)
+    assert errors.valid.all()
+    assert np.isfinite(errors.rotation).all()
+    stored = transition_errors(run.analysis)
+    assert np.array_equal(errors.rotation, stored.rotation)
+    assert np.array_equal(errors.direction, stored.direction, equal_nan=True)
 
 
 # -- reconstruction

@@ -98,16 +98,16 @@ def test_a_resumed_analysis_equals_an_uninterrupted_one(tmp_path: Path, stop: in
     assert resumed.complete
 
 
-def test_saving_again_replaces_only_the_transitions(tmp_path: Path) -> None:
+def test_the_description_says_how_far_the_analysis_got(tmp_path: Path) -> None:
     folder = tmp_path / "r"
     write_result(partial(40, keep=1), folder)
-    before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
-    assert set(before) == {RESULT, SAMPLES, TRANSITIONS}
-    write_result(partial(40), folder)
-    after = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
-    assert set(after) == set(before)
-    assert after[RESULT] == before[RESULT]
-    assert after[SAMPLES] == before[SAMPLES]
+    assert {p.name for p in folder.iterdir()} == {RESULT, SAMPLES, TRANSITIONS}
+    told = json.loads((folder / RESULT).read_text())
+    assert (told["complete"], told["windows"], told["windows_done"]) == (False, 4, 1)
+    analysis = partial(40)
+    write_result(analysis, folder)
+    assert {p.name for p in folder.iterdir()} == {RESULT, SAMPLES, TRANSITIONS}
+    assert json.loads((folder / RESULT).read_text())["complete"]
     assert read_result(folder).complete
 
 

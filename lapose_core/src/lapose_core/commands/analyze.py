@@ -73,6 +73,8 @@ class Analyze:
                 require_same(earlier, self.out, drive.fingerprint, digest, self.rate)
             except ValueError as error:
                 raise ValueError(f"{error}; choose another --out, or --fresh to replace it") from error
+        for note in drive.notes:
+            print(f"note: {note}")
         device = choose_device(self.device)
         analyzer = DriveAnalyzer(
             load_checkpoint(checkpoint, device=device),
@@ -167,7 +169,7 @@ def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int)
     done = analysis.done
     lines = [
         f"{drive.name}: {len(drive)} frames, sampled at {analysis.rate:g} Hz: {len(analysis)} samples, "
-        f"{analysis.n_windows} windows"
+        f"{analysis.n_windows} window{'s' * (analysis.n_windows > 1)}"
     ]
     new = int(done.sum()) - before
     if new and elapsed > 0:

@@ -2,10 +2,10 @@
 
 A result's folder holds
 
-* ``result.json``: what was analysed and with which model; written once;
-* ``samples.parquet``: frame, time and true pose of each sample; written once;
-* ``transitions.parquet``: one row per transition, and in its metadata the windows that are done. This file
-  alone changes as the analysis grows, and it is replaced whole: an interrupted save leaves the one before it.
+* ``samples.parquet``: frame, time and true pose of each sample;
+* ``transitions.parquet``: one row per transition, and in its metadata the windows that are done. It is replaced
+  whole as the analysis grows, so an interrupted save leaves the one before it;
+* ``result.json``: what was analysed, with which model, and, for people, how far it got and what failed.
 
 The columns that begin with ``sum_`` are the weighted sums from which the blended columns follow: with them an
 analysis goes on exactly where it stopped.
@@ -127,14 +127,19 @@ def write_result(analysis: DriveAnalysis, folder: Path) -> None:
         "latent_dim": analysis.latent_dim,
         "samples": len(analysis),
     }
-    # The first two are rewritten only where they differ: they belong to the key, not to the progress.
-    if not _holds(folder / RESULT, meta) or not (folder / SAMPLES).exists():
-        # Rows of another result must not be found beside this one's description if we are interrupted here.
-        (folder / TRANSITIONS).unlink(missing_ok=True)
-        _replace(folder / SAMPLES, lambda part: pq.write_table(_samples_table(analysis), part))
-        text = json.dumps(meta, indent=2) + "\n"
-        _replace(folder / RESULT, lambda part: part.write_text(text, encoding="utf-8"))
+    progress = {
+        "complete": analysis.complete,
+        "windows": analysis.n_windows,
+        "windows_done": len(analysis.windows_done),
+        "failed_windows": {str(i): reason for i, reason in sorted(analysis.failed_windows.items())},
+    }
+    if not _describes(folder / RESULT, meta):
+        # No interruption may leave the description of one result beside the tables of another.
+        (folder / RESULT).unlink(missing_ok=True)
+    _replace(folder / SAMPLES, lambda part: pq.write_table(_samples_table(analysis), part))
     _replace(folder / TRANSITIONS, lambda part: pq.write_table(_transitions_table(analysis), part))
+    text = json.dumps({**meta, **progress}, indent=2) + "\n"
+    _replace(folder / RESULT, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def read_result(folder: Path | str) -> DriveAnalysis:
@@ -315,11 +320,12 @@ def _matrix(table: pa.Table, name: str, width: int, count: int) -> Array:
     return flat.to_numpy().reshape(count, width).copy()
 
 
-def _holds(path: Path, meta: dict[str, Any]) -> bool:
+def _describes(path: Path, meta: dict[str, Any]) -> bool:
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")) == meta)
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    return isinstance(found, dict) and all(key in found and found[key] == meta[key] for key in meta)
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
