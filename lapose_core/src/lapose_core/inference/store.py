@@ -3,8 +3,8 @@
 A result's folder holds
 
 * ``samples.parquet``: frame, time and true pose of each sample;
-* ``transitions.parquet``: one row per transition, and in its metadata the windows that are done. It is replaced
-  whole as the analysis grows, so an interrupted save leaves the one before it;
+* ``transitions.parquet``: one row per transition, and in its metadata the windows that are done. It is
+  replaced whole as the analysis grows, so an interrupted save leaves the one before it;
 * ``result.json``: what was analysed, with which model, and, for people, how far it got and what failed.
 
 The columns that begin with ``sum_`` are the weighted sums from which the blended columns follow: with them an
