@@ -139,8 +139,9 @@ class SyntheticDrive:
     def _camera(self, index: int) -> raycast.Camera:
         k = self.intrinsics
         pose = self.poses[index]
-        rotation, centre = np.ascontiguousarray(pose[:3, :3]), np.ascontiguousarray(pose[:3, 3])
-        return raycast.Camera(rotation, centre, k.fx, k.fy, k.cx, k.cy, k.width, k.height)
+        (a, b, c), (d, e, f), (g, h, i) = pose[:3, :3].tolist()
+        x, y, z = pose[:3, 3].tolist()
+        return raycast.Camera(((a, b, c), (d, e, f), (g, h, i)), (x, y, z), k.fx, k.fy, k.cx, k.cy, k.width, k.height)
 
     def _check(self, index: int) -> int:
         if not -len(self) <= index < len(self):
@@ -297,12 +298,19 @@ def _look(rng: np.random.Generator, setting: Setting, conditions: Conditions, ra
     trees = np.array([0.07, 0.11, 0.05]) * rng.uniform(0.6, 1.6)
     if setting == "city":
         trees = np.array([0.3, 0.28, 0.26]) * rng.uniform(0.6, 1.3)
+
+    def vector(values: Array) -> tuple[float, float, float]:
+        red, green, blue = (float(v) for v in values)
+        return red, green, blue
+
+    a, b, c, d, e, f, g, h = (float(v) for v in rng.uniform(0, 64, 8))
+    hills = np.array([0.12, 0.16, 0.13]) * rng.uniform(0.7, 1.5)
     return Look(
-        sun=conditions.sun,
-        sun_light=conditions.sun_light,
-        ambient=conditions.ambient,
-        zenith=conditions.zenith,
-        horizon=conditions.horizon,
+        sun=vector(conditions.sun),
+        sun_light=vector(conditions.sun_light),
+        ambient=vector(conditions.ambient),
+        zenith=vector(conditions.zenith),
+        horizon=vector(conditions.horizon),
         cloud_cover=conditions.cloud_cover,
         cloud_light=float(conditions.horizon.mean()) * (0.95 if conditions.weather != "clear" else 1.15),
         fog=conditions.fog,
@@ -310,19 +318,21 @@ def _look(rng: np.random.Generator, setting: Setting, conditions: Conditions, ra
         lamps=conditions.lamps,
         night=conditions.lighting == "night",
         wet=1.0 if conditions.weather == "rain" else 0.0,
-        asphalt=conditions.asphalt,
-        verge=conditions.verge,
-        sidewalk=conditions.sidewalk,
-        shift=rng.uniform(0, 64, 8),
+        asphalt=vector(conditions.asphalt),
+        verge_low=vector(conditions.verge[0]),
+        verge_high=vector(conditions.verge[1]),
+        sidewalk=vector(conditions.sidewalk),
+        shift=(a, b, c, d, e, f, g, h),
+        hills=vector(hills),
+        trees=vector(trees),
+        trees_kind=1.0 if setting == "city" else 0.0,
         skyline=_skyline(rng, setting),
-        skyline_colour=np.stack([np.array([0.12, 0.16, 0.13]) * rng.uniform(0.7, 1.5), trees]),
-        skyline_kind=1.0 if setting == "city" else 0.0,
         shade=raster.values,
         shade_x=raster.x,
         shade_z=raster.z,
         shade_cell=raster.cell,
         bonnet=conditions.bonnet,
-        bonnet_colour=conditions.bonnet_colour,
+        bonnet_colour=vector(conditions.bonnet_colour),
     )
 
 

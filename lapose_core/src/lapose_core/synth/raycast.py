@@ -23,10 +23,10 @@ FAR = 400.0
 
 
 class Camera(NamedTuple):
-    """A pinhole camera in the world: rotation [3, 3] camera-to-world, centre [3], pixels."""
+    """A pinhole camera in the world: rotation rows camera-to-world, centre, pixels."""
 
-    rotation: NDArray[np.float64]
-    centre: NDArray[np.float64]
+    rotation: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    centre: tuple[float, float, float]
     fx: float
     fy: float
     cx: float
@@ -65,7 +65,7 @@ def select(rows, camera):  # type: ignore[no-untyped-def]
     for i in range(n):
         dx, dy, dz = rows[i, 1] - c[0], rows[i, 2] - c[1], rows[i, 3] - c[2]
         size = np.sqrt(rows[i, 4] ** 2 + rows[i, 5] ** 2 + rows[i, 6] ** 2)
-        ahead = dx * r[0, 2] + dy * r[1, 2] + dz * r[2, 2]
+        ahead = dx * r[0][2] + dy * r[1][2] + dz * r[2][2]
         if ahead + size < NEAR or ahead - size > FAR:
             continue
         far = np.sqrt(dx * dx + dy * dy + dz * dz)
@@ -104,7 +104,7 @@ def visibility(camera, rows, order, sample_x, sample_y, atlas, depth, key):  # t
             for s in range(n_samples):
                 a = (x + sample_x[s] - camera.cx) / camera.fx
                 b = (y + sample_y[s] - camera.cy) / camera.fy
-                down = r[1, 0] * a + r[1, 1] * b + r[1, 2]
+                down = r[1][0] * a + r[1][1] * b + r[1][2]
                 t = -centre[1] / down
                 if down > 1e-6 and t < 3000.0:
                     depth[y, x, s] = t
@@ -127,7 +127,7 @@ def visibility(camera, rows, order, sample_x, sample_y, atlas, depth, key):  # t
             wy = dy + ly
             wz = dz - si * lx + co * lz
             for k in range(3):
-                corner[j, k] = r[0, k] * wx + r[1, k] * wy + r[2, k] * wz
+                corner[j, k] = r[0][k] * wx + r[1][k] * wy + r[2][k] * wz
         u0, u1, v0, v1 = 1e9, -1e9, 1e9, -1e9
         closest = 1e9
         for j in range(8):
@@ -157,15 +157,15 @@ def visibility(camera, rows, order, sample_x, sample_y, atlas, depth, key):  # t
         oy = -dy / hy
         oz = -(si * dx + co * dz) / hz
         m00, m01, m02 = (
-            (co * r[0, 0] - si * r[2, 0]) / hx,
-            (co * r[0, 1] - si * r[2, 1]) / hx,
-            (co * r[0, 2] - si * r[2, 2]) / hx,
+            (co * r[0][0] - si * r[2][0]) / hx,
+            (co * r[0][1] - si * r[2][1]) / hx,
+            (co * r[0][2] - si * r[2][2]) / hx,
         )
-        m10, m11, m12 = r[1, 0] / hy, r[1, 1] / hy, r[1, 2] / hy
+        m10, m11, m12 = r[1][0] / hy, r[1][1] / hy, r[1][2] / hy
         m20, m21, m22 = (
-            (si * r[0, 0] + co * r[2, 0]) / hz,
-            (si * r[0, 1] + co * r[2, 1]) / hz,
-            (si * r[0, 2] + co * r[2, 2]) / hz,
+            (si * r[0][0] + co * r[2][0]) / hz,
+            (si * r[0][1] + co * r[2][1]) / hz,
+            (si * r[0][2] + co * r[2][2]) / hz,
         )
         leafy = rows[index, 9] == FOLIAGE
         round_ = kind == 1.0

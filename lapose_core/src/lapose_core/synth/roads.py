@@ -59,10 +59,7 @@ class Turn:
 class Roads(NamedTuple):
     """What the renderer needs to know of the roads; all arrays C-contiguous."""
 
-    x: Array  # [P] centre line vertices, STEP apart
-    z: Array
-    tx: Array  # [P] unit tangent towards the next vertex
-    tz: Array
+    path: Array  # [P, 4] vertices x, z of the reference path STEP apart, unit tangent x, z to the next
     s0: float
     left: float  # edges of the carriageway, offsets from the reference path
     right: float
@@ -296,10 +293,7 @@ def lay_out(
         _stamp_path(x, z, reach, low_x, low_z, segment)
         _stamp_side(table, margin, low_x, low_z, crossing)
     return Roads(
-        x=np.ascontiguousarray(x),
-        z=np.ascontiguousarray(z),
-        tx=dx / norm,
-        tz=dz / norm,
+        path=np.ascontiguousarray(np.stack([x, z, dx / norm, dz / norm], 1)),
         s0=float(s[0]),
         left=float(style.left),
         right=float(style.right),
@@ -321,13 +315,14 @@ def clearance(x, z, roads, ego_x, ego_z):  # type: ignore[no-untyped-def]
     out = np.empty(len(x))
     half = 0.5 * (roads.right - roads.left)
     centre = 0.5 * (roads.right + roads.left)
+    path = roads.path
     for i in range(len(x)):
         best = 1e9
         if not roads.paved:
-            for k in range(len(roads.x)):
+            for k in range(len(path)):
                 # The middle of the carriageway lies beside the reference path.
-                dx = x[i] - (roads.x[k] + centre * roads.tz[k])
-                dz = z[i] - (roads.z[k] - centre * roads.tx[k])
+                dx = x[i] - (path[k, 0] + centre * path[k, 3])
+                dz = z[i] - (path[k, 1] - centre * path[k, 2])
                 best = min(best, np.hypot(dx, dz) - half)
             for k in range(len(roads.side)):
                 dx = x[i] - roads.side[k, 0]

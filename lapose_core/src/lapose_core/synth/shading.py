@@ -31,14 +31,20 @@ from lapose_core.synth.textures import sample
 Array = NDArray[np.float64]
 
 
-class Look(NamedTuple):
-    """Light, palette and the rasters of one drive, as the compiled shader wants them."""
+Vector = tuple[float, float, float]
 
-    sun: Array
-    sun_light: Array
-    ambient: Array
-    zenith: Array
-    horizon: Array
+
+class Look(NamedTuple):
+    """Light, palette and the rasters of one drive, as the compiled shader wants them.
+
+    Tuples where arrays would do: an array costs the compiled code a reference count at every use.
+    """
+
+    sun: Vector
+    sun_light: Vector
+    ambient: Vector
+    zenith: Vector
+    horizon: Vector
     cloud_cover: float
     cloud_light: float
     fog: float
@@ -46,22 +52,24 @@ class Look(NamedTuple):
     lamps: float
     night: bool
     wet: float
-    asphalt: Array
-    verge: Array  # [2, 3]
-    sidewalk: Array
-    shift: Array  # [8] where the textures begin, tile units
+    asphalt: Vector
+    verge_low: Vector
+    verge_high: Vector
+    sidewalk: Vector
+    shift: tuple[float, float, float, float, float, float, float, float]  # texture origins, tile units
+    hills: Vector
+    trees: Vector
+    trees_kind: float  # 0 trees, 1 blocks of flats
     skyline: Array  # [2, K] tangent of elevation by azimuth: far hills, near trees
-    skyline_colour: Array  # [2, 3]
-    skyline_kind: float
     shade: NDArray[np.float32]
     shade_x: float
     shade_z: float
     shade_cell: float
     bonnet: float
-    bonnet_colour: Array
+    bonnet_colour: Vector
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _shade_at(look, x, z):  # type: ignore[no-untyped-def]
     a = (x - look.shade_x) / look.shade_cell
     b = (z - look.shade_z) / look.shade_cell
@@ -76,7 +84,7 @@ def _shade_at(look, x, z):  # type: ignore[no-untyped-def]
     return top * (1.0 - fb) + low * fb
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _coverage(d, half, pixel):  # type: ignore[no-untyped-def]
     """Share of a pixel of size ``pixel`` centred at distance ``d`` that a stripe of half width ``half`` covers."""
     low = max(d - 0.5 * pixel, -half)
@@ -84,7 +92,7 @@ def _coverage(d, half, pixel):  # type: ignore[no-untyped-def]
     return max(high - low, 0.0) / pixel
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _dashes(s, period, dash, pixel):  # type: ignore[no-untyped-def]
     """Share of a pixel of length ``pixel`` at ``s`` that dashes cover."""
     if pixel >= period:
@@ -95,12 +103,11 @@ def _dashes(s, period, dash, pixel):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _ground(look, roads, atlas, x, z, across, along):  # type: ignore[no-untyped-def]
     """Albedo of the ground at (x, z); the pixel covers ``across`` x ``along`` metres."""
     # A grazing pixel is long and thin: blur less than its length, more than its width.
-    size = across**0.62 * along**0.38
-    lod0 = np.log2(size * 256.0 + 1e-9)
+    lod0 = 8.0 + 0.62 * np.log2(across) + 0.38 * np.log2(along)
     sh = look.shift
     c = int((x - roads.cell_x) / CELL)
     r = int((z - roads.cell_z) / CELL)
@@ -135,16 +142,17 @@ def _ground(look, roads, atlas, x, z, across, along):  # type: ignore[no-untyped
         k = roads.segment[r, c]
         if k >= 0:
             a = 0.0
-            last = len(roads.x) - 1
+            path = roads.path
+            last = len(path) - 1
             for _ in range(4):
-                a = (x - roads.x[k]) * roads.tx[k] + (z - roads.z[k]) * roads.tz[k]
+                a = (x - path[k, 0]) * path[k, 2] + (z - path[k, 1]) * path[k, 3]
                 if a < 0.0 and k > 0:
                     k -= 1
                 elif a > STEP and k < last:
                     k += 1
                 else:
                     break
-            d = (x - roads.x[k]) * roads.tz[k] - (z - roads.z[k]) * roads.tx[k]
+            d = (x - path[k, 0]) * path[k, 3] - (z - path[k, 1]) * path[k, 2]
             s = roads.s0 + k * STEP + a
             edge = max(roads.left - d, d - roads.right)
             main = min(max(0.5 - edge / across, 0.0), 1.0)
@@ -175,7 +183,8 @@ def _ground(look, roads, atlas, x, z, across, along):  # type: ignore[no-untyped
                             cover = 0.0
                         paint = max(paint, cover * roads.marks[j, 3])
                 # Wheels polish two tracks in each lane.
-                track = 0.10 * (np.exp(-(((d - 0.75) / 0.3) ** 2)) + np.exp(-(((d + 0.75) / 0.3) ** 2)))
+                rut = min(abs(abs(d) - 0.75) / 0.5, 1.0)
+                track = 0.10 * (1.0 - rut * rut)
             else:
                 kerb = max(kerb, _coverage(edge - 0.08, 0.08, across) * (1.0 - in_side))
     wide = sample(atlas, tx.CLOUDS, x / 37.0 + sh[0], z / 37.0 + sh[1], lod0 - 5.2)
@@ -200,9 +209,9 @@ def _ground(look, roads, atlas, x, z, across, along):  # type: ignore[no-untyped
             bare = sample(atlas, tx.DIRT, x / 7.0 + sh[5], z / 7.0 + sh[4], lod0 - 2.8)
             mix = min(max(1.6 * wide + 1.4 * tuft - 1.0, 0.0), 1.0)
             tone = (0.2 + 1.6 * blade) * (0.5 + 0.6 * tuft + 0.4 * bare)
-            r2 = (look.verge[0, 0] * (1.0 - mix) + look.verge[1, 0] * mix) * tone
-            g2 = (look.verge[0, 1] * (1.0 - mix) + look.verge[1, 1] * mix) * tone
-            b2 = (look.verge[0, 2] * (1.0 - mix) + look.verge[1, 2] * mix) * tone
+            r2 = (look.verge_low[0] * (1.0 - mix) + look.verge_high[0] * mix) * tone
+            g2 = (look.verge_low[1] * (1.0 - mix) + look.verge_high[1] * mix) * tone
+            b2 = (look.verge_low[2] * (1.0 - mix) + look.verge_high[2] * mix) * tone
         if kerb > 0.0 and roads.sidewalk > 0.0:
             r2 += (0.40 - r2) * kerb
             g2 += (0.39 - g2) * kerb
@@ -213,7 +222,7 @@ def _ground(look, roads, atlas, x, z, across, along):  # type: ignore[no-untyped
     return red, green, blue
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _sky(look, atlas, dx, dy, dz, pixel):  # type: ignore[no-untyped-def]
     """Radiance from the direction, whose length need not be 1; ``pixel`` in radians."""
     n = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz)
@@ -238,14 +247,14 @@ def _sky(look, atlas, dx, dy, dz, pixel):  # type: ignore[no-untyped-def]
         green += (light * 1.0 - green) * dense * 0.85
         blue += (light * 1.02 - blue) * dense * 0.85
     glow = dx * look.sun[0] + dy * look.sun[1] + dz * look.sun[2]
-    if glow > 0.0 and look.sun_light[0] > 0.3:
+    if glow > 0.3 and look.sun_light[0] > 0.3:
         g8 = glow * glow
         g8 *= g8
         g8 *= g8
         g64 = g8 * g8
         g64 *= g64
         g64 *= g64
-        bright = look.sun_light[0] * (0.10 * g8 + 0.5 * g64 + 3.0 * g64**16)
+        bright = look.sun_light[0] * (0.10 * g8 + 0.5 * g64 + 3.0 * g64 * g64 * g64 * g64)
         red += bright
         green += bright * 0.9
         blue += bright * 0.75
@@ -261,35 +270,37 @@ def _sky(look, atlas, dx, dy, dz, pixel):  # type: ignore[no-untyped-def]
         cover = min(max((h - tangent) / pixel + 0.5, 0.0), 1.0)
         if cover > 0.0:
             if layer == 0:
+                paint = look.hills
                 tone = 0.75 + 0.5 * sample(
                     atlas, tx.TREELINE, azimuth * 5.0, tangent * 5.0, np.log2(pixel * 1280.0 + 1e-9)
                 )
                 haze = 0.72
             else:
-                density = 9.0 if look.skyline_kind < 0.5 else 14.0
-                texture = tx.TREELINE if look.skyline_kind < 0.5 else tx.TILES
+                paint = look.trees
+                density = 9.0 if look.trees_kind < 0.5 else 14.0
+                texture = tx.TREELINE if look.trees_kind < 0.5 else tx.TILES
                 tone = 0.25 + 1.5 * sample(
                     atlas, texture, azimuth * density, tangent * density, np.log2(pixel * 256.0 * density + 1e-9)
                 )
                 haze = 0.30
             haze = 1.0 - (1.0 - haze) * np.exp(-look.fog * (700.0 - 420.0 * layer))
             lit = tone * (look.ambient[1] + 0.35 * look.sun_light[1])
-            red += (look.skyline_colour[layer, 0] * lit * (1.0 - haze) + look.horizon[0] * haze - red) * cover
-            green += (look.skyline_colour[layer, 1] * lit * (1.0 - haze) + look.horizon[1] * haze - green) * cover
-            blue += (look.skyline_colour[layer, 2] * lit * (1.0 - haze) + look.horizon[2] * haze - blue) * cover
+            red += (paint[0] * lit * (1.0 - haze) + look.horizon[0] * haze - red) * cover
+            green += (paint[1] * lit * (1.0 - haze) + look.horizon[1] * haze - green) * cover
+            blue += (paint[2] * lit * (1.0 - haze) + look.horizon[2] * haze - blue) * cover
     return red, green, blue
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _solid(look, atlas, rows, i, face, px, py, pz, pixel):  # type: ignore[no-untyped-def]
     """Albedo, world normal and emission of a solid at the world point: nine floats."""
-    co, si = row[7], row[8]
-    dx, dz = px - row[1], pz - row[3]
+    co, si = rows[i, 7], rows[i, 8]
+    dx, dz = px - rows[i, 1], pz - rows[i, 3]
     lx = co * dx - si * dz
-    ly = py - row[2]
+    ly = py - rows[i, 2]
     lz = si * dx + co * dz
-    hx, hy, hz = row[4], row[5], row[6]
-    material = row[9]
+    hx, hy, hz = rows[i, 4], rows[i, 5], rows[i, 6]
+    material = rows[i, 9]
     if face >= 6:
         nx, ny, nz = lx / (hx * hx), ly / (hy * hy), lz / (hz * hz)
         n = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
@@ -302,7 +313,7 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
             u, v = lx, ly
         if face == 7:
             nx, ny, nz = -nx, -ny, -nz
-    elif row[0] == PRISM and face < 2:
+    elif rows[i, 0] == PRISM and face < 2:
         length = np.sqrt(4.0 * hy * hy + hx * hx)
         nx, ny, nz = (2.0 * hy / length) * (1.0 - 2.0 * face), -hx / length, 0.0
         u, v = lz, ly * length / (2.0 * hy)
@@ -317,16 +328,16 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
         else:
             u, v = lx, ly
     wx, wz = co * nx + si * nz, -si * nx + co * nz
-    red, green, blue = row[10], row[11], row[12]
+    red, green, blue = rows[i, 10], rows[i, 11], rows[i, 12]
     er, eg, eb = 0.0, 0.0, 0.0
-    shift, scale = row[17], row[18]
+    shift, scale = rows[i, 17], rows[i, 18]
     lod = np.log2(pixel * 256.0 / scale + 1e-9)
     if material == FACADE:
         if face == 2 or face == 3:
             tone = sample(atlas, tx.DIRT, u / 8.0, v / 8.0, lod)
             red, green, blue = 0.3 * tone, 0.29 * tone, 0.28 * tone
         else:
-            base = tx.FACADES + 3 * int(row[16])
+            base = tx.FACADES + 3 * int(rows[i, 16])
             # Windows hang from the ground line up, whole storeys first.
             fu, fv = u / scale + shift * 9.0 + face * 0.37, (v - hy) / scale
             wall = sample(atlas, base, fu, fv, lod)
@@ -334,9 +345,9 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
             glass = sample(atlas, base + 2, fu, fv, lod)
             stain = sample(atlas, tx.CLOUDS, u / 9.0 + shift, v / 9.0, lod)
             wall = (0.25 + 1.15 * wall) * (0.6 + 0.8 * stain)
-            red = red * wall * (1.0 - mask) + row[13] * 2.2 * glass * mask
-            green = green * wall * (1.0 - mask) + row[14] * 2.2 * glass * mask
-            blue = blue * wall * (1.0 - mask) + row[15] * 2.2 * glass * mask
+            red = red * wall * (1.0 - mask) + rows[i, 13] * 2.2 * glass * mask
+            green = green * wall * (1.0 - mask) + rows[i, 14] * 2.2 * glass * mask
+            blue = blue * wall * (1.0 - mask) + rows[i, 15] * 2.2 * glass * mask
             # Glass mirrors some of the sky.
             er += mask * look.horizon[0] * 0.10 * glass
             eg += mask * look.horizon[1] * 0.10 * glass
@@ -344,7 +355,7 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
             if look.lamps > 0.0:
                 cell = int(np.floor(fu * 4.0)) * 73 + int(np.floor(fv * 4.0)) * 179 + int(shift * 9973.0)
                 chance = ((cell * 7919) & 1023) / 1023.0
-                if chance < row[19] * 0.7:
+                if chance < rows[i, 19] * 0.7:
                     lit = mask * look.lamps * (0.25 + 1.2 * chance) * (0.3 + glass)
                     er, eg, eb = er + lit * 0.9, eg + lit * 0.62, eb + lit * 0.32
     elif material == FOLIAGE:
@@ -354,9 +365,9 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
         shade = 0.55 + 0.45 * min(max(0.5 - 0.6 * ly / hy, 0.0), 1.0)
         if face == 7:
             shade *= 0.5
-        red = (row[10] * (1.0 - mix) + row[13] * mix) * shade
-        green = (row[11] * (1.0 - mix) + row[14] * mix) * shade
-        blue = (row[12] * (1.0 - mix) + row[15] * mix) * shade
+        red = (rows[i, 10] * (1.0 - mix) + rows[i, 13] * mix) * shade
+        green = (rows[i, 11] * (1.0 - mix) + rows[i, 14] * mix) * shade
+        blue = (rows[i, 12] * (1.0 - mix) + rows[i, 15] * mix) * shade
     elif material == CAR_BODY:
         low = ly > hy * 0.25
         wheel = False
@@ -370,7 +381,7 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
         red, green, blue = red * tone, green * tone, blue * tone
         if wheel:
             red = green = blue = 0.015
-        elif row[19] == 1.0 and (face == 4 or face == 5):
+        elif rows[i, 19] == 1.0 and (face == 4 or face == 5):
             side = abs(lx) / hx
             if side > 0.66 and 0.12 < height < 0.5:
                 if face == 4:
@@ -385,7 +396,7 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
                 red = green = blue = 0.6
             elif height > 0.75:
                 red = green = blue = 0.03
-        elif row[19] == 2.0:
+        elif rows[i, 19] == 2.0:
             if face == 4 and height < 0.45:
                 red, green, blue = 0.04, 0.05, 0.06
             elif face == 5:
@@ -398,7 +409,7 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
         mirror = 0.06 + (0.22 if face == 3 else 0.0)
         er, eg, eb = er + look.horizon[0] * mirror * 0.5, eg + look.horizon[1] * mirror * 0.5, eb + look.horizon[2] * mirror * 0.5
     elif material == CAR_CABIN:
-        if row[19] == 0.0 and face != 3:
+        if rows[i, 19] == 0.0 and face != 3:
             pillar = abs(abs(lz) - hz * 0.94) < 0.05 * hz or abs(lz) < 0.04 * hz if face < 2 else abs(lx) > 0.93 * hx
             if not pillar:
                 red, green, blue = 0.02, 0.025, 0.03
@@ -412,10 +423,10 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
     elif material == SIGN:
         if face == 5:
             rim = max(abs(lx) / hx, abs(ly) / hy)
-            kind = int(row[17])
+            kind = int(rows[i, 17])
             inner = abs(lx) / hx < 0.7 and abs(ly) / hy < 0.25 if kind < 2 else rim < 0.8
             if inner:
-                red, green, blue = row[13], row[14], row[15]
+                red, green, blue = rows[i, 13], rows[i, 14], rows[i, 15]
                 if kind >= 2 and (int(ly * 14.0 + 90.0) + int(lx * 9.0 + 90.0)) % 3 == 0:
                     red = green = blue = 0.03
         else:
@@ -424,10 +435,10 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
         tone = sample(atlas, tx.WOOD, u / scale + shift, v / scale, lod)
         red, green, blue = red * (0.1 + 1.4 * tone), green * (0.1 + 1.4 * tone), blue * (0.1 + 1.4 * tone)
     else:
-        texture = int(row[16])
-        if row[0] == PRISM and face >= 2:
+        texture = int(rows[i, 16])
+        if rows[i, 0] == PRISM and face >= 2:
             texture = tx.PLASTER
-            red, green, blue = row[13], row[14], row[15]
+            red, green, blue = rows[i, 13], rows[i, 14], rows[i, 15]
         tone = sample(atlas, texture, u / scale + shift * 5.0, v / scale + shift * 3.0, lod)
         wide = sample(atlas, tx.CLOUDS, u / (scale * 3.0) + shift, v / (scale * 3.0), lod - 1.6)
         tone = (0.12 + 1.45 * tone) * (0.55 + 0.9 * wide)
@@ -435,13 +446,13 @@ def _solid(look, atlas, row, face, px, py, pz, pixel):  # type: ignore[no-untype
     return red, green, blue, wx, ny, wz, er, eg, eb
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _radiance(look, roads, atlas, camera, rows, key, a, b, t):  # type: ignore[no-untyped-def]
     """Radiance of the surface ``key`` met at depth ``t`` by the camera ray (a, b, 1)."""
     r, c = camera.rotation, camera.centre
-    dx = r[0, 0] * a + r[0, 1] * b + r[0, 2]
-    dy = r[1, 0] * a + r[1, 1] * b + r[1, 2]
-    dz = r[2, 0] * a + r[2, 1] * b + r[2, 2]
+    dx = r[0][0] * a + r[0][1] * b + r[0][2]
+    dy = r[1][0] * a + r[1][1] * b + r[1][2]
+    dz = r[2][0] * a + r[2][1] * b + r[2][2]
     if key == SKY:
         return _sky(look, atlas, dx, dy, dz, 1.0 / camera.fx)
     length = np.sqrt(dx * dx + dy * dy + dz * dz)
@@ -462,7 +473,7 @@ def _radiance(look, roads, atlas, camera, rows, key, a, b, t):  # type: ignore[n
         occlusion = contact
     else:
         red, green, blue, nx, ny, nz, er, eg, eb = _solid(
-            look, atlas, rows[key >> 3], key & 7, px, py, pz, pixel
+            look, atlas, rows, key >> 3, key & 7, px, py, pz, pixel
         )
         # Walls darken towards the ground, which hides half the sky from them.
         occlusion = 0.55 + 0.45 * min(max(-py / 2.5, 0.0), 1.0)
@@ -533,14 +544,16 @@ def shade_frame(look, roads, atlas, camera, rows, sample_x, sample_y, depth, key
                         count += 1
                         mx += sample_x[q]
                         my += sample_y[q]
+                        # Inverse depth is linear over a plane's pixels: its mean belongs to the mean position.
                         mt += 1.0 / depth[y, x, q]
                 a = (x + mx / count - camera.cx) / camera.fx
                 b = (y + my / count - camera.cy) / camera.fy
-                # Inverse depth is linear over a plane's pixels, so its mean belongs to the mean position.
                 t = count / mt if mt > 0.0 else np.inf
                 pr, pg, pb = _radiance(look, roads, atlas, camera, rows, k, a, b, t)
                 weight = count / n_samples
                 red, green, blue = red + pr * weight, green + pg * weight, blue + pb * weight
+                if count == n_samples:
+                    break
             out[y, x, 0] = red
             out[y, x, 1] = green
             out[y, x, 2] = blue

@@ -7,7 +7,6 @@ fade with distance instead of shimmering, so that a learned motion feature is no
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,11 +22,7 @@ FACADES = 12  # first facade; each facade is three planes: wall, window mask, gl
 N_FACADES = 8
 
 
-class Atlas(NamedTuple):
-    """All textures one after the other: ``data`` flat uint8, ``offset`` [textures, levels] into it."""
-
-    data: NDArray[np.uint8]
-    offset: NDArray[np.int64]
+CHAIN = (4 * SIZE * SIZE - 1) // 3  # texels of one texture with all its mips
 
 
 def _noise(rng: np.random.Generator, slope: float, low: float = 1.0, aspect: float = 1.0) -> Field:
@@ -119,8 +114,11 @@ def _levels(field: Field) -> list[NDArray[np.uint8]]:
 
 
 @lru_cache(maxsize=1)
-def atlas() -> Atlas:
-    """The textures shared by all worlds; the same in every process. Worlds differ by where they sample them."""
+def atlas() -> NDArray[np.uint8]:
+    """The textures shared by all worlds, flat: CHAIN texels each, the finest mip first.
+
+    The same in every process; worlds differ by where they sample them.
+    """
     rng = np.random.default_rng(20240501)
     speckle = rng.standard_normal((SIZE, SIZE))
     asphalt = 0.5 + 0.09 * speckle + 0.07 * _noise(rng, 0.6) + 0.07 * _noise(rng, 1.3)
@@ -143,19 +141,11 @@ def atlas() -> Atlas:
     fields = [asphalt, grass, paving, brick, leaves, plaster, clouds, dirt, tiles, treeline, stone, wood]
     for index in range(N_FACADES):
         fields += _facade(rng, index)
-    parts: list[NDArray[np.uint8]] = []
-    offset = np.zeros((len(fields), LEVELS), np.int64)
-    at = 0
-    for i, field in enumerate(fields):
-        for j, level in enumerate(_levels(field)):
-            offset[i, j] = at
-            at += level.size
-            parts.append(level)
-    return Atlas(np.concatenate(parts), offset)
+    return np.concatenate([level for field in fields for level in _levels(field)])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _bilinear(data, offset, index, level, u, v):  # type: ignore[no-untyped-def]
+def _bilinear(data, index, level, u, v):  # type: ignore[no-untyped-def]
     n = 256 >> level
     x = u * n - 0.5
     y = v * n - 0.5
@@ -167,7 +157,7 @@ def _bilinear(data, offset, index, level, u, v):  # type: ignore[no-untyped-def]
     y0 = np.int64(fy) & (n - 1)
     x1 = (x0 + 1) & (n - 1)
     y1 = (y0 + 1) & (n - 1)
-    base = offset[index, level]
+    base = index * CHAIN + (4 * SIZE * SIZE - (4 * SIZE * SIZE >> (2 * level))) // 3
     top = data[base + y0 * n + x0] * (1.0 - ax) + data[base + y0 * n + x1] * ax
     bottom = data[base + y1 * n + x0] * (1.0 - ax) + data[base + y1 * n + x1] * ax
     return (top * (1.0 - ay) + bottom * ay) * (1.0 / 255.0)
@@ -177,11 +167,11 @@ def _bilinear(data, offset, index, level, u, v):  # type: ignore[no-untyped-def]
 def sample(atlas, index, u, v, lod):  # type: ignore[no-untyped-def]
     """Texture ``index`` at (u, v) in tile units, trilinear at mip ``lod`` (0 = full resolution); 0..1."""
     if lod <= 0.0:
-        return _bilinear(atlas.data, atlas.offset, index, 0, u, v)
+        return _bilinear(atlas, index, 0, u, v)
     if lod >= 8.0:
-        return atlas.data[atlas.offset[index, 8]] * (1.0 / 255.0)
+        return atlas[index * CHAIN + CHAIN - 1] * (1.0 / 255.0)
     level = int(lod)
     blend = lod - level
-    near = _bilinear(atlas.data, atlas.offset, index, level, u, v)
-    far = _bilinear(atlas.data, atlas.offset, index, level + 1, u, v)
+    near = _bilinear(atlas, index, level, u, v)
+    far = _bilinear(atlas, index, level + 1, u, v)
     return near + (far - near) * blend
