@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from analysis_data import MemoryDrive, rotation_y, winding_path
+from lapose_core.cli import main
+from lapose_core.commands.evaluate import Evaluate
 from lapose_core.drive import Drive, LogError
 from lapose_core.evaluation.baselines import constant_forward
 from lapose_core.evaluation.bootstrap import interval
 from lapose_core.evaluation.drives import cut_clips, predict_clips, predict_drive
 from lapose_core.evaluation.evaluate import Clip, evaluate_clips, table
 from lapose_core.evaluation.metrics import clip_metrics
+from lapose_core.export.tum import write_tum
 from lapose_core.geometry import accumulate, make_poses
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
+from lapose_core.training.checkpoints import save_checkpoint
+from PIL import Image
 
 TIMES = np.arange(16) / 2.0
 
@@ -216,3 +223,54 @@ def test_output_that_is_not_finite_loses_its_own_clip_only(model: LaPose) -> Non
     assert np.isfinite(whole[0]).all()
     truth = curve(0.01, n=6)
     assert clip_metrics(broken[0], truth, np.arange(6) / 2).auc5_signed < 100
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A real log on disk: pictures, times and poses in a folder."""
+    memory = MemoryDrive(36)
+    folder = tmp_path / "log"
+    folder.mkdir()
+    for i, image in enumerate(memory.images):
+        Image.fromarray(image).save(folder / f"{i:04d}.png")
+    (folder / "times.txt").write_text("\n".join(str(t) for t in memory.drive.timestamps))
+    assert memory.drive.poses is not None
+    write_tum(folder / "poses.tum", memory.drive.timestamps, memory.drive.poses)
+    return folder
+
+
+def test_the_command_writes_what_it_prints(
+    tmp_path: Path, log: Path, model: LaPose, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(model, tmp_path / "tiny")
+    out = tmp_path / "out.json"
+    command = Evaluate((log,), checkpoint=tmp_path / "tiny", rate=4.0, json=out, device="cpu")
+    assert command.run() == 0
+    document = no_nan(out.read_text())
+    assert (document["clips"], document["settings"]["window"], document["settings"]["stride"]) == (2, 16, 16)
+    assert document["settings"]["checkpoint"] == "tiny"
+    assert document["excluded"] == {"standstill": 0, "without_truth": 0, "unreadable": 0}
+    assert [entry["clips"] for entry in document["logs"]] == [2]
+    assert {"model", "forward", "skill_auc5_signed", "regimes"} <= set(document)
+    printed = capsys.readouterr().out
+    assert f"{document['forward']['auc5_signed']:.1f}" in printed
+    assert document["settings"]["checkpoint_hash"] in printed
+
+
+def test_the_command_names_the_log_without_truth_before_it_runs_the_model(
+    tmp_path: Path, log: Path, model: LaPose, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(model, tmp_path / "tiny")
+    blind = tmp_path / "blind"
+    shutil.copytree(log, blind)
+    (blind / "poses.tum").unlink()
+    arguments = ["evaluate", str(log), str(blind), "--checkpoint", str(tmp_path / "tiny"), "--rate", "4"]
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert "blind: the log has no ground-truth poses" in said.err
+    assert said.out == ""
+    assert main(["evaluate", "--checkpoint", str(tmp_path / "tiny")]) == 2
+    assert "name at least one log" in capsys.readouterr().err

@@ -24,9 +24,12 @@ from lapose_core.evaluation.metrics import (
     rpe_per_second,
 )
 from lapose_core.geometry import accumulate, invert, make_poses, matrix_from_quaternion, rotation_angle
+from lapose_core.trajectory_files import read_kitti
 
 TIMES = np.arange(16) / 2.0
-AUTHORS_MAP = Path(__file__).resolve().parents[3] / "shared/data/authors_map/tsne_data.json"
+SHARED = Path(__file__).resolve().parents[3] / "shared/data"
+AUTHORS_MAP = SHARED / "authors_map/tsne_data.json"
+KITTI_POSES = SHARED / "kitti_odometry/poses/00.txt"
 
 
 def yawed(angle: float) -> np.ndarray:
@@ -167,6 +170,16 @@ def test_constant_forward_on_curves_at_a_constant_step_of_three_metres() -> None
         for k in (0.0, 0.001, 0.002, 0.005, 0.01, 0.05)
     ]
     assert scores == pytest.approx([100, 89.17, 69.17, 34.17, 14.67, 0], abs=0.01)
+
+
+@pytest.mark.skipif(not KITTI_POSES.exists(), reason="KITTI odometry of ../shared/data is not here")
+@pytest.mark.parametrize(("step", "expected"), [(1, 75.5), (2, 75.6), (4, 74.5)])
+def test_constant_forward_on_a_real_drive_scores_what_was_measured_before(step: int, expected: float) -> None:
+    """Sequence 00, frames 0-89, at 10, 5, 2.5 Hz: clips of 8 frames, two apart, unsigned (prototype.md)."""
+    poses = read_kitti(KITTI_POSES)[:90:step]
+    clips = [poses[a : a + 8] for a in range(0, len(poses) - 7, 2)]
+    scores = [clip_metrics(constant_forward(8), clip).auc5 for clip in clips]
+    assert np.mean(scores) == pytest.approx(expected, abs=0.06)
 
 
 # --- trajectories ----------------------------------------------------------------------------------

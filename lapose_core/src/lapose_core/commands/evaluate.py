@@ -28,7 +28,8 @@ class Evaluate:
     """Frames per second that the clips are sampled at."""
 
     stride: int | None = None
-    """Samples between the beginnings of neighbouring clips; by default the window, so that none overlap."""
+    """Samples between the beginnings of neighbouring clips; by default the window, so that none overlap.
+    Overlapping clips are not independent: the intervals over them are too narrow."""
 
     json: Path | None = None
     """Write everything, clip by clip, to this file."""
@@ -46,7 +47,7 @@ class Evaluate:
         from tqdm import tqdm
 
         from lapose_core.device import choose_device
-        from lapose_core.evaluation.drives import cut_clips, predict_drive
+        from lapose_core.evaluation.drives import plan_clips, predict_drive
         from lapose_core.evaluation.evaluate import evaluate_clips, table
         from lapose_core.export.files import write_text
         from lapose_core.logs import open_log
@@ -61,7 +62,7 @@ class Evaluate:
         checkpoint = self.checkpoint or default_checkpoint()
         model = load_checkpoint(checkpoint, device=choose_device(self.device))
 
-        total = sum(len(cut_clips(d, self.rate, model.config.window, self.stride)) for d in drives)
+        total = sum(len(plan_clips(d, self.rate, model.config.window, self.stride)) for d in drives)
         with tqdm(total=total, unit="clip", disable=None) as bar:
             found = [
                 predict_drive(

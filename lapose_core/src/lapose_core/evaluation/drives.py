@@ -63,6 +63,27 @@ def cut_clips(drive: Drive, rate: float, window: int, stride: int | None = None)
     return [ClipPlan(tuple(frames[a : a + window])) for a in range(0, len(frames) - window + 1, stride)]
 
 
+def plan_clips(drive: Drive, rate: float, window: int, stride: int | None = None) -> list[ClipPlan]:
+    """:func:`cut_clips` of a drive that can be evaluated: it costs nothing, so ask it of every log first.
+
+    Raises:
+        LogError: where the drive has no ground truth or is too short for a clip at this rate.
+        ValueError: as :func:`cut_clips`.
+    """
+    if drive.poses is None:
+        raise LogError(
+            f"{drive.path}: the log has no ground-truth poses, so there is nothing to evaluate against. "
+            "Put a TUM or KITTI pose file beside it or pass one with --poses"
+        )
+    plans = cut_clips(drive, rate, window, stride)
+    if not plans:
+        raise LogError(
+            f"{drive.path}: {len(drive.indices_at_rate(rate))} frames at {rate:g} Hz are too few for a clip "
+            f"({SHORTEST} at least); choose a higher rate"
+        )
+    return plans
+
+
 def predict_drive(
     model: LaPose,
     drive: Drive,
@@ -77,22 +98,13 @@ def predict_drive(
     Clips with a frame of unknown pose, or one that cannot be decoded, are counted and left out.
 
     Raises:
-        LogError: where the drive has no ground truth or is too short for a clip at this rate.
-        ValueError: on a bad rate, stride or batch.
+        LogError, ValueError: as :func:`plan_clips`; ValueError on a batch that is not positive.
     """
-    if drive.poses is None or drive.pose_valid is None:
-        raise LogError(
-            f"{drive.path}: the log has no ground-truth poses, so there is nothing to evaluate against. "
-            "Put a TUM or KITTI pose file beside it or pass one with --poses"
-        )
     if batch < 1:
         raise ValueError(f"batch must be positive, got {batch}")
-    plans = cut_clips(drive, rate, model.config.window, stride)
-    if not plans:
-        raise LogError(
-            f"{drive.path}: {len(drive.indices_at_rate(rate))} frames at {rate:g} Hz are too few for a clip "
-            f"({SHORTEST} at least); choose a higher rate"
-        )
+    plans = plan_clips(drive, rate, model.config.window, stride)
+    assert drive.poses is not None
+    assert drive.pose_valid is not None
     found = DriveClips(drive.name, str(drive.path))
     usable = [plan for plan in plans if drive.pose_valid[list(plan.frames)].all()]
     found.without_truth = len(plans) - len(usable)
