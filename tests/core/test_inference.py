@@ -19,7 +19,7 @@ from lapose_core.inference.analysis import DriveAnalyzer, estimate_windows
 from lapose_core.inference.errors import transition_errors
 from lapose_core.inference.preprocess import Crop, Preprocessor
 from lapose_core.inference.reconstruction import context, reconstruct
-from lapose_core.inference.result import DriveAnalysis, centrality, plan_windows
+from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult, centrality, plan_windows
 from lapose_core.inference.streaming import LiveSession
 from lapose_core.logs import open_log
 from lapose_core.model.config import tiny
@@ -376,7 +376,10 @@ def test_stopping_keeps_what_is_done_and_closes_the_source(model: LaPose) -> Non
 def test_an_unreadable_frame_costs_its_windows_and_no_more(model: LaPose) -> None:
     memory = MemoryDrive(80, broken=frozenset({20}))
     run = analyzer(model, memory)
-    done = {w.start for w in run.run()}
+    windows = list(run.run())
+    failed = {w.index: w.reason for w in windows if isinstance(w, FailedWindow)}
+    assert failed == run.analysis.failed_windows
+    done = {w.start for w in windows if isinstance(w, WindowResult)}
     assert done == {0, 24, 32, 40, 48, 56, 64}
     assert run.analysis.complete
     assert set(run.analysis.failed_windows) == {1, 2}
@@ -392,7 +395,7 @@ def test_output_that_is_not_finite_is_reported_and_kept_out(model: LaPose) -> No
         for p in spoilt.pose_head.parameters():
             p.fill_(float("nan"))
     run = analyzer(spoilt, MemoryDrive(20))
-    assert list(run.run()) == []
+    assert [type(w) for w in run.run()] == [FailedWindow, FailedWindow]
     assert run.analysis.complete
     assert not run.analysis.done.any()
     assert all("not finite" in reason for reason in run.analysis.failed_windows.values())

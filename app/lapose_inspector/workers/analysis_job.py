@@ -15,7 +15,7 @@ from lapose_core.drive import Drive, FrameSource
 if TYPE_CHECKING:
     from lapose_core.inference.analysis import DriveAnalyzer
     from lapose_core.inference.reconstruction import Reconstruction
-    from lapose_core.inference.result import DriveAnalysis, WindowResult
+    from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult
     from lapose_core.inference.store import ResultStore
     from lapose_core.model.lapose import LaPose
     from torch import Tensor
@@ -52,7 +52,7 @@ class AnalysisJob:
 
         self.drive, self.rate, self.loaded = drive, rate, loaded
         self._store = store
-        self._run: Iterator[WindowResult] | None = None
+        self._run: Iterator[WindowResult | FailedWindow] | None = None
         self._source: FrameSource | None = None
         self._images: OrderedDict[int, Tensor] = OrderedDict()
         self._saved_at = time.monotonic()

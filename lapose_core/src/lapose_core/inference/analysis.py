@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from lapose_core.drive import Drive, FrameSource, LogError
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
 from lapose_core.inference.preprocess import Preprocessor
-from lapose_core.inference.result import DriveAnalysis, WindowResult
+from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.tokenizer import FrameInputs
 
@@ -82,12 +82,12 @@ class DriveAnalyzer:
         with self._lock:
             self._cursor = max(0, int(np.searchsorted(starts, sample, side="right")) - 1)
 
-    def run(self, start_frame: int = 0) -> Generator[WindowResult, None, None]:
-        """Yield each window's result, already merged into ``analysis``, until every window was tried.
+    def run(self, start_frame: int = 0) -> Generator[WindowResult | FailedWindow, None, None]:
+        """Yield each window's result or failure, already part of ``analysis``, until every window was tried.
 
         The frame source is opened in the thread that iterates and closed when the generator ends or is
         closed, so stopping the iteration is how to cancel. A window with a frame that cannot be read, or with
-        output that is not finite, is recorded in ``analysis.failed_windows`` and left out.
+        output that is not finite, is recorded in ``analysis.failed_windows`` and the others go on.
 
         Raises:
             LogError: where the log's frames cannot be opened at all.
@@ -103,13 +103,11 @@ class DriveAnalyzer:
                     if problem is None:
                         readable.append(index)
                     else:
-                        self.analysis.fail(index, problem)
+                        yield self._fail(index, problem)
                 if not readable:
                     continue
                 images = torch.stack([samples.stack(self._samples_of(i)) for i in readable])
-                for result in self._estimate(readable, images):
-                    self.analysis.merge(result)
-                    yield result
+                yield from self._estimate(readable, images)
         finally:
             source.close()
 
@@ -127,19 +125,24 @@ class DriveAnalyzer:
             ahead = [i for i in pending if i >= self._cursor]
         return (ahead or pending)[: self.batch]
 
-    def _estimate(self, windows: list[int], images: Tensor) -> Iterator[WindowResult]:
+    def _estimate(self, windows: list[int], images: Tensor) -> Iterator[WindowResult | FailedWindow]:
         times = torch.from_numpy(np.stack([self.analysis.times[list(self._samples_of(i))] for i in windows]))
         estimates = estimate_windows(self.model, images, times)
         for row, index in enumerate(windows):
             result = estimates.window(row, index, self.analysis.window_starts[index])
             values = (result.latents, result.relative, result.fov, result.cross_entropy, result.scale)
             if all(np.isfinite(v).all() for v in values):
+                self.analysis.merge(result)
                 yield result
             else:
                 frames = self.analysis.frames[list(self._samples_of(index))]
-                self.analysis.fail(
+                yield self._fail(
                     index, f"frames {frames[0]} to {frames[-1]}: the model's output is not finite"
                 )
+
+    def _fail(self, window: int, reason: str) -> FailedWindow:
+        self.analysis.fail(window, reason)
+        return FailedWindow(window, self.analysis.window_starts[window], reason)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,15 @@ class WindowResult:
     cross_entropy: Array
 
 
+@dataclass(frozen=True)
+class FailedWindow:
+    """A window that has no result, and why, in words for the user."""
+
+    index: int
+    start: int
+    reason: str
+
+
 def plan_windows(n_samples: int, window: int) -> list[int]:
     """First samples of the windows over a drive: steps of half a window, the last flush with the end.
 
