@@ -52,11 +52,11 @@ class LatentMapView(QWidget):
         self._key: tuple[str, str, float] | None = None
         self._touched = False
         self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
-        self._view = self.canvas.central_widget.add_view()
-        self._view.camera = scene.PanZoomCamera(aspect=1.0)
+        self.view = self.canvas.central_widget.add_view()
+        self.view.camera = scene.PanZoomCamera(aspect=1.0)
         colours = session.display.colours
-        self.points = MapPoints(self._view.scene, order=1)
-        self.marker = MapCursor(self._view.scene, rgba(colours.cursor), order=2)
+        self.points = MapPoints(self.view.scene, order=1)
+        self.marker = MapCursor(self.view.scene, rgba(colours.cursor), order=2)
         # Two threads: a map of what has just come in must not wait for, or throw away, the refinement.
         self.quick, self.slow = ProjectionWorker(self), ProjectionWorker(self)
         self.quick.projected.connect(self._on_quick)
@@ -69,7 +69,7 @@ class LatentMapView(QWidget):
         self.thumbnails.ready.connect(self.popup.set_pictures)
         self.thumbnails.failed.connect(self.popup.set_failed)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
-        self.canvas.events.resize.connect(self._on_resize)
+        self.view.events.resize.connect(self._on_resize)
         self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
             (session.drive_changed, self._on_drive_change),
             (session.analysis_changed, self._on_analysis_change),
@@ -248,7 +248,7 @@ class LatentMapView(QWidget):
             self.points.clear()
         else:
             colours = series_colours(shown, display.theme)[projection.transitions]
-            self.points.set_data(projection.points, colours, rgba(display.colours.muted, 0.55))
+            self.points.set_data(projection.points, colours, rgba(display.colours.muted, 0.4))
         self.colour_legend.set_series(shown, display.colours, display.theme)
         self.colour_box.setCurrentIndex(self.colour_box.findData(display.colour_by))
         self._update_text()
@@ -321,7 +321,7 @@ class LatentMapView(QWidget):
         if self._shown is None or not len(self._shown.points):
             return
         low, high = self._shown.points.min(axis=0), self._shown.points.max(axis=0)
-        width, height = (max(float(v), 80.0) for v in self._view.size)
+        width, height = (max(float(v), 80.0) for v in self.view.size)
         left, top, right, bottom = INSETS
         unit = max(
             float(high[0] - low[0]) / max(width - left - right, 40.0),
@@ -330,11 +330,11 @@ class LatentMapView(QWidget):
         )
         middle = (low + high) / 2 + np.array([right - left, top - bottom]) / 2 * unit
         size = np.array([width, height]) * unit
-        self._view.camera.rect = (*(middle - size / 2), *size)
+        self.view.camera.rect = (*(middle - size / 2), *size)
 
     def pixels(self, points: Array | NDArray[np.float32]) -> Array:
         """Canvas pixels [n, 2] of map points [n, 2]."""
-        transform = self._view.scene.node_transform(self.canvas.scene)
+        transform = self.view.scene.node_transform(self.canvas.scene)
         return np.asarray(transform.map(np.asarray(points, np.float64)))[:, :2]
 
     def pick(self, position: Position) -> int | None:

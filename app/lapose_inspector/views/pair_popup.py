@@ -22,13 +22,13 @@ class PairPopup(QFrame):
         self.setObjectName("pair")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._pair: tuple[int, int] | None = None
-        self._pictures = (QLabel(self), QLabel(self))
+        self.pictures = (QLabel(self), QLabel(self))
         self._captions = (QLabel(self), QLabel(self))
         self._text = QLabel(self)
         layout = QGridLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(4)
-        for column, (picture, caption) in enumerate(zip(self._pictures, self._captions)):
+        for column, (picture, caption) in enumerate(zip(self.pictures, self._captions)):
             picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
             layout.addWidget(picture, 0, column)
             layout.addWidget(caption, 1, column)
@@ -47,13 +47,13 @@ class PairPopup(QFrame):
     @property
     def has_pictures(self) -> bool:
         """Whether the pictures of this pair are in."""
-        return all(not label.pixmap().isNull() for label in self._pictures)
+        return all(not label.pixmap().isNull() for label in self.pictures)
 
     def describe(self, pair: tuple[int, int], captions: tuple[str, str], text: str, aspect: float) -> None:
         """Take another pair of frames; their pictures are ``aspect`` times as wide as high."""
         if pair != self._pair:
             self._pair = pair
-            for label in self._pictures:
+            for label in self.pictures:
                 label.clear()
                 label.setText("…")
                 label.setFixedSize(WIDTH, max(16, round(WIDTH / aspect)))
@@ -65,7 +65,7 @@ class PairPopup(QFrame):
         """Pictures [h, w, 3] of a pair; those of another pair than the described one are late: dropped."""
         if pair != self._pair:
             return
-        for label, picture in zip(self._pictures, pictures):
+        for label, picture in zip(self.pictures, pictures):
             pixels = np.ascontiguousarray(picture)
             height, width = pixels.shape[:2]
             image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
@@ -75,7 +75,7 @@ class PairPopup(QFrame):
     def set_failed(self, pair: tuple[int, int] | None, reason: str) -> None:
         """Say that the frames cannot be read."""
         if pair == self._pair:
-            for label in self._pictures:
+            for label in self.pictures:
                 label.setText("cannot be read")
                 label.setToolTip(reason)
 

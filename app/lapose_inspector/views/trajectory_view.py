@@ -128,9 +128,8 @@ class TrajectoryView(QWidget):
         self.fit_button.clicked.connect(self.fit_view)
         self.cloud_button.toggled.connect(self._update_cloud)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
-        events = self.canvas.events
-        events.resize.connect(self._on_resize)
-        events.draw.connect(self._on_draw)
+        self.scene.view.events.resize.connect(self._on_resize)
+        self.canvas.events.draw.connect(self._on_draw)
 
     def close_panel(self) -> None:
         """Let go of the session, the thread and the OpenGL canvas. Call once, before the widget goes."""

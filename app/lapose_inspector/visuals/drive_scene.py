@@ -45,7 +45,7 @@ class DriveScene:
     """Everything drawn in one ViewBox. Poses come in world coordinates; ``space`` maps them to the scene."""
 
     def __init__(self, view: scene.ViewBox, colours: ThemeColours) -> None:
-        self._view = view
+        self.view = view
         self.camera = DriveCamera()
         view.camera = self.camera
         self.space = SceneSpace.of(np.zeros((0, 4, 4)))
@@ -185,7 +185,7 @@ class DriveScene:
         """Canvas pixels [N, 2] of scene points [N, 3]; NaN behind the camera."""
         if len(points) == 0:
             return np.zeros((0, 2))
-        transform = self._view.scene.node_transform(self._view.canvas.scene)
+        transform = self.view.scene.node_transform(self.view.canvas.scene)
         mapped = transform.map(np.asarray(points, np.float64))
         depth = mapped[:, 3:4]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -204,7 +204,7 @@ class DriveScene:
 
     def update_zoom(self, force: bool = False) -> None:
         """Suit grid spacing and pyramid sizes to the zoom."""
-        width, height = self._view.size
+        width, height = self.view.size
         metres = self.camera.scale_factor / max(min(width, height), 1.0)
         centre = self.camera.center
         self.grid.fit((centre[0], centre[1]), self._ground, self.camera.scale_factor)

@@ -20,9 +20,14 @@ class PointCloud:
         self._points: NDArray[np.float32] | None = None
 
     @property
+    def points(self) -> NDArray[np.float32]:
+        """What is drawn, scene points [count, 3]."""
+        return self._points if self._points is not None else np.zeros((0, 3), np.float32)
+
+    @property
     def count(self) -> int:
         """Dots drawn."""
-        return len(self._points) if self._points is not None else 0
+        return len(self.points)
 
     def set_points(self, points: NDArray[np.float32] | None) -> None:
         """Show scene points [P, 3]; None or none at all hides the node."""

@@ -1,0 +1,294 @@
+"""The latent map in a real OpenGL window: points, cursor, hover and what happens when results arrive."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from lapose_core.geometry import relative
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.latent_map_view import LatentMapView
+from lapose_inspector.workers.thumbnails import ThumbnailLoader, shrink
+from panel_drive import analyse, make_drive, read_index, winding_path
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtTest import QTest
+
+RATE = 10.0
+ANALYSED = 5.0
+
+
+def session_of(count: int = 300, *, until: float = 1.0, checkpoint: str = "0" * 16) -> Session:
+    session = Session()
+    session.rate = ANALYSED
+    session.open(make_drive(count, RATE))
+    session.set_analysis(analysis_of(session, until, checkpoint))
+    return session
+
+
+def analysis_of(session: Session, until: float, checkpoint: str = "0" * 16):
+    """An analysis whose latents are the motion itself, spread over four dimensions."""
+    assert session.drive is not None
+    path = winding_path(len(session.drive), RATE)
+    analysis = analyse(session.drive, path, ANALYSED, until=until, noise=1.0)
+    analysis.checkpoint_hash = checkpoint
+    step = relative(path[analysis.frames])
+    motion = np.stack([step[:, 2, 3], 20 * step[:, 0, 2]], 1)
+    mixed = motion @ np.array([[1.0, 0.3, 0.0, 0.2], [0.0, 0.5, 1.0, -0.4]])
+    analysis.latents[analysis.done] = mixed[analysis.done].astype(np.float32)
+    return analysis
+
+
+@pytest.fixture
+def make_view(qtbot):
+    views = []
+
+    def make(session: Session, width: int = 600, height: int = 380, method: str = "pca") -> LatentMapView:
+        view = LatentMapView(session)
+        view.set_method(method)
+        qtbot.addWidget(view)
+        view.resize(width, height)
+        view.show()
+        qtbot.waitExposed(view)
+        qtbot.waitUntil(lambda: view.view.size[0] > 0.9 * width)
+        if session.analysis is not None:
+            qtbot.waitUntil(lambda: view.projection is not None, timeout=10_000)
+        views.append(view)
+        return view
+
+    yield make
+    for view in views:
+        view.close_panel()
+
+
+def place(view: LatentMapView, transition: int) -> QPoint:
+    """Where a transition's point is, in the window."""
+    assert view.projection is not None
+    row = int(np.searchsorted(view.projection.transitions, transition))
+    x, y = view.pixels(view.projection.points[row : row + 1])[0]
+    return view.canvas.native.mapTo(view.window(), QPoint(round(x), round(y)))
+
+
+def lonely(view: LatentMapView, count: int = 3) -> list[int]:
+    """Transitions whose points have the most room around them."""
+    assert view.projection is not None
+    at = view.pixels(view.projection.points)
+    distance = np.linalg.norm(at[:, None] - at[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    return [int(view.projection.transitions[row]) for row in np.argsort(-distance.min(axis=1))[:count]]
+
+
+def test_a_click_on_a_point_goes_to_its_transition(make_view):
+    session = session_of()
+    view = make_view(session)
+    for transition in lonely(view):
+        at = place(view, transition)
+        QTest.mouseClick(
+            view.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at
+        )
+        assert session.timeline.frame == session.analysis.frames[transition]
+        assert session.transition == transition
+
+
+def test_a_click_between_points_changes_nothing(make_view):
+    session = session_of()
+    view = make_view(session)
+    session.timeline.seek(33)
+    corner = view.canvas.native.mapTo(view.window(), QPoint(3, view.canvas.native.height() // 2))
+    QTest.mouseClick(
+        view.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corner
+    )
+    assert session.timeline.frame == 33
+
+
+def test_every_analysed_transition_is_a_point_inside_the_panel(make_view):
+    session = session_of(until=0.6)
+    view = make_view(session)
+    np.testing.assert_array_equal(view.projection.transitions, np.flatnonzero(session.analysis.done))
+    at = view.pixels(view.projection.points)
+    assert (at >= 0).all()
+    assert (at <= view.view.size).all()
+    assert f"{int(session.analysis.done.sum())} of {len(session.analysis.done)}" in view.state.text()
+
+
+def test_the_marker_is_on_the_cursors_transition_and_uploads_no_points(make_view):
+    session = session_of()
+    view = make_view(session)
+    uploads = view.points.uploads
+    for frame in (0, 101, 298):
+        session.timeline.seek(frame)
+        row = int(np.searchsorted(view.projection.transitions, session.transition))
+        np.testing.assert_array_equal(view.marker.position, view.projection.points[row])
+    assert view.points.uploads == uploads
+
+
+def test_the_marker_hides_where_nothing_is_analysed(make_view):
+    session = session_of(until=0.5)
+    view = make_view(session)
+    session.timeline.seek(290)
+    assert view.marker.position is None
+
+
+def test_recolouring_moves_nothing_and_explains_itself(make_view):
+    session = session_of()
+    view = make_view(session)
+    before = view.projection
+    picture = view.canvas.native.grabFramebuffer()
+    for key, unit in (("yaw rate", "°/s"), ("rotation error", "°"), ("regime", "")):
+        session.display.colour_by = key
+        assert view.projection is before
+        assert view.colour_legend.title.startswith(session.series[key].label)
+        assert unit in view.colour_legend.title
+        assert view.colour_box.currentData() == key
+    assert view.canvas.native.grabFramebuffer() != picture
+    view.colour_box.activated.emit(view.colour_box.findData("time"))
+    assert session.display.colour_by == "time"
+
+
+def test_a_quantity_without_values_says_so(make_view):
+    session = Session()
+    session.rate = ANALYSED
+    session.open(make_drive(200, RATE, truth=False))
+    session.set_analysis(analysis_of(session, 1.0))
+    view = make_view(session)
+    session.display.colour_by = "rotation error"
+    assert "no values" in view.colour_legend.title
+
+
+def test_the_map_grows_with_the_analysis_and_is_not_mirrored(make_view, qtbot):
+    session = session_of(until=0.5)
+    view = make_view(session)
+    before = view.projection
+    session.set_analysis(analysis_of(session, 1.0))
+    qtbot.waitUntil(lambda: len(view.projection.transitions) > len(before.transitions))
+    shared = np.searchsorted(view.projection.transitions, before.transitions)
+    for axis in (0, 1):
+        assert np.corrcoef(before.points[:, axis], view.projection.points[shared, axis])[0, 1] > 0
+
+
+def test_tsne_refines_behind_a_pca_that_is_there_at_once(make_view, qtbot):
+    session = session_of()
+    view = make_view(session, method="t-sne")
+    assert view.projection.method == "pca"
+    assert "PC 1" in view.caption.text()
+    qtbot.waitUntil(lambda: view.projection.method == "t-sne", timeout=60_000)
+    assert "t-SNE 1" in view.caption.text()
+    qtbot.waitUntil(lambda: view.projection.progress == 1.0, timeout=60_000)
+    assert "refining" not in view.state.text()
+    view.set_method("pca")
+    qtbot.waitUntil(lambda: view.projection.method == "pca")
+
+
+def test_results_of_the_drive_before_are_dropped(make_view, qtbot):
+    session = session_of()
+    view = make_view(session, method="t-sne")
+    session.open(make_drive(80, RATE, name="another"))
+    assert view.projection is None
+    assert not view.points.node.visible
+    qtbot.wait(300)
+    assert view.projection is None
+    assert "Waiting" in view.overlay.message.text()
+
+
+def test_another_checkpoint_begins_another_map(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    old = view.projection
+    session.set_analysis(analysis_of(session, 0.5, checkpoint="f" * 16))
+    assert view.projection is None
+    qtbot.waitUntil(lambda: view.projection is not None)
+    assert len(view.projection.transitions) < len(old.transitions)
+
+
+def test_without_a_drive_the_panel_says_what_would_fill_it(make_view):
+    view = make_view(Session())
+    assert view.overlay.message.isVisible()
+    assert "Open a driving log" in view.overlay.message.text()
+
+
+def test_hovering_shows_the_two_frames_of_the_transition(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    transition = lonely(view, 1)[0]
+    window = view.window().windowHandle()
+    QTest.mouseMove(window, QPoint(20, 60))
+    qtbot.wait(20)
+    QTest.mouseMove(window, place(view, transition))
+    qtbot.waitUntil(view.popup.isVisible)
+    pair = tuple(int(f) for f in session.analysis.frames[transition : transition + 2])
+    assert view.popup.pair == pair
+    assert session.series["speed"].text(transition) in view.popup.text
+    assert session.series["yaw rate"].text(transition) in view.popup.text
+    qtbot.waitUntil(lambda: view.popup.has_pictures)
+    for label, frame in zip(view.popup.pictures, pair):
+        assert read_index(pixels_of(label.pixmap().toImage())) == frame
+    QTest.mouseMove(window, QPoint(20, 60))
+    qtbot.waitUntil(lambda: not view.popup.isVisible())
+
+
+def pixels_of(image: QImage) -> np.ndarray:
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
+    raw = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return raw[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_reaches_the_canvas(make_view, theme):
+    session = Session()
+    view = make_view(session)
+    session.display.theme = theme
+    assert view.canvas.native.grabFramebuffer().pixelColor(3, 3) == QColor(session.display.colours.canvas)
+
+
+def test_a_closed_panel_is_let_go(qtbot):
+    session = session_of(100)
+    view = LatentMapView(session)
+    qtbot.addWidget(view)
+    view.show()
+    qtbot.waitExposed(view)
+    gone, canvas = weakref.ref(view), weakref.ref(view.canvas)
+    view.close_panel()
+    view.close()
+    view.deleteLater()
+    del view
+    qtbot.wait(50)
+    gc.collect()
+    assert gone() is None
+    assert canvas() is None
+    session.timeline.seek(3)
+    session.display.colour_by = "time"
+
+
+def test_thumbnails_are_the_frames_asked_for_last(qtbot):
+    loader = ThumbnailLoader(160)
+    loader.set_drive(make_drive(60, RATE))
+    arrived = []
+    loader.ready.connect(lambda pair, pictures: arrived.append((pair, [read_index(p) for p in pictures])))
+    for first in (3, 9, 41):
+        loader.request(first, first + 2)
+    qtbot.waitUntil(lambda: bool(arrived))
+    qtbot.wait(50)
+    assert arrived == [((41, 43), [41, 43])]
+    loader.request(41, 43)
+    assert len(arrived) == 2
+    loader.stop()
+
+
+def test_a_frame_that_cannot_be_read_is_reported(qtbot):
+    loader = ThumbnailLoader(160)
+    loader.set_drive(make_drive(60, RATE, broken=(7,)))
+    with qtbot.waitSignal(loader.failed) as failed:
+        loader.request(5, 7)
+    assert failed.args[0] == (5, 7)
+    assert "damaged" in failed.args[1]
+    loader.stop()
+
+
+def test_shrinking_keeps_the_mean():
+    image = np.random.default_rng(0).integers(0, 256, (64, 320, 3), dtype=np.uint8)
+    small = shrink(image, 160)
+    assert small.shape == (32, 160, 3)
+    assert abs(float(small.mean()) - float(image.mean())) < 1.0
+    assert shrink(image[:, :100], 160).shape == (64, 100, 3)

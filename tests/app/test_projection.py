@@ -1,0 +1,170 @@
+"""Maps of latent actions: what they keep of the latents, how they stay in place, and which results arrive."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lapose_inspector.workers.latest import LatestWorker
+from lapose_inspector.workers.projection import Projection, ProjectionWorker, extend, pca, tsne
+
+
+def clusters(count: int, width: int = 16, apart: float = 8.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Latents [count, width] float32 of two groups, and which group each belongs to [count]."""
+    random = np.random.default_rng(seed)
+    group = np.arange(count) % 2
+    latents = random.normal(size=(count, width))
+    latents[:, :3] += apart * group[:, None]
+    return latents.astype(np.float32), group
+
+
+def purity(points: np.ndarray, group: np.ndarray) -> float:
+    """The share of points whose five nearest neighbours on the map are mostly of their own group."""
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    nearest = np.argsort(distance, axis=1)[:, :5]
+    return float(((group[nearest] == group[:, None]).mean(axis=1) > 0.5).mean())
+
+
+def all_of(count: int) -> np.ndarray:
+    return np.arange(count)
+
+
+def test_pca_is_the_singular_value_decomposition():
+    latents = np.random.default_rng(1).normal(size=(200, 12)).astype(np.float32) * np.linspace(3, 0.1, 12)
+    found = pca(latents, all_of(200))
+    centred = latents.astype(np.float64) - latents.mean(0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    expected = u[:, :2] * s[:2]
+    expected *= 10 / np.sqrt((expected**2).sum(1).mean())
+    expected *= np.sign((expected * found.points).sum(0))
+    np.testing.assert_allclose(found.points, expected, atol=1e-3)
+    share = s[0] ** 2 / (s**2).sum()
+    assert f"{share:.0%}" in found.axes[0]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.integers(4, 60), st.booleans(), st.booleans())
+def test_pca_does_not_mirror_from_one_result_to_the_next(seed, more, flip_x, flip_y):
+    latents, _ = clusters(40 + more, seed=seed)
+    latents[:, 5] *= 4.0
+    first = pca(latents[:40], all_of(40))
+    mirrored = first.points * np.array([-1 if flip_x else 1, -1 if flip_y else 1], np.float32)
+    second = pca(latents, all_of(40 + more), Projection("pca", first.transitions, mirrored, first.axes))
+    for axis in (0, 1):
+        # A vanishing correlation means that the component itself is new, and then no side is the right one.
+        assert np.corrcoef(mirrored[:, axis], second.points[:40, axis])[0, 1] > -0.1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 9])
+def test_any_number_of_points_makes_a_map(count):
+    latents, _ = clusters(count)
+    for found in (pca(latents, all_of(count)), tsne(latents, all_of(count))):
+        assert found is not None
+        assert found.points.shape == (count, 2)
+        assert np.isfinite(found.points).all()
+
+
+def test_equal_latents_make_one_place_and_no_nan():
+    found = tsne(np.ones((30, 8), np.float32), all_of(30))
+    assert found is not None
+    np.testing.assert_array_equal(found.points, 0.0)
+
+
+def test_tsne_keeps_clusters_apart_and_reports_growing_pictures():
+    latents, group = clusters(120)
+    seen: list[Projection | float] = []
+    found = tsne(latents, all_of(120), show=seen.append)
+    assert found is not None
+    assert found.progress == 1.0
+    assert purity(found.points, group) == 1.0
+    shares = [p.progress if isinstance(p, Projection) else p for p in seen]
+    assert shares == sorted(shares)
+    assert 0.0 < shares[0] < shares[-1] < 1.0
+    assert isinstance(seen[-1], Projection)
+
+
+def test_tsne_stops_when_nobody_wants_it():
+    latents, _ = clusters(120)
+    asked = iter([False, False, True])
+    assert tsne(latents, all_of(120), stale=lambda: next(asked, True)) is None
+
+
+def test_a_second_tsne_keeps_the_orientation_of_the_first():
+    latents, _ = clusters(160, apart=6.0)
+    first = tsne(latents[:120], all_of(120))
+    assert first is not None
+    quarter = np.array([[0, 1], [-1, 0]], np.float32)
+    turned = Projection("t-sne", first.transitions, first.points @ quarter, first.axes)
+    second = tsne(latents, all_of(160), turned)
+    assert second is not None
+    moved = second.points[:120] - turned.points
+    assert np.linalg.norm(moved, axis=1).mean() < 0.5 * np.linalg.norm(turned.points, axis=1).mean()
+
+
+def test_new_transitions_join_their_neighbours_and_the_others_stay():
+    latents, group = clusters(100)
+    old = np.arange(0, 100, 3)
+    previous = pca(latents[old], old)
+    found = extend(latents, all_of(100), previous)
+    np.testing.assert_array_equal(found.points[old], previous.points)
+    middle = [previous.points[group[old] == g].mean(axis=0) for g in (0, 1)]
+    nearer = np.argmin([np.linalg.norm(found.points - m, axis=1) for m in middle], axis=0)
+    np.testing.assert_array_equal(nearer, group)
+
+
+def test_the_newest_request_wins(qtbot):
+    worker = ProjectionWorker()
+    arrived: list[Projection] = []
+    worker.projected.connect(arrived.append)
+    latents, _ = clusters(1500)
+    worker.request(latents, all_of(1500), "t-sne")
+    worker.request(latents[:50], all_of(50), "pca")
+    worker.request(latents[:60], all_of(60), "pca")
+    qtbot.waitUntil(lambda: bool(arrived), timeout=20_000)
+    qtbot.wait(100)
+    worker.stop()
+    assert [(p.method, len(p.transitions)) for p in arrived] == [("pca", 60)]
+
+
+def test_a_cancelled_request_never_arrives(qtbot):
+    worker = ProjectionWorker()
+    arrived: list[Projection] = []
+    worker.projected.connect(arrived.append)
+    latents, _ = clusters(300)
+    worker.request(latents, all_of(300), "t-sne")
+    worker.cancel()
+    qtbot.wait(200)
+    worker.stop()
+    assert arrived == []
+
+
+def test_a_job_that_fails_says_why_and_the_next_one_runs(qtbot):
+    worker = LatestWorker("test")
+    with qtbot.waitSignal(worker.failed) as failed:
+        worker.submit(lambda stale: [][1])
+    assert "IndexError" in failed.args[0]
+    with qtbot.waitSignal(worker.done) as done:
+        worker.submit(lambda stale: 7)
+    assert done.args == [7]
+    worker.stop()
+
+
+def test_a_running_job_hears_that_it_is_stale(qtbot):
+    worker = LatestWorker("test")
+    started, heard = [], []
+
+    def patient(stale):
+        started.append(True)
+        while not stale():
+            pass
+        heard.append(True)
+
+    worker.submit(patient)
+    qtbot.waitUntil(lambda: bool(started))
+    with qtbot.waitSignal(worker.done) as done:
+        worker.submit(lambda stale: "second")
+    worker.stop()
+    assert heard == [True]
+    assert done.args == ["second"]
