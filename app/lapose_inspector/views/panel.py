@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import qtawesome
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
 
 from lapose_inspector.models.colours import ThemeColours
@@ -32,6 +33,8 @@ class PanelDock(QDockWidget):
             row.addWidget(button)
         self.setTitleBarWidget(bar)
         panel.setObjectName(panel.objectName() or "panelBody")
+        # Without this attribute a subclass of QWidget paints no background from the style sheet.
+        panel.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setWidget(panel)
 
     def colour(self, c: ThemeColours) -> None:

@@ -17,7 +17,7 @@ class StatusBar(QStatusBar):
         self._session = session
         self.setSizeGripEnabled(False)
         self.where = QLabel()
-        self.where.setMinimumWidth(0)
+        self.where.setContentsMargins(8, 0, 0, 0)
         self.device, self.doing = QLabel(), QLabel()
         self.device.setProperty("muted", True)
         self.progress = QProgressBar()

@@ -1,0 +1,306 @@
+"""Threads: exact frames, the newest wish, one analysis at a time, and an end in finite time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_drives import SIZE, drive_in_memory, picture
+from lapose_core.drive import Drive, Image, LogError
+from lapose_core.logs import open_log
+from lapose_inspector.workers.frames import FrameCache, FrameLoader
+from lapose_inspector.workers.inference import AnalysisWorker
+from lapose_inspector.workers.opening import OpenRequest, OpenWorker
+from lapose_inspector.workers.reconstruction import ReconstructionWorker
+
+
+class SlowFrames:
+    """Frames that wait for leave, and tell which thread read them."""
+
+    def __init__(self, n: int, leave: threading.Semaphore, read: list[tuple[int, str]]) -> None:
+        self._n, self._leave, self.reads = n, leave, read
+        self.closed = False
+
+    def __len__(self) -> int:
+        return self._n
+
+    def read(self, index: int) -> Image:
+        self._leave.acquire(timeout=5)
+        self.reads.append((index, threading.current_thread().name))
+        if index == 13:
+            raise LogError("frame 13: torn")
+        return picture(index)
+
+    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def loader(qtbot) -> Iterator[FrameLoader]:
+    out = FrameLoader()
+    yield out
+    out.close()
+
+
+@pytest.fixture
+def worker(qtbot, tmp_path: Path) -> Iterator[AnalysisWorker]:
+    out = AnalysisWorker(tmp_path / "results")
+    yield out
+    out.close()
+
+
+def slow_drive(n: int = 40) -> tuple[Drive, threading.Semaphore, list[tuple[int, str]]]:
+    leave, reads = threading.Semaphore(0), []
+    return replace(drive_in_memory(n), open_frames=lambda: SlowFrames(n, leave, reads)), leave, reads
+
+
+class TestFrames:
+    def test_every_frame_is_the_one_asked_for(self, loader: FrameLoader, log_folder: Path, qtbot) -> None:
+        loader.open(open_log(log_folder))
+        for index in (0, 39, 7, 8, 9, 3, 8):
+            with qtbot.waitSignal(loader.frame_ready, timeout=5000) as got:
+                loader.request(index)
+            assert got.args[0] == index
+            assert np.array_equal(got.args[1], picture(index))
+
+    def test_only_the_newest_request_is_served(self, loader: FrameLoader, qtbot) -> None:
+        drive, leave, reads = slow_drive()
+        loader.open(drive)
+        ready: list[int] = []
+        loader.frame_ready.connect(lambda index, _: ready.append(index))
+        for index in (0, 10, 20, 30):
+            loader.request(index)
+            time.sleep(0.02)
+        leave.release(10)
+        qtbot.waitUntil(lambda: ready == [30], timeout=5000)
+        qtbot.wait(50)
+        assert ready == [30]
+        assert [index for index, _ in reads] == [0, 30]
+
+    def test_reading_is_off_the_gui_thread(self, loader: FrameLoader, qtbot) -> None:
+        drive, leave, reads = slow_drive()
+        leave.release(10)
+        loader.open(drive)
+        with qtbot.waitSignal(loader.frame_ready, timeout=5000):
+            loader.request(5)
+        assert reads[0][1] != threading.current_thread().name
+
+    def test_the_next_frame_of_a_stride_is_read_ahead(self, loader: FrameLoader, qtbot) -> None:
+        drive, leave, reads = slow_drive()
+        leave.release(10)
+        loader.open(drive)
+        for index in (4, 6):
+            with qtbot.waitSignal(loader.frame_ready, timeout=5000):
+                loader.request(index)
+        qtbot.waitUntil(lambda: [i for i, _ in reads] == [4, 6, 8], timeout=5000)
+        with qtbot.waitSignal(loader.frame_ready, timeout=5000) as got:
+            loader.request(8)
+        assert np.array_equal(got.args[1], picture(8))
+
+    def test_an_unreadable_frame_is_told_and_the_next_one_comes(self, loader: FrameLoader, qtbot) -> None:
+        drive, leave, _ = slow_drive()
+        leave.release(10)
+        loader.open(drive)
+        with qtbot.waitSignal(loader.failed, timeout=5000) as got:
+            loader.request(13)
+        assert got.args == [13, "frame 13: torn"]
+        with qtbot.waitSignal(loader.frame_ready, timeout=5000):
+            loader.request(20)
+
+    def test_frames_of_the_drive_before_are_dropped(
+        self, loader: FrameLoader, log_folder: Path, qtbot
+    ) -> None:
+        slow, leave, _ = slow_drive()
+        loader.open(slow)
+        loader.request(5)
+        time.sleep(0.05)
+        got: list[int] = []
+        loader.frame_ready.connect(lambda index, _: got.append(index))
+        loader.open(open_log(log_folder))
+        leave.release(10)
+        loader.request(7)
+        qtbot.waitUntil(lambda: got == [7], timeout=5000)
+
+    def test_the_cache_forgets_the_oldest(self) -> None:
+        frame = np.zeros((10, 10, 3), np.uint8)
+        cache = FrameCache(limit=3 * frame.nbytes)
+        for index in range(3):
+            cache.put(index, frame)
+        assert cache.get(0) is frame
+        cache.put(3, frame)
+        assert [i for i in range(4) if i in cache] == [0, 2, 3]
+        cache.put(9, np.zeros((99, 99, 3), np.uint8))
+        assert len(cache) == 1
+
+
+class TestOpening:
+    def test_only_the_newest_log_is_announced(self, qtbot, log_folder: Path, tmp_path: Path) -> None:
+        worker = OpenWorker()
+        opened, failed = [], []
+        worker.opened.connect(lambda request, drive: opened.append((request.path, len(drive))))
+        worker.failed.connect(lambda *args: failed.append(args))
+        worker.open(OpenRequest(tmp_path / "nothing"))
+        worker.open(OpenRequest(log_folder))
+        qtbot.waitUntil(lambda: bool(opened), timeout=5000)
+        worker.close()
+        assert opened == [(log_folder, 40)]
+        assert failed == []
+
+    @pytest.mark.parametrize("kind", ["missing", "empty", "text", "torn"])
+    def test_what_cannot_be_read_is_told_in_one_line(self, qtbot, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / "log.mp4"
+        if kind == "empty":
+            path = tmp_path / "folder"
+            path.mkdir()
+        elif kind == "text":
+            path.write_text("this is no video")
+        elif kind == "torn":
+            path.write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(2000))
+        worker = OpenWorker()
+        with qtbot.waitSignal(worker.failed, timeout=10_000) as got:
+            worker.open(OpenRequest(path))
+        worker.close()
+        _, message, details = got.args
+        assert str(path) in message
+        assert "\n" not in message
+        assert "LogError" in details
+
+
+class TestAnalysis:
+    @pytest.fixture
+    def drive(self, log_folder: Path) -> Drive:
+        return open_log(log_folder)
+
+    def load(self, worker: AnalysisWorker, checkpoint: Path, qtbot) -> None:
+        with qtbot.waitSignal(worker.model_ready, timeout=60_000):
+            worker.load(checkpoint)
+
+    def test_the_whole_drive_is_analysed_and_kept(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot, tmp_path: Path
+    ) -> None:
+        self.load(worker, checkpoint, qtbot)
+        grown: list = []
+        worker.grown.connect(grown.append)
+        with qtbot.waitSignal(worker.finished, timeout=60_000) as end:
+            worker.start(drive, 10.0, 0)
+        assert end.args == [True]
+        assert grown[-1].complete
+        assert grown[-1].done.all()
+        again = AnalysisWorker(tmp_path / "results")
+        self.load(again, checkpoint, qtbot)
+        first: list = []
+        again.grown.connect(first.append)
+        with qtbot.waitSignal(again.finished, timeout=10_000):
+            again.start(drive, 10.0, 20)
+        again.close()
+        assert len(first) == 1, "a complete stored result comes at once, without a window being run"
+        assert np.array_equal(first[0].relative, grown[-1].relative)
+
+    def test_it_starts_at_the_cursor(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        self.load(worker, checkpoint, qtbot)
+        grown: list = []
+        worker.grown.connect(grown.append)
+        with qtbot.waitSignal(worker.finished, timeout=60_000):
+            worker.start(drive, 10.0, 39)
+        begun = next(a for a in grown if a.done.any())
+        assert begun.done[-1]
+
+    def test_cancel_keeps_what_there_is_and_starting_again_goes_on(
+        self, worker: AnalysisWorker, checkpoint: Path, qtbot, tmp_path: Path
+    ) -> None:
+        from app_drives import write_folder
+
+        drive = open_log(write_folder(tmp_path / "long", 200, poses=False))
+        self.load(worker, checkpoint, qtbot)
+        with qtbot.waitSignal(worker.grown, timeout=60_000, check_params_cb=lambda a: bool(a.done.any())):
+            worker.start(drive, 10.0, 0)
+        with qtbot.waitSignal(worker.finished, timeout=10_000) as end:
+            worker.cancel()
+        assert end.args == [False]
+        assert not worker.running
+        with qtbot.waitSignal(worker.grown, timeout=60_000) as first:
+            worker.start(drive, 10.0, 0)
+        assert first.args[0].done.any()
+        with qtbot.waitSignal(worker.finished, timeout=60_000, check_params_cb=lambda complete: complete):
+            pass
+
+    def test_without_a_model_the_reason_is_told(self, worker: AnalysisWorker, drive: Drive, qtbot) -> None:
+        with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
+            worker.start(drive, 10.0, 0)
+        assert "no checkpoint is loaded" in got.args[0]
+
+    @pytest.mark.parametrize("damage", ["missing", "json", "weights"])
+    def test_a_damaged_checkpoint_is_told(
+        self, worker: AnalysisWorker, checkpoint: Path, qtbot, tmp_path: Path, damage: str
+    ) -> None:
+        import shutil
+
+        folder = tmp_path / "model"
+        if damage != "missing":
+            shutil.copytree(checkpoint, folder)
+            name = "config.json" if damage == "json" else "model.safetensors"
+            (folder / name).write_bytes(b"{")
+        with qtbot.waitSignal(worker.model_failed, timeout=60_000) as got:
+            worker.load(folder)
+        assert str(folder) in got.args[0]
+
+    def test_frames_that_cannot_be_opened_end_the_analysis_not_the_thread(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        def refuse() -> object:
+            raise LogError("the disk is gone")
+
+        self.load(worker, checkpoint, qtbot)
+        broken = replace(drive, open_frames=refuse, fingerprint="0" * 16)
+        with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
+            worker.start(broken, 10.0, 0)
+        assert "the disk is gone" in got.args[0]
+        with qtbot.waitSignal(worker.finished, timeout=60_000):
+            worker.start(drive, 10.0, 0)
+
+    def test_a_rate_that_leaves_one_sample_is_told(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        self.load(worker, checkpoint, qtbot)
+        with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
+            worker.start(drive, 0.01, 0)
+        assert "motion needs two" in got.args[0]
+
+    def test_reconstructions_come_while_the_analysis_runs(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        reconstruction = ReconstructionWorker(worker)
+        self.load(worker, checkpoint, qtbot)
+        ready: list[int] = []
+        reconstruction.ready.connect(lambda transition, _: ready.append(transition))
+        worker.start(drive, 10.0, 0)
+        for transition in (0, 5, 30):
+            reconstruction.request(transition)
+        qtbot.waitUntil(lambda: ready == [30], timeout=60_000)
+        with qtbot.waitSignal(reconstruction.failed, timeout=20_000) as got:
+            reconstruction.request(39)
+        assert "no transition 39" in got.args[1]
+
+    def test_closing_while_it_runs_ends_the_thread(
+        self, checkpoint: Path, drive: Drive, qtbot, tmp_path: Path
+    ) -> None:
+        worker = AnalysisWorker(tmp_path / "results")
+        self.load(worker, checkpoint, qtbot)
+        worker.start(drive, 10.0, 0)
+        worker.close()
+        assert worker.thread_.isFinished()
+
+
+def test_pictures_are_told_apart() -> None:
+    assert picture(3).shape == (SIZE[1], SIZE[0], 3)
+    assert not np.array_equal(picture(3), picture(4))
