@@ -73,17 +73,18 @@ def draw_conditions(
     sun = np.array([np.sin(azimuth) * np.cos(height), -np.sin(height), np.cos(azimuth) * np.cos(height)])
     clear = sky == "clear"
     warm = _linear(1.0, 0.97, 0.92) if light == "day" else _linear(1.0, 0.75, 0.5)
-    power = {"day": 2.1, "dusk": 0.55, "night": 0.0}[light] * (1.0 if clear else 0.12)
+    power = {"day": float(rng.uniform(2.2, 3.6)), "dusk": 0.7, "night": 0.0}[light] * (1.0 if clear else 0.10)
     blue = np.array([rng.uniform(0.75, 1.0), rng.uniform(0.85, 1.0), 1.05])
-    ambient = {"day": 0.62 if clear else 1.15, "dusk": 0.30, "night": 0.020}[light] * blue
+    ambient = {"day": float(rng.uniform(0.38, 0.55)) if clear else 1.15, "dusk": 0.30, "night": 0.022}[light] * blue
     if light == "day":
-        zenith = _linear(rng.uniform(0.25, 0.5), rng.uniform(0.45, 0.68), rng.uniform(0.75, 0.98)) * 1.3
+        deep = float(rng.uniform(0.25, 0.55))
+        zenith = _linear(deep, deep + rng.uniform(0.14, 0.22), min(deep + rng.uniform(0.35, 0.5), 0.98)) * 1.3
         horizon = _linear(rng.uniform(0.75, 0.95), rng.uniform(0.82, 0.97), 0.98) * 1.25
         if not clear:
             zenith = horizon = np.full(3, float(rng.uniform(0.75, 1.4)))
     elif light == "dusk":
         zenith = _linear(0.25, 0.32, rng.uniform(0.45, 0.6)) * 0.8
-        horizon = _linear(rng.uniform(0.75, 0.98), rng.uniform(0.5, 0.7), rng.uniform(0.4, 0.65)) * 0.9
+        horizon = _linear(rng.uniform(0.75, 0.92), rng.uniform(0.58, 0.74), rng.uniform(0.5, 0.7)) * 0.9
     else:
         zenith = _linear(0.03, 0.04, 0.07)
         glow = float(rng.uniform(0.05, 0.2))
@@ -125,14 +126,14 @@ def draw_conditions(
         verge=verge,
         sidewalk=_linear(*(rng.uniform(0.45, 0.72) * np.array([1.0, 0.98, rng.uniform(0.88, 1.0)]))),
         grey=grey,
-        saturation=0.0 if grey else float(rng.uniform(0.55, 1.25)),
-        white_balance=np.exp(rng.normal(0.0, 0.06, 3)),
+        saturation=0.0 if grey else float(rng.uniform(0.5, 1.1)),
+        white_balance=np.exp(rng.normal(0.0, 0.035, 3)),
         exposure=float(np.exp(rng.normal(0.0, 0.16))) * {"day": 0.85, "dusk": 1.5, "night": 2.6}[light],
         contrast=float(rng.uniform(0.85, 1.25)),
         vignette=float(rng.uniform(0.0, 0.35)),
         blur=float(rng.uniform(0.25, 0.75)),
-        read_noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.010)))) * (1.8 if dark else 1.0),
-        shot_noise=float(np.exp(rng.uniform(np.log(0.004), np.log(0.02)))) * (1.5 if dark else 1.0),
+        read_noise=float(np.exp(rng.uniform(np.log(0.0015), np.log(0.007)))) * (1.4 if dark else 1.0),
+        shot_noise=float(np.exp(rng.uniform(np.log(0.004), np.log(0.018)))) * (1.5 if dark else 1.0),
         bonnet=float(rng.uniform(0.06, 0.16)) if rng.random() < 0.18 else 0.0,
         bonnet_colour=_linear(*(rng.uniform(0.05, 0.6) * np.array([1.0, 1.0, 1.0]) * rng.uniform(0.8, 1.2, 3))),
     )

@@ -59,7 +59,7 @@ def car(rng: np.random.Generator) -> Array:
             (0.25, 0.26, 0.28),
             (0.35, 0.03, 0.03),
             (0.03, 0.07, 0.25),
-            rng.uniform(0.02, 0.5, 3),
+            rng.uniform(0.02, 0.35) + rng.uniform(0.0, 0.2, 3) ** 1.5,
         ][shade]
     )
     colour = np.clip(colour * tone, 0.01, 0.85)

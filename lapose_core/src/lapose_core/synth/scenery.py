@@ -66,9 +66,9 @@ def _tree(c: _Collector, x: float, z: float, size: float, green: Array, margin: 
     rng = c.rng
     g = c.new(margin, [(x, z)])
     height = size * rng.uniform(0.8, 1.25)
-    trunk = height * rng.uniform(0.18, 0.38)
+    trunk = height * rng.uniform(0.10, 0.30)
     bark = np.array([0.10, 0.075, 0.055]) * rng.uniform(0.6, 1.6)
-    half = 0.028 * height * rng.uniform(0.6, 1.2)
+    half = 0.018 * height * rng.uniform(0.6, 1.4)
     c.add(g, ob.row(ob.BOX, (x, -height * 0.3, z), (half, height * 0.3, half), rng.uniform(0, 3), ob.SURFACE, bark,
                     texture=tx.WOOD, scale=1.0))  # fmt: skip
     tone = green * rng.uniform(0.7, 1.4)
@@ -76,16 +76,16 @@ def _tree(c: _Collector, x: float, z: float, size: float, green: Array, margin: 
     crown = (height - trunk) / 2
     if conifer:
         c.add(g, ob.row(ob.ELLIPSOID, (x, -trunk * 0.5 - crown, z), (0.3 * crown, crown, 0.3 * crown), 0.0, ob.FOLIAGE,
-                        tone * 0.4, tone * 1.1, shift=rng.random(), scale=2.5, extra=0.35))  # fmt: skip
+                        tone * 0.15, tone * 1.4, shift=rng.random(), scale=4.5, extra=0.35))  # fmt: skip
         return
     wide = crown * rng.uniform(0.6, 1.0)
-    for i in range(int(rng.integers(2, 5))):
-        dx, dz = rng.normal(0.0, 0.38 * wide, 2) if i else (0.0, 0.0)
-        dy = rng.uniform(-0.35, 0.35) * crown if i else 0.0
-        part = rng.uniform(0.5, 0.75) if i else 0.85
+    for i in range(int(rng.integers(3, 7))):
+        dx, dz = rng.normal(0.0, 0.45 * wide, 2) if i else (0.0, 0.0)
+        dy = rng.uniform(-0.5, 0.45) * crown if i else 0.0
+        part = rng.uniform(0.38, 0.65) if i else 0.75
         c.add(g, ob.row(ob.ELLIPSOID, (x + dx, -trunk - crown + dy, z + dz), (wide * part, crown * part, wide * part),
-                        rng.uniform(0, 6), ob.FOLIAGE, tone * 0.3, tone * 1.7, shift=rng.random(),
-                        scale=rng.uniform(1.6, 3.2), extra=rng.uniform(0.25, 0.5)))  # fmt: skip
+                        rng.uniform(0, 6), ob.FOLIAGE, tone * 0.12, tone * 2.2, shift=rng.random(),
+                        scale=rng.uniform(4.0, 8.0), extra=rng.uniform(0.25, 0.5)))  # fmt: skip
 
 
 def _bush(c: _Collector, x: float, z: float, size: float, green: Array) -> None:
@@ -93,7 +93,7 @@ def _bush(c: _Collector, x: float, z: float, size: float, green: Array) -> None:
     g = c.new(0.4 + size * 0.7, [(x, z)])
     tone = green * rng.uniform(0.8, 1.6)
     c.add(g, ob.row(ob.ELLIPSOID, (x, -size * 0.45, z), (size * rng.uniform(0.7, 1.3), size * 0.6, size), rng.uniform(0, 3),
-                    ob.FOLIAGE, tone * 0.35, tone * 1.8, shift=rng.random(), scale=1.2, extra=0.2))  # fmt: skip
+                    ob.FOLIAGE, tone * 0.15, tone * 2.2, shift=rng.random(), scale=2.5, extra=0.2))  # fmt: skip
 
 
 def _footprint(x: float, z: float, heading: float, hx: float, hz: float) -> list[tuple[float, float]]:
@@ -168,7 +168,7 @@ def _along(
         if kind == "hedge":
             thick = 0.5
             c.add(g, ob.row(ob.BOX, (x, -height / 2, z), (thick, height / 2, half), h, ob.SURFACE, tone * 1.5,
-                            texture=tx.LEAVES, shift=shift, scale=1.8, extra=2.0))  # fmt: skip
+                            texture=tx.LEAVES, shift=shift, scale=4.0))  # fmt: skip
         elif kind == "rail":
             c.add(g, ob.row(ob.BOX, (x, -0.6, z), (0.06, 0.16, half), h, ob.SURFACE, tone, texture=tx.PLASTER, scale=2.0))
             c.add(g, ob.row(ob.BOX, (x, -0.3, z), (0.05, 0.3, 0.07), h, ob.SURFACE, tone * 0.5, texture=tx.PLASTER))

@@ -361,7 +361,7 @@ def _solid(look, atlas, rows, i, face, px, py, pz, pixel):  # type: ignore[no-un
     elif material == FOLIAGE:
         leaf = sample(atlas, tx.LEAVES, u / scale + shift * 7.0, v / scale + shift * 3.0, lod)
         clump = sample(atlas, tx.CLOUDS, u / (scale * 2.2), v / (scale * 2.2), lod - 1.1)
-        mix = min(max(1.3 * leaf + 0.8 * clump - 0.55, 0.0), 1.0)
+        mix = min(max(1.7 * leaf + 1.1 * clump - 0.95, 0.0), 1.0)
         shade = 0.55 + 0.45 * min(max(0.5 - 0.6 * ly / hy, 0.0), 1.0)
         if face == 7:
             shade *= 0.5
@@ -481,7 +481,7 @@ def _radiance(look, roads, atlas, camera, rows, key, a, b, t):  # type: ignore[n
     direct = nx * look.sun[0] + ny * look.sun[1] + nz * look.sun[2]
     direct = max(direct, 0.0) * shade * contact
     if not flat and rows[key >> 3, 9] == FOLIAGE:
-        direct = 0.35 * direct + 0.3
+        direct = 0.5 * direct + 0.15
     bounce = (0.72 - 0.28 * ny) * occlusion
     lr = look.ambient[0] * bounce + look.sun_light[0] * direct
     lg = look.ambient[1] * bounce + look.sun_light[1] * direct
