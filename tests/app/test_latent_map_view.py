@@ -54,7 +54,7 @@ def make_view(qtbot):
         qtbot.waitExposed(view)
         qtbot.waitUntil(lambda: view.view.size[0] > 0.9 * width)
         if session.analysis is not None:
-            qtbot.waitUntil(lambda: view.projection is not None, timeout=10_000)
+            qtbot.waitUntil(lambda: view.projection is not None, timeout=20_000)
         views.append(view)
         return view
 
@@ -162,7 +162,7 @@ def test_the_map_grows_with_the_analysis_and_is_not_mirrored(make_view, qtbot):
     view = make_view(session)
     before = view.projection
     session.set_analysis(analysis_of(session, 1.0))
-    qtbot.waitUntil(lambda: len(view.projection.transitions) > len(before.transitions))
+    qtbot.waitUntil(lambda: len(view.projection.transitions) > len(before.transitions), timeout=20_000)
     shared = np.searchsorted(view.projection.transitions, before.transitions)
     for axis in (0, 1):
         assert np.corrcoef(before.points[:, axis], view.projection.points[shared, axis])[0, 1] > 0
@@ -178,7 +178,7 @@ def test_tsne_refines_behind_a_pca_that_is_there_at_once(make_view, qtbot):
     qtbot.waitUntil(lambda: view.projection.progress == 1.0, timeout=60_000)
     assert "refining" not in view.state.text()
     view.set_method("pca")
-    qtbot.waitUntil(lambda: view.projection.method == "pca")
+    qtbot.waitUntil(lambda: view.projection.method == "pca", timeout=20_000)
 
 
 def test_results_of_the_drive_before_are_dropped(make_view, qtbot):
@@ -198,7 +198,7 @@ def test_another_checkpoint_begins_another_map(make_view, qtbot):
     old = view.projection
     session.set_analysis(analysis_of(session, 0.5, checkpoint="f" * 16))
     assert view.projection is None
-    qtbot.waitUntil(lambda: view.projection is not None)
+    qtbot.waitUntil(lambda: view.projection is not None, timeout=20_000)
     assert len(view.projection.transitions) < len(old.transitions)
 
 
@@ -221,7 +221,7 @@ def test_hovering_shows_the_two_frames_of_the_transition(make_view, qtbot):
     assert view.popup.pair == pair
     assert session.series["speed"].text(transition) in view.popup.text
     assert session.series["yaw rate"].text(transition) in view.popup.text
-    qtbot.waitUntil(lambda: view.popup.has_pictures)
+    qtbot.waitUntil(lambda: view.popup.has_pictures, timeout=20_000)
     for label, frame in zip(view.popup.pictures, pair):
         assert read_index(pixels_of(label.pixmap().toImage())) == frame
     QTest.mouseMove(window, QPoint(20, 60))

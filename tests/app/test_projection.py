@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -149,6 +151,25 @@ def test_a_job_that_fails_says_why_and_the_next_one_runs(qtbot):
         worker.submit(lambda stale: 7)
     assert done.args == [7]
     worker.stop()
+
+
+def test_a_result_that_comes_late_is_dropped(qtbot):
+    worker = LatestWorker("test")
+    arrived = []
+    worker.done.connect(arrived.append)
+    gate = threading.Event()
+
+    def deaf(stale):
+        gate.wait(10)
+        return "first"
+
+    worker.submit(deaf)
+    qtbot.wait(30)
+    worker.submit(lambda stale: "second")
+    gate.set()
+    qtbot.waitUntil(lambda: "second" in arrived)
+    worker.stop()
+    assert arrived == ["second"]
 
 
 def test_a_running_job_hears_that_it_is_stale(qtbot):

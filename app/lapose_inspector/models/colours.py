@@ -67,11 +67,14 @@ def rgba(colour: str, alpha: float = 1.0) -> NDArray[np.float32]:
 
 
 def colormap_of(series: Series, theme: str = "dark") -> Colormap:
-    """Diverging for signed quantities, sequential for magnitudes; the diverging middle suits the theme."""
+    """Diverging for signed quantities, sequential for magnitudes.
+
+    No end or middle may vanish in the theme's canvas: most yaw rates are near zero, and most errors small.
+    """
     if series.signed:
-        return Colormap("crameri:berlin" if theme == "dark" else "crameri:vik")
+        return Colormap("tol:sunset" if theme == "dark" else "crameri:vik")
     return Colormap(
-        "viridis" if series.key in ("speed", "time") else "magma" if theme == "dark" else "magma_r"
+        "viridis" if series.key in ("speed", "time") else "plasma" if theme == "dark" else "magma_r"
     )
 
 

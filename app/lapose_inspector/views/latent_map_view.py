@@ -58,7 +58,7 @@ class LatentMapView(QWidget):
         self.points = MapPoints(self.view.scene, order=1)
         self.marker = MapCursor(self.view.scene, rgba(colours.cursor), order=2)
         # Two threads: a map of what has just come in must not wait for, or throw away, the refinement.
-        self.quick, self.slow = ProjectionWorker(self), ProjectionWorker(self)
+        self.quick, self.slow = ProjectionWorker(self, low_priority=False), ProjectionWorker(self)
         self.quick.projected.connect(self._on_quick)
         self.slow.projected.connect(self._on_refined)
         self.slow.progressed.connect(self._on_progress)
@@ -335,7 +335,9 @@ class LatentMapView(QWidget):
     def pixels(self, points: Array | NDArray[np.float32]) -> Array:
         """Canvas pixels [n, 2] of map points [n, 2]."""
         transform = self.view.scene.node_transform(self.canvas.scene)
-        return np.asarray(transform.map(np.asarray(points, np.float64)))[:, :2]
+        # Pan and zoom are affine: three points say it all, and vispy's own chain is slow for 100,000.
+        origin, right, up = np.asarray(transform.map(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])))[:, :2]
+        return origin + np.asarray(points, np.float64) @ np.stack([right - origin, up - origin])
 
     def pick(self, position: Position) -> int | None:
         """The transition whose point is nearest to a canvas position, within PICK_RADIUS pixels."""

@@ -49,7 +49,7 @@ class Projection:
 
 
 class ProjectionWorker(QObject):
-    """Projects in a thread of its own at low priority. Latest wins: a request drops the one before it.
+    """Projects in a thread of its own, at low priority unless told otherwise. Latest wins: a request drops the one before it.
 
     ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``, and before
     the first of them only ``progressed``, 0..1.
@@ -60,9 +60,9 @@ class ProjectionWorker(QObject):
     failed = Signal(str)
     _interim = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, low_priority: bool = True) -> None:
         super().__init__(parent)
-        self._worker = LatestWorker("projection", self)
+        self._worker = LatestWorker("projection", self, low_priority=low_priority)
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self.failed)
         self._interim.connect(self._on_interim)
