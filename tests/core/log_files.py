@@ -64,6 +64,20 @@ def picture(i: int, width: int, height: int) -> np.ndarray:
     return image
 
 
+def hidden_vp8(packet: av.Packet) -> av.Packet:
+    """The same VP8 picture, not to be shown: bit 4 of its header (RFC 6386, 9.1) cleared."""
+    data = bytearray(bytes(packet))
+    data[0] &= ~0x10
+    hidden = av.Packet(bytes(data))
+    hidden.stream, hidden.time_base, hidden.pts, hidden.dts = (
+        packet.stream,
+        packet.time_base,
+        packet.pts,
+        packet.dts,
+    )
+    return hidden
+
+
 def write_video(
     path: Path,
     *,
@@ -78,6 +92,7 @@ def write_video(
     shift: int = 0,
     skip_packets: int = 0,
     rotation: int | None = None,
+    hide_packet: int | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
     """Encode `picture` 0.. at ``stamp(i)`` milliseconds; packets may be shifted in time or left out."""
@@ -100,6 +115,8 @@ def write_video(
             frame.pts = stamp(i)
             packets += stream.encode(frame)
         packets += stream.encode(None)
+        if hide_packet is not None:
+            packets[hide_packet] = hidden_vp8(packets[hide_packet])
         for packet in packets[skip_packets:]:
             if shift:
                 offset = round(shift / 1000 / packet.time_base)

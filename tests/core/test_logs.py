@@ -56,6 +56,8 @@ def test_what_is_not_a_log_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     assert "neither a file nor a folder" in refused(tmp_path / "pipe.mp4")
+    os.mkfifo(tmp_path / "pipe.png")
+    refused(tmp_path)
 
 
 def test_several_drives_in_a_folder_are_named(tmp_path: Path) -> None:

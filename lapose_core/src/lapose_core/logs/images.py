@@ -27,8 +27,8 @@ _SIZES_CHECKED = 200
 
 def list_images(folder: Path) -> list[Path]:
     """The pictures in ``folder``, in natural order (2 before 10); hidden files are left out."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted(found, key=lambda p: _natural(p.name))
+    named = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted((p for p in named if p.is_file()), key=lambda p: _natural(p.name))
 
 
 def common_size(files: Sequence[Path]) -> tuple[int, int]:

@@ -73,7 +73,8 @@ def open_video_log(path: Path, poses: Path | None = None) -> Drive:
 
 def list_videos(folder: Path) -> list[Path]:
     """The files in ``folder`` that are named like videos."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    named = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in named if p.is_file())
 
 
 def _poses(path: Path, given: Path | None, notes: list[str], timestamps: Array) -> FramePoses | None:
