@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from lapose_core.drive import Image, Intrinsics
 from lapose_core.synth import motion as mo
 from lapose_core.synth import objects as ob
-from lapose_core.synth import raycast
+from lapose_core.synth import raycast, tour
 from lapose_core.synth.conditions import Conditions, Lighting, Weather, draw_conditions, labels
 from lapose_core.synth.roads import (
     AHEAD,
@@ -44,6 +45,7 @@ class SynthConfig:
         lighting, weather: the conditions.
         reverse: whether the drive contains reversing.
         mono: whether the camera is monochrome.
+        route: ``tour`` is the sample drive's script: curves, a stop, a junction turn, reversing, in 24 s.
     """
 
     setting: Setting | None = None
@@ -51,6 +53,7 @@ class SynthConfig:
     weather: Weather | None = None
     reverse: bool | None = None
     mono: bool | None = None
+    route: Literal["tour"] | None = None
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ def _generate(
     general, road_rng, motion_rng, scene_rng, traffic_rng, light_rng, camera_rng, sky_rng, _ = streams
     drawn: Setting = SETTINGS[int(general.choice(5, p=[0.27, 0.30, 0.22, 0.09, 0.12]))]
     reverses = bool(general.random() < {"yard": 0.45}.get(config.setting or drawn, 0.10))
-    setting = config.setting or drawn
+    setting = config.setting or ("suburb" if config.route == "tour" else drawn)
     if setting == "highway":
         reverses = False
     reverses = reverses if config.reverse is None else config.reverse
@@ -256,13 +259,21 @@ def _generate(
     length = fastest * (seconds + mo.LEAD_OUT) * 1.2 + 30.0
     ahead = 20.0 if setting == "yard" else AHEAD
     # The fastest drive bounds the road; most drives use part of it.
-    curvature, turns = curvature_profile(road_rng, setting, BEHIND + length + ahead, mo.GRID)
+    if config.route == "tour":
+        curvature, turns = tour.curvature(length + ahead)
+    else:
+        curvature, turns = curvature_profile(road_rng, setting, BEHIND + length + ahead, mo.GRID)
+        turns = [Turn(t.begin - BEHIND, t.end - BEHIND) for t in turns]
     path = integrate(curvature, mo.GRID, -BEHIND)
-    turns = [Turn(t.begin - BEHIND, t.end - BEHIND) for t in turns]
     style = draw_style(road_rng, setting)
-    phases = mo.draw_phases(motion_rng, setting, reverses)
-    change = style.parallel_lane if motion_rng.random() < 0.5 else None
-    motion = mo.simulate(motion_rng, setting, path, turns, phases, seconds, lane_change=change)
+    if config.route == "tour":
+        phases, events, pace, change = tour.phases(), tour.events(), tour.PACE, None
+    else:
+        phases, events, pace = mo.draw_phases(motion_rng, setting, reverses), None, None
+        change = style.parallel_lane if motion_rng.random() < 0.5 else None
+    motion = mo.simulate(
+        motion_rng, setting, path, turns, phases, seconds, lane_change=change, events=events, pace=pace
+    )
     count = int(np.floor(seconds * rate + 1e-9))
     times = np.arange(max(count, 1)) / rate
     poses = motion.poses(mount, times)

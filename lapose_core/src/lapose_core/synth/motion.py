@@ -200,16 +200,19 @@ def simulate(
     *,
     lane_change: float | None = None,
     events: list[Event] | None = None,
+    pace: float | None = None,
 ) -> Motion:
     """Drive the path for ``seconds`` (and LEAD_OUT beyond).
 
     Args:
         lane_change: offset in metres of a neighbouring lane to move to on the way, or None.
         events: stops and braking by distance driven; None draws them.
+        pace: the usual speed in m/s; None draws it.
     """
     total = seconds + LEAD_OUT
     low, high = CRUISE[setting]
-    pace = float(rng.uniform(low, high))
+    drawn = float(rng.uniform(low, high))
+    pace = drawn if pace is None else pace
     reverse_pace = float(rng.uniform(1.0, 4.5))
     reach = min(pace * 1.2 * total + 20.0, path.s[-1] - 2.0)
     n = int(reach / GRID)
@@ -272,7 +275,7 @@ def simulate(
     # Speed over distance.
     cruise = np.full(n, pace)
     for edge in np.arange(0.0, reach, float(rng.uniform(40.0, 120.0))):
-        cruise[int(edge / GRID) :] = np.clip(pace * rng.uniform(0.6, 1.15), low * 0.6, high)
+        cruise[int(edge / GRID) :] = np.clip(pace * rng.uniform(0.6, 1.15), low * 0.6, high) if events is None else pace
     cruise[direction < 0] = np.minimum(cruise[direction < 0], reverse_pace)
     table = [] if events is None else list(events)
     for cusp, _, _ in cusps[1:]:
