@@ -448,6 +448,14 @@ def test_no_path_in_a_log_leaves_its_folder(tmp_path: Path, name: Any) -> None:
     assert "frames" in refused(log)
 
 
+@pytest.mark.parametrize("name", ["../poses.tum", "link.tum", "\0", 7])
+def test_no_pose_file_named_in_a_log_lies_outside_it(tmp_path: Path, name: Any) -> None:
+    log = write_synthetic(tmp_path / "log", poses=name)
+    (log / "poses.tum").rename(tmp_path / "poses.tum")
+    (log / "link.tum").symlink_to(tmp_path / "poses.tum")
+    assert "poses" in refused(log)
+
+
 def test_no_picture_or_pose_file_of_a_log_is_a_link_out_of_it(tmp_path: Path) -> None:
     write_pictures(tmp_path / "secret", 1)
     log = write_synthetic(tmp_path / "log")

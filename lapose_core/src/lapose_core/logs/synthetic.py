@@ -44,7 +44,7 @@ def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
     open_frames, size, frames = _frames(folder, values.get("frames"))
     if frames != len(times):
         raise LogError(f"{description}: times: {len(times)} times for {frames} frames")
-    pose_file = poses or inside(folder, "poses.tum", "poses")
+    pose_file = poses or inside(folder, values.get("poses", "poses.tum"), "poses")
     found = poses_for_frames(pose_file, times) if pose_file.is_file() or poses else None
     intrinsics = None
     if values.get("intrinsics") is not None:
@@ -55,7 +55,7 @@ def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
         "intrinsics": DESCRIPTION,
     }
     if found is not None:
-        provenance["poses"] = f"{found.provenance}, exact"
+        provenance["poses"] = found.provenance if poses else f"{pose_file.name}, exact"
     name = values.get("name")
     return Drive(
         name=name if isinstance(name, str) and name else folder.name,
