@@ -30,11 +30,11 @@ class VqVaeConfig:
 class MatchingConfig:
     """Parameter-free patch matching between neighbouring frames (see ``matching.py``)."""
 
-    stride: int = 4  # pixels between matched positions
-    patch: int = 7  # pixels, odd
-    search_rows: int = 5  # +- positions
-    search_columns: int = 14  # +- positions
-    temperature: float = 0.05
+    stride: int = 4  # pixels between patches, and between the displacements that are tried
+    samples: int = 4  # per side of a patch, two pixels apart
+    cell: int = 8  # pixels per match that leaves
+    search_rows: int = 4  # +- strides
+    search_columns: int = 20  # +- strides
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class LaPoseConfig:
             raise ConfigError("a width is not a multiple of its number of heads")
         if (self.width // self.heads) % 2:
             raise ConfigError("rotary time encoding needs an even width per head")
-        if self.matching and self.patch % self.matching.stride:
-            raise ConfigError(f"patch={self.patch} is not a multiple of matching.stride={self.matching.stride}")
+        if (m := self.matching) and (self.patch % m.cell or m.cell % m.stride):
+            raise ConfigError(f"patch={self.patch}, matching.cell={m.cell} and .stride={m.stride} do not divide")
         if self.window < 2:
             raise ConfigError("a window holds two frames at the least")
 
@@ -195,7 +195,7 @@ def tiny() -> LaPoseConfig:
         head_heads=2,
         vqvae=VqVaeConfig(downsample=4, codes=32, code_dim=8, width=16, residual_blocks=1),
         token_source="codec",
-        matching=MatchingConfig(stride=4, patch=5, search_rows=2, search_columns=4),
+        matching=MatchingConfig(stride=4, samples=3, cell=8, search_rows=2, search_columns=4),
         action_modulation=True,
         forward_warp=True,
         forward_history=1,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.forward_dynamics import ForwardDynamics
 from lapose_core.model.inverse_dynamics import InverseDynamics
+from lapose_core.model.matching import Prepared
 from lapose_core.model.pose_head import PoseHead, PoseOutput, recouple, unit_quaternion
 from lapose_core.model.st_transformer import TemporalCache, gaps
 from lapose_core.model.tokenizer import FrameInputs, Tokenizer, prepare
@@ -114,7 +115,7 @@ class StreamSession:
     def __init__(self, model: LaPose) -> None:
         self.model = model
         self._caches = [TemporalCache(model.config.window) for _ in model.inverse_dynamics.blocks]
-        self._descriptors: Tensor | None = None
+        self._previous: Prepared | None = None
         self._latents: list[Tensor] = []
         self._times: list[float] = []
 
@@ -132,7 +133,7 @@ class StreamSession:
         if self._times and not time > self._times[-1]:
             raise ValueError(f"time {time} s does not come after {self._times[-1]} s")
         gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]], device=image.device)
-        inputs, self._descriptors = prepare(c, model.vqvae, image[None, None], self._descriptors)
+        inputs, self._previous = prepare(c, model.vqvae, image[None, None], self._previous)
         tokens = model.tokenizer(inputs, gap.float())
         now = torch.tensor([[time]], dtype=torch.float64, device=image.device)
         latent = model.inverse_dynamics(tokens, inputs, now, self._caches)[:, 0]

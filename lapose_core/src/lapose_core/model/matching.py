@@ -1,9 +1,13 @@
-"""Patch matching between neighbouring frames, without parameters (a nano deviation, see ``config.py``).
+"""Dense matching between neighbouring frames, without parameters (a nano deviation, see ``config.py``).
 
-For positions on a regular grid of frame t, the contrast-normalised grey patch around each is compared with the
-patches of frame t-1 around the same place; the best match is refined below the grid by a soft-argmax over its
-3 x 3 neighbours. What leaves is, per position: where the patch came from (columns, rows, in units of the search
-range), the correlation of the match, and by how much it beats the average.
+1. Small contrast-normalised grey patches on a regular grid of frame t are correlated with those of frame t-1 at every
+   displacement of a search range (in steps of the grid).
+2. Correlations of neighbouring positions are averaged at equal displacement: a single patch is ambiguous, a
+   neighbourhood seldom is. The best displacement is taken per cell.
+3. It is refined below a pixel by one Gauss-Newton step of Lucas and Kanade (1981) on the grey values around the cell.
+
+What leaves, per cell: where its content was in frame t-1 (columns and rows, in units of the search range), the
+correlation of the match, and how much horizontal and vertical structure it stands on (an edge fixes one direction only).
 """
 
 from __future__ import annotations
@@ -14,70 +18,146 @@ from torch.nn import functional as F
 
 from lapose_core.model.config import MatchingConfig
 
-CHANNELS = 4
+CHANNELS = 5
+Prepared = tuple[Tensor, Tensor]  # descriptors [N, rows, columns, P] and smoothed grey [N, H, W] of frames
 
 
-def descriptors(images: Tensor, config: MatchingConfig) -> Tensor:
-    """Zero-mean, unit-norm grey patches of images [N, 3, H, W] -> [N, rows, columns, patch * patch].
+def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
+    """Zero-mean, unit-norm grey patches and the smoothed grey of images [N, 3, H, W].
 
-    Patches with less contrast than the noise floor keep a small norm, so that flat sky matches nothing.
+    The grey is smoothed to the spacing of the grid, or content that falls between two grid places would match
+    neither. Patches with less contrast than the noise floor keep a small norm, so that flat sky matches nothing.
     """
-    grey = (images.float() * images.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)[:, None, None]).sum(1)
+    weights = images.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
+    grey = torch.einsum("nchw,c->nhw", images.float(), weights)[:, None]
+    for _ in range(2):
+        grey = F.avg_pool2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     rows, columns = images.shape[-2] // config.stride, images.shape[-1] // config.stride
-    pad = (config.patch - config.stride + 1) // 2
-    after = config.patch - config.stride - pad
-    padded = F.pad(grey[:, None], (pad, max(after, 0), pad, max(after, 0)), mode="reflect")
-    patches = F.unfold(padded, config.patch, stride=config.stride)  # [N, P, rows * columns]
+    # Smoothed as it is, every second pixel tells all; the patch spans 2 * samples - 1 pixels about its grid place.
+    spare = 2 * config.samples - 1 - config.stride
+    before, after = (spare + 1) // 2, max(spare // 2, 0)
+    patches = F.unfold(
+        F.pad(grey, (before, after, before, after), mode="reflect"), config.samples, dilation=2, stride=config.stride
+    )
     patches = patches - patches.mean(1, keepdim=True)
-    floor = 0.01 * config.patch
+    floor = 0.005 * config.samples
     patches = patches / (patches.square().sum(1, keepdim=True) + floor**2).sqrt()
-    return patches.transpose(1, 2).reshape(len(images), rows, columns, -1)
+    return patches.transpose(1, 2).reshape(len(images), rows, columns, -1), grey[:, 0]
 
 
-def match(current: Tensor, previous: Tensor, config: MatchingConfig) -> Tensor:
-    """Match descriptors [N, rows, columns, P] of frame t against those of t-1 -> [N, rows, columns, CHANNELS]."""
+def correlation(current: Tensor, previous: Tensor, config: MatchingConfig) -> Tensor:
+    """Correlations [N, rows, columns, 2R+1, 2C+1] of descriptors with those at each displacement in the frame before."""
     n, rows, columns, _ = current.shape
     reach_r, reach_c = config.search_rows, config.search_columns
     padded = F.pad(previous, (0, 0, reach_c, reach_c, reach_r, reach_r))
-    span = 2 * reach_c + 1
-    heights = 2 * reach_r + 1
+    heights, span = 2 * reach_r + 1, 2 * reach_c + 1
     full = current.new_empty(heights, n, rows, columns, columns + 2 * reach_c)
     for dy in range(heights):
         # One matrix product per row: every position of the row against every column of the displaced row.
         torch.matmul(current, padded[:, dy : dy + rows].transpose(-1, -2), out=full[dy])
     # Keep the band of columns within reach of each position, as a view: element (x, d) is full[x, x + d].
     d, *s, e = full.stride()
-    band = full.as_strided((n, rows, columns, heights, span), (s[0], s[1], s[2] + e, d, e))
-    flat = band.reshape(n, rows, columns, -1)
-    best, index = flat.max(-1)
-    average = flat.mean(-1)
-    row, column = index // span, index % span
-    # Neighbours of the peak; at the border of the search range the peak is its own neighbour.
-    offsets = torch.arange(-1, 2, device=current.device)
-    near_r = (row[..., None] + offsets).clamp(0, 2 * reach_r)
-    near_c = (column[..., None] + offsets).clamp(0, span - 1)
-    around = flat.gather(-1, (near_r[..., :, None] * span + near_c[..., None, :]).flatten(-2))
-    weight = ((around - best[..., None]) / config.temperature).softmax(-1).unflatten(-1, (3, 3))
-    v = (weight.sum(-1) * near_r).sum(-1) - reach_r
-    u = (weight.sum(-2) * near_c).sum(-1) - reach_c
-    return torch.stack([u / reach_c, v / reach_r, best, best - average], -1)
+    return full.as_strided((n, rows, columns, heights, span), (s[0], s[1], s[2] + e, d, e))
 
 
-def match_clip(images: Tensor, config: MatchingConfig, previous: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def match(current: Prepared, previous: Prepared, config: MatchingConfig) -> Tensor:
+    """Match frames t against frames t-1 -> [N, cell rows, cell columns, CHANNELS]."""
+    n, rows, columns, _ = current[0].shape
+    reach_r, reach_c, span = config.search_rows, config.search_columns, 2 * config.search_columns + 1
+    volume = correlation(current[0], previous[0], config).reshape(n, rows, columns, -1)
+    # Positions per cell, and a neighbourhood a little wider than the cell.
+    per_cell = config.cell // config.stride
+    pool = per_cell + 3
+    pad = (pool - per_cell + 1) // 2
+    flat = F.avg_pool2d(
+        F.pad(volume.permute(0, 3, 1, 2), (pad, pool - per_cell - pad, pad, pool - per_cell - pad), mode="replicate"),
+        pool,
+        stride=per_cell,
+    )
+    best, index = flat.max(1)  # [N, cell rows, cell columns]
+    dy = (index // span - reach_r) * config.stride
+    dx = (index % span - reach_c) * config.stride
+    refine_x, refine_y, structure_x, structure_y = _refine(current[1], previous[1], dx, dy, config)
+    return torch.stack(
+        [
+            (dx + refine_x) / (reach_c * config.stride),
+            (dy + refine_y) / (reach_r * config.stride),
+            best,
+            structure_x,
+            structure_y,
+        ],
+        -1,
+    )
+
+
+def _refine(
+    current: Tensor, previous: Tensor, dx: Tensor, dy: Tensor, config: MatchingConfig
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One Gauss-Newton step per cell from displacement (dx, dy), at most a grid step long; and log structure."""
+    n, height, width = current.shape
+    side = config.cell + 8
+    reach_x = config.search_columns * config.stride + side
+    reach_y = config.search_rows * config.stride + side
+    rows, columns = dx.shape[1:]
+    padded = F.pad(previous[:, None], (reach_x, reach_x, reach_y, reach_y), mode="replicate")[:, 0]
+    own = F.pad(current[:, None], (side, side, side, side), mode="replicate")[:, 0]
+    window = torch.arange(side, device=dx.device) - (side - config.cell) // 2
+    top = torch.arange(rows, device=dx.device)[:, None] * config.cell
+    left = torch.arange(columns, device=dx.device) * config.cell
+
+    def windows(image: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """[N, rows, columns, side, side] of image [N, H, W] from (y, x) [N, rows, columns]."""
+        stride = image.shape[-1]
+        corner = y * stride + x
+        index = corner[..., None, None] + window[:, None] * stride + window
+        return image.flatten(1).gather(1, index.flatten(1)).view(index.shape)
+
+    zero = torch.zeros_like(dx)
+    now = windows(own, zero + top + side, zero + left + side)
+    then = windows(padded, dy + top + reach_y, dx + left + reach_x)
+    # Exposure changes between frames: compare what is left after mean and contrast.
+    now, then = (
+        (w - w.mean((-1, -2), keepdim=True)) / (w.std((-1, -2), keepdim=True) + 0.02) for w in (now, then)
+    )
+    both = 0.5 * (now + then)
+    gx = 0.5 * (both[..., 1:-1, 2:] - both[..., 1:-1, :-2])
+    gy = 0.5 * (both[..., 2:, 1:-1] - both[..., :-2, 1:-1])
+    rest = (now - then)[..., 1:-1, 1:-1]
+    xx, xy, yy = (gx * gx).mean((-1, -2)), (gx * gy).mean((-1, -2)), (gy * gy).mean((-1, -2))
+    bx, by = (gx * rest).mean((-1, -2)), (gy * rest).mean((-1, -2))
+    damping = 1e-3
+    determinant = (xx + damping) * (yy + damping) - xy * xy
+    step_x = ((yy + damping) * bx - xy * by) / determinant
+    step_y = ((xx + damping) * by - xy * bx) / determinant
+    limit = float(config.stride)
+    return (
+        step_x.clamp(-limit, limit),
+        step_y.clamp(-limit, limit),
+        (xx + 1e-4).log() / 5,
+        (yy + 1e-4).log() / 5,
+    )
+
+
+def match_clip(
+    images: Tensor, config: MatchingConfig, previous: Prepared | None = None
+) -> tuple[Tensor, Prepared]:
     """Matches of each frame of images [B, T, 3, H, W] against the one before it.
 
     Returns:
-        [B, T, rows, columns, CHANNELS], zero for a first frame without ``previous``; and the last frame's
-        descriptors [B, rows, columns, P], which a stream passes back as ``previous``.
+        [B, T, cell rows, cell columns, CHANNELS], zero for a first frame without ``previous``; and what a stream
+        passes back as ``previous`` with its next frame.
     """
     b, t = images.shape[:2]
-    own = descriptors(images.flatten(0, 1), config).unflatten(0, (b, t))
-    out = own.new_zeros(*own.shape[:-1], CHANNELS)
+    patches, grey = (x.unflatten(0, (b, t)) for x in descriptors(images.flatten(0, 1), config))
+    height, width = images.shape[-2] // config.cell, images.shape[-1] // config.cell
+    out = grey.new_zeros(b, t, height, width, CHANNELS)
     if t > 1:
-        out[:, 1:] = match(own[:, 1:].flatten(0, 1), own[:, :-1].flatten(0, 1), config).unflatten(0, (b, t - 1))
+        now = (patches[:, 1:].flatten(0, 1), grey[:, 1:].flatten(0, 1))
+        then = (patches[:, :-1].flatten(0, 1), grey[:, :-1].flatten(0, 1))
+        out[:, 1:] = match(now, then, config).unflatten(0, (b, t - 1))
     if previous is not None:
-        out[:, 0] = match(own[:, 0], previous, config)
-    return out, own[:, -1]
+        out[:, 0] = match((patches[:, 0], grey[:, 0]), previous, config)
+    return out, (patches[:, -1], grey[:, -1])
 
 
 def by_token(matches: Tensor, per_token: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lapose_core.model.config import LaPoseConfig
-from lapose_core.model.matching import CHANNELS, by_token, match_clip
+from lapose_core.model.matching import CHANNELS, Prepared, by_token, match_clip
 from lapose_core.model.st_transformer import Block, TimeEmbedding, gaps
 from lapose_core.model.vqvae import VqVae
 
@@ -46,9 +46,9 @@ def uncells(values: Tensor, rows: int, columns: int, per_token: int) -> Tensor:
 
 
 def prepare(
-    config: LaPoseConfig, codec: VqVae, images: Tensor, previous: Tensor | None = None
-) -> tuple[FrameInputs, Tensor | None]:
-    """Inputs of images [B, T, 3, H, W]; and the last frame's patch descriptors, which a stream passes back as
+    config: LaPoseConfig, codec: VqVae, images: Tensor, previous: Prepared | None = None
+) -> tuple[FrameInputs, Prepared | None]:
+    """Inputs of images [B, T, 3, H, W]; and what matching keeps of the last frame, which a stream passes back as
     ``previous`` with its next frame."""
     with torch.no_grad():
         features = pixels = matches = descriptors = None
@@ -61,7 +61,7 @@ def prepare(
             pixels = x.permute(0, 1, 3, 5, 2, 4, 6).reshape(*images.shape[:2], rows * columns, -1)
         if config.matching:
             matches, descriptors = match_clip(images, config.matching, previous)
-            matches = by_token(matches, config.patch // config.matching.stride)
+            matches = by_token(matches, config.patch // config.matching.cell)
     return FrameInputs(pixels, features, matches), descriptors
 
 
@@ -103,7 +103,7 @@ class Tokenizer(nn.Module):
 def matching_width(config: LaPoseConfig) -> int:
     """Channels of ``FrameInputs.matches``."""
     assert config.matching is not None
-    return (config.patch // config.matching.stride) ** 2 * CHANNELS
+    return (config.patch // config.matching.cell) ** 2 * CHANNELS
 
 
 __all__ = ["FrameInputs", "Tokenizer", "cells", "gaps", "matching_width", "prepare", "uncells"]

@@ -96,7 +96,7 @@ class VqVae(nn.Module):
         commitment = (1 - (features * vectors).sum(1)).mean()
         self._move_codebook(features.detach(), codes)
         perplexity = float(torch.exp(-(p := self.usage / self.usage.sum()) @ torch.log(p + 1e-10)))
-        return pixel + edges + 0.25 * commitment, {
+        return pixel + edges + 0.05 * commitment, {
             "l1": float(pixel.detach()), "commitment": float(commitment.detach()), "perplexity": perplexity
         }  # fmt: skip
 
@@ -110,7 +110,7 @@ class VqVae(nn.Module):
         mean = F.normalize(total[seen], dim=-1)
         self.codebook[seen] = F.normalize(decay * self.codebook[seen] + (1 - decay) * mean, dim=-1)
         self.usage.mul_(decay).add_(count, alpha=1 - decay)
-        dead = (self.usage < 0.02 * self.usage.mean()).nonzero()[:, 0]
+        dead = (self.usage < 0.1 * self.usage.mean()).nonzero()[:, 0]
         if len(dead):
             pick = torch.randint(len(flat), (len(dead),), device=flat.device)
             self.codebook[dead] = flat[pick]

@@ -20,7 +20,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from lapose_core.training.checkpoints import CheckpointError, load_state, read_json, read_tensors, write_json, write_tensors
+from lapose_core.evaluation.evaluate import without_nan
+from lapose_core.training.checkpoints import (
+    CheckpointError,
+    load_state,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class Run:
         """One line of JSON, and the same on the screen."""
         record = {"stage": self.stage, "step": self.step, **values}
         with self.log_path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(without_nan(record)) + "\n")
         shown = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
         tqdm.write(f"{self.stage} {self.step}: {shown}")
 

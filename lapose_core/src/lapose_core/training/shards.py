@@ -46,7 +46,7 @@ def synthetic_clip(seed: int, frames: int, size: tuple[int, int], rates: tuple[f
     from lapose_core.synth import SyntheticDrive
 
     rate = float(np.random.default_rng([seed, 7]).choice(rates))
-    drive = SyntheticDrive.generate(seed=seed, seconds=(frames - 0.5) / rate, rate=rate, size=size)
+    drive = SyntheticDrive.generate(seed=seed, seconds=(frames + 0.25) / rate, rate=rate, size=size)
     images = np.stack([drive.render(i) for i in range(frames)])
     return Clip(
         np.ascontiguousarray(images.transpose(0, 3, 1, 2)),

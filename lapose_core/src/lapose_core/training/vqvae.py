@@ -56,8 +56,11 @@ def train_vqvae(
 
     def evaluate() -> dict[str, Any]:
         images = frames(held_out, 0, 64)
-        error = (codec.decode(codec.encode(images)) - images).abs().mean()
-        return {"held_out_l1": float(error)}
+        with torch.no_grad():
+            codes = codec.encode(images)
+            error = (codec.decode(codes) - images).abs().mean()
+        used = torch.bincount(codes.flatten(), minlength=config.vqvae.codes) > 0
+        return {"held_out_l1": float(error), "held_out_codes_used": int(used.sum())}
 
     schedule = Schedule(training.rate, training.steps)
     run.loop(codec, optimizer, schedule, step, evaluate, training.evaluate_every)

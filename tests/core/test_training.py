@@ -1,0 +1,236 @@
+"""Shards, checkpoints and the training loops, on a small world of moving texture."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lapose_core.commands.train import Posttrain, Pretrain, Vqvae
+from lapose_core.drive import Drive, LogError
+from lapose_core.model.config import tiny
+from lapose_core.model.lapose import LaPose
+from lapose_core.training.checkpoints import CheckpointError, checkpoint_hash, load_checkpoint, save_checkpoint
+from lapose_core.training.loop import Run, Schedule
+from lapose_core.training.posttrain import Posttraining
+from lapose_core.training.pretrain import Pretraining, copy_cross_entropy
+from lapose_core.training.shards import Clip, Shards, drive_clips, synthetic_clip, write_shards
+from lapose_core.training.vqvae import VqVaeTraining
+
+T, WIDTH, HEIGHT = 6, 120, 56
+
+
+def panorama_clips(count: int, seed: int) -> list[Clip]:
+    """Clips of a camera that turns at a constant rate in front of a random panorama."""
+    clips = []
+    for i in range(count):
+        rng = np.random.default_rng([seed, i])
+        scene = rng.integers(0, 256, (HEIGHT // 4, 100, 3)).repeat(4, 0).repeat(4, 1).astype(np.uint8)
+        speed = int(rng.integers(-8, 9))
+        frames, poses = [], []
+        for t in range(T):
+            x = 140 + speed * t
+            frames.append(scene[:, x : x + WIDTH].transpose(2, 0, 1))
+            turn = speed * t / 90
+            pose = np.eye(4)
+            pose[0, 0] = pose[2, 2] = np.cos(turn)
+            pose[0, 2], pose[2, 0] = np.sin(turn), -np.sin(turn)
+            pose[2, 3] = 2.0 * t
+            poses.append(pose)
+        clips.append(Clip(np.stack(frames), np.arange(T) * 0.5, np.stack(poses), 1.2))
+    return clips
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    write_shards(folder / "train", panorama_clips(40, 0), {"panorama": 0}, per_file=16)
+    write_shards(folder / "held_out", panorama_clips(20, 1), {"panorama": 1}, per_file=16)
+    training = VqVaeTraining(steps=30, batch=8, evaluate_every=30)
+    Vqvae(folder / "train", folder / "held_out", folder / "vqvae", "tiny", training, device="cpu").run()
+    return folder
+
+
+def pretrain(world: Path, out: Path, steps: int = 6) -> None:
+    training = Pretraining(steps=steps, batch=4, frames=3, evaluate_every=3, evaluate_clips=16)
+    Pretrain(
+        world / "vqvae", world / "train", world / "held_out", out, "tiny", training, world / "cache", "cpu"
+    ).run()
+
+
+def test_shards_keep_every_clip(tmp_path: Path) -> None:
+    clips = panorama_clips(7, 3)
+    assert write_shards(tmp_path, clips, {"seed": 3}, per_file=3) == 7
+    shards = Shards(tmp_path)
+    assert len(shards) == 7
+    assert shards.counts == [3, 3, 1]
+    for i in (6, 0, 3):
+        np.testing.assert_array_equal(shards.gather("frames", [i])[0].numpy(), clips[i].frames)
+        np.testing.assert_array_equal(shards.gather("poses", [i], slice(1, 4))[0].numpy(), clips[i].poses[1:4])
+    assert shards.small()["fov"].shape == (7,)
+
+
+def test_broken_shards_are_named(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="lapose shards"):
+        Shards(tmp_path)
+    write_shards(tmp_path, panorama_clips(2, 0), {})
+    (tmp_path / "00000.safetensors").write_bytes(b"not a tensor")
+    with pytest.raises(LogError, match=r"00000\.safetensors"):
+        Shards(tmp_path).gather("frames", [0])
+
+
+def test_synthetic_clips_depend_on_their_seed_alone() -> None:
+    a, b = synthetic_clip(5, 4, (120, 56)), synthetic_clip(5, 4, (120, 56))
+    np.testing.assert_array_equal(a.frames, b.frames)
+    np.testing.assert_array_equal(a.poses, b.poses)
+    assert a.frames.shape == (4, 3, 56, 120)
+    assert not np.array_equal(a.frames, synthetic_clip(6, 4, (120, 56)).frames)
+
+
+class _Numbered:
+    """A log whose frame i is grey of value i."""
+
+    def __len__(self) -> int:
+        return 20
+
+    def read(self, index: int) -> np.ndarray:
+        return np.full((HEIGHT, WIDTH, 3), index, np.uint8)
+
+    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1):
+        yield from ((i, self.read(i)) for i in range(start, stop or len(self), step))
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_log_is_cut_at_the_asked_rate_and_says_where_truth_is_missing(tmp_path: Path) -> None:
+    poses = np.tile(np.eye(4), (20, 1, 1))
+    valid = np.arange(20) < 12
+    drive = Drive("d", tmp_path, "test", WIDTH, HEIGHT, np.arange(20) / 10, _Numbered, poses, valid)
+    clips = list(drive_clips(drive, 4, (WIDTH, HEIGHT), 5.0, 2))
+    assert [int(f[0, 0, 0]) for f in clips[1].frames] == [4, 6, 8, 10]
+    assert np.isfinite(clips[1].poses).all()
+    assert np.isnan(clips[3].poses).all()
+    assert np.isnan(clips[0].fov)
+
+
+def test_checkpoints_round_trip_and_their_hash_follows_the_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = LaPose(tiny())
+    save_checkpoint(model, tmp_path / "a", {"note": 1})
+    again = load_checkpoint(tmp_path / "a")
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=0, atol=0)
+    save_checkpoint(again, tmp_path / "b", {"note": 2})
+    assert checkpoint_hash(tmp_path / "a") == checkpoint_hash(tmp_path / "b")
+    with torch.no_grad():
+        next(again.pose_head.parameters()).add_(1e-3)
+    save_checkpoint(again, tmp_path / "b")
+    assert checkpoint_hash(tmp_path / "a") != checkpoint_hash(tmp_path / "b")
+
+
+def _damage(folder: Path, change) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
+        (lambda f: (f / "config.json").write_text("{"), "not readable as JSON"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "gpt"}'), "foreign"),
+        (lambda f: (f / "vqvae.safetensors").unlink(), r"vqvae\.safetensors: no such file"),
+        (lambda f: torch.save({"a": 1}, f / "model.safetensors"), "not readable as safetensors"),
+        (lambda f: _damage(f, lambda t: t.pop("tokenizer.position")), "'tokenizer.position' is missing"),
+        (lambda f: _damage(f, lambda t: t.update(extra=torch.zeros(1))), "'extra' is unknown"),
+        (lambda f: _damage(f, lambda t: t["tokenizer.position"].fill_(float("nan"))), "not finite"),
+        (lambda f: _damage(f, lambda t: t.update({"tokenizer.position": torch.zeros(2)})), "has shape"),
+    ],
+)
+def test_a_checkpoint_that_is_not_ours_is_refused_by_name(tmp_path: Path, damage, says: str) -> None:
+    save_checkpoint(LaPose(tiny()), tmp_path)
+    damage(tmp_path)
+    with pytest.raises(CheckpointError, match=says):
+        load_checkpoint(tmp_path)
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretrain(world, tmp_path / "whole")
+    write = Run.checkpoint
+
+    def stop_after_writing(self: Run, *args: object) -> None:
+        write(self, *args)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "checkpoint", stop_after_writing)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(world, tmp_path / "parts")
+    monkeypatch.undo()
+    pretrain(world, tmp_path / "parts")
+    whole, parts = (load_checkpoint(tmp_path / name).state_dict() for name in ("whole", "parts"))
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], rtol=0, atol=0, msg=name)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "pretrain.jsonl").read_text().splitlines()]
+    assert steps == [3, 6]
+
+
+def test_resuming_with_other_settings_is_refused(world: Path, tmp_path: Path) -> None:
+    pretrain(world, tmp_path)
+    with pytest.raises(CheckpointError, match="steps"):
+        pretrain(world, tmp_path, steps=9)
+
+
+def test_the_log_holds_the_latent_quality_and_posttraining_starts_from_it(world: Path, tmp_path: Path) -> None:
+    pretrain(world, tmp_path / "pre")
+    record = json.loads((tmp_path / "pre" / "pretrain.jsonl").read_text().splitlines()[-1])
+    for name in ("ce", "dce_shuffle", "dce_zero", "ce_copy", "effective_rank", "probe_yaw_rate_r2", "latent_std_min"):
+        assert record[name] is not None, name
+    before = load_checkpoint(tmp_path / "pre").state_dict()
+    training = Posttraining(steps=150, batch=16, evaluate_every=75)
+    Posttrain(
+        tmp_path / "pre", world / "train", world / "held_out", tmp_path / "post", training, world / "cache", "cpu"
+    ).run()
+    after = load_checkpoint(tmp_path / "post").state_dict()
+    changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"pose_head"}, "a frozen backbone must stay as it was"
+    lines = [json.loads(x) for x in (tmp_path / "post" / "posttrain.jsonl").read_text().splitlines()]
+    assert lines[-1]["train_translation"] < 0.5 * 1.0
+    assert lines[-1]["scale_error"] < 0.05, "every clip moves 2 m a step"
+    assert json.loads((tmp_path / "post" / "evaluation.json").read_text())["clips"] == 20
+
+
+@pytest.mark.parametrize("backbone", ["finetune", "scratch"])
+def test_the_ablations_train_the_backbone_too(world: Path, tmp_path: Path, backbone) -> None:
+    pretrain(world, tmp_path / "pre", steps=3)
+    training = Posttraining(steps=2, batch=4, evaluate_every=2, backbone=backbone)
+    Posttrain(
+        tmp_path / "pre", world / "train", world / "held_out", tmp_path / "post", training, world / "cache", "cpu"
+    ).run()
+    before, after = (load_checkpoint(tmp_path / name).state_dict() for name in ("pre", "post"))
+    changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"pose_head", "tokenizer", "inverse_dynamics"}
+
+
+def test_copying_costs_what_its_share_of_wrong_codes_says() -> None:
+    codes = torch.zeros(1, 2, 2, 2, dtype=torch.long)
+    codes[0, 1, 0, 0] = 3  # one of four codes changes, four codes are known
+    expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25 / 3))
+    assert copy_cross_entropy(codes) == pytest.approx(expected)
+
+
+def test_the_schedule_warms_up_and_ends_at_a_hundredth() -> None:
+    schedule = Schedule(1.0, steps=1000, warmup=100)
+    rates = [schedule(i) for i in range(1000)]
+    assert max(rates) == pytest.approx(1.0, abs=0.01)
+    assert int(np.argmax(rates)) in range(98, 103)
+    assert rates[-1] == pytest.approx(0.01, abs=1e-3)
+    assert dataclasses.replace(schedule, warmup=0)(0) == pytest.approx(1.0)
