@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lapose_core.drive import Intrinsics
 from lapose_core.geometry import accumulate, make_poses, relative
@@ -182,6 +182,7 @@ def test_a_point_far_outside_a_distorted_picture_does_not_fold_back_into_it():
     assert np.isnan(project(camera, beside)).all()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(*[st.floats(-20, 20) for _ in range(3)]),
@@ -195,6 +196,7 @@ def test_clipping_leaves_nothing_nearer_than_the_plane(points):
     assert (clipped[:, 2] >= NEAR - 1e-9).all()
 
 
+@settings(deadline=None)
 @given(st.floats(-3, 3), st.floats(-0.6, 0.6), st.floats(-0.3, 0.3))
 def test_whatever_the_motion_every_drawn_pixel_is_finite(step, yaw, pitch):
     motion = step_pose(step, yaw)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from lapose_core.drive import Drive, Intrinsics
@@ -235,34 +234,52 @@ def project(intrinsics: Intrinsics, points: Array) -> Array:
 def ribbon(path: FuturePath, camera: RoadCamera) -> RoadRibbon:
     """The path laid on the road and projected; empty where all of it lies behind the camera."""
     left, right = (_under(path.poses, camera, side) for side in (-HALF_WIDTH, HALF_WIDTH))
-    quads = []
-    for i in range(len(path.poses) - 1):
-        corners = clip_near(np.array([left[i], left[i + 1], right[i + 1], right[i]]))
-        pixels = project(camera.intrinsics, corners)
-        if len(pixels) >= 3 and np.isfinite(pixels).all():
-            x, y = pixels.T
-            # A reversing stretch is wound the other way, and two such quads would cancel where they lap.
-            signed = float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
-            if abs(signed) > 1e-6:
-                quads.append(pixels if signed > 0 else pixels[::-1])
+    quads = [quad for quad in _quads(left, right, camera) if len(quad)]
     edges = (*_visible_pieces(left, camera), *_visible_pieces(right, camera))
     return RoadRibbon(tuple(quads), edges, tuple(_arrows(path, camera)))
 
 
+def _quads(left: Array, right: Array, camera: RoadCamera) -> Iterable[Array]:
+    corners = np.stack([left[:-1], left[1:], right[1:], right[:-1]], axis=1)  # [n - 1, 4, 3]
+    whole = (corners[..., 2] >= NEAR).all(1)
+    pixels = project(camera.intrinsics, corners.reshape(-1, 3)).reshape(-1, 4, 2)
+    for i in np.flatnonzero((corners[..., 2] >= NEAR).any(1)):
+        quad = pixels[i] if whole[i] else project(camera.intrinsics, clip_near(corners[i]))
+        if not np.isfinite(quad).all():
+            continue
+        x, y = quad.T
+        # A reversing stretch is wound the other way, and two such quads would cancel where they lap.
+        signed = float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+        if abs(signed) > 1e-6:
+            yield quad if signed > 0 else quad[::-1]
+
+
 def _visible_pieces(line: Array, camera: RoadCamera) -> Iterable[Array]:
     """The projected pieces [k, 2] of a polyline [n, 3] that are before the camera."""
+    pixels = project(camera.intrinsics, line)
+    seen = np.isfinite(pixels).all(1)
     piece: list[Array] = []
-    for a, b in pairwise(line):
-        segment = _clip_segment(a, b)
-        pixels = project(camera.intrinsics, segment) if segment is not None else np.full((2, 2), np.nan)
-        joined = bool(piece) and np.allclose(piece[-1], pixels[0])
-        if piece and not joined:
+    for i in range(len(line)):
+        crossing = None
+        if i and seen[i] != seen[i - 1]:
+            crossing = _crossing(line[i - 1], line[i], camera)
+        if crossing is not None:
+            piece.append(crossing)
+        if seen[i]:
+            piece.append(pixels[i])
+        elif piece:
             yield np.array(piece)
             piece = []
-        if np.isfinite(pixels).all():
-            piece = [*piece, pixels[1]] if joined else [pixels[0], pixels[1]]
-    if piece:
+    if len(piece) > 1:
         yield np.array(piece)
+
+
+def _crossing(a: Array, b: Array, camera: RoadCamera) -> Array | None:
+    """The pixel [2] where the segment from a to b meets the near plane, or None where it does not."""
+    if (a[2] >= NEAR) == (b[2] >= NEAR):
+        return None
+    pixel = project(camera.intrinsics, (a + (NEAR - a[2]) / (b[2] - a[2]) * (b - a))[None])[0]
+    return pixel if np.isfinite(pixel).all() else None
 
 
 def clip_near(polygon: Array) -> Array:
@@ -332,24 +349,17 @@ def _under(poses: Array, camera: RoadCamera, side: float) -> Array:
 
 
 def _arrows(path: FuturePath, camera: RoadCamera) -> Iterable[tuple[int, Array]]:
-    for second in range(1, int(np.floor(path.seconds[-1] + 1e-6)) + 1):
-        pose = interpolate_poses(path.poses, path.seconds, np.array([float(second)]))
-        forward = np.cross([1.0, 0.0, 0.0], camera.down)
-        back = make_poses(pose[:, :3, :3], pose[:, :3, 3] - pose[:, :3, :3] @ forward * ARROW_LENGTH)
-        corners = [_under(back, camera, -0.6)[0], _under(pose, camera, 0.0)[0], _under(back, camera, 0.6)[0]]
-        pixels = project(camera.intrinsics, np.array(corners))
-        if np.isfinite(pixels).all():
-            yield second, pixels
-
-
-def _clip_segment(a: Array, b: Array) -> Array | None:
-    if a[2] < NEAR and b[2] < NEAR:
-        return None
-    if a[2] < NEAR:
-        a = a + (NEAR - a[2]) / (b[2] - a[2]) * (b - a)
-    elif b[2] < NEAR:
-        b = b + (NEAR - b[2]) / (a[2] - b[2]) * (a - b)
-    return np.array([a, b])
+    seconds = np.arange(1, int(np.floor(path.seconds[-1] + 1e-6)) + 1)
+    if not len(seconds):
+        return
+    tips = interpolate_poses(path.poses, path.seconds, seconds.astype(np.float64))
+    forward = np.cross([1.0, 0.0, 0.0], camera.down)
+    backs = make_poses(tips[:, :3, :3], tips[:, :3, 3] - ARROW_LENGTH * tips[:, :3, :3] @ forward)
+    corners = [_under(backs, camera, -0.6), _under(tips, camera, 0.0), _under(backs, camera, 0.6)]
+    pixels = project(camera.intrinsics, np.stack(corners, 1).reshape(-1, 3)).reshape(-1, 3, 2)
+    for second, chevron in zip(seconds.tolist(), pixels, strict=True):
+        if np.isfinite(chevron).all():
+            yield second, chevron
 
 
 def _first_root(coefficients: list[float]) -> float:

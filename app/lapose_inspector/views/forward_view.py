@@ -15,7 +15,6 @@ from lapose_inspector.models.prediction_words import action_share, verdict
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge
-from lapose_inspector.visuals.tracks import small
 
 if TYPE_CHECKING:
     from lapose_core.inference.reconstruction import Reconstruction
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")
 SHORT = ("Now", "Predicted next", "True next (VQ-VAE)", "Difference")
+HEAD = 20
+"""Height of the line over a picture."""
 LATE = 150
 """Milliseconds after which a reconstruction still being computed is announced."""
 WORST_PIXEL = 0.4
@@ -95,7 +96,7 @@ class ForwardView(QWidget):
         self._words.setWordWrap(True)
         self._words.setTextFormat(Qt.TextFormat.RichText)
         self._words.setContentsMargins(8, 2, 8, 4)
-        self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.canvases[0].layers = [self._paint_wait]
         self._build()
         reconstruction_worker.ready.connect(self._on_ready)
@@ -148,16 +149,13 @@ class ForwardView(QWidget):
         self._grid.setHorizontalSpacing(6)
         self._grid.setVerticalSpacing(4)
         self._cells = []
-        font = small(self.font())
         for i, (caption, canvas) in enumerate(zip(self._captions, self.canvases, strict=True)):
-            caption.setFont(font)
             caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             head = QHBoxLayout()
             head.setSpacing(6)
             head.addWidget(caption, 1)
             if i == 3:
                 for widget in (self._legend, self._mode):
-                    widget.setFont(font)
                     head.addWidget(widget)
             cell = QWidget()
             cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # all four the same
@@ -167,7 +165,7 @@ class ForwardView(QWidget):
             row = QWidget()
             row.setLayout(head)
             head.setContentsMargins(2, 0, 2, 0)
-            row.setFixedHeight(self._mode.sizeHint().height())
+            row.setFixedHeight(HEAD)
             box.addWidget(row)
             box.addWidget(canvas, 1)
             self._cells.append(cell)
@@ -222,7 +220,9 @@ class ForwardView(QWidget):
             canvas.set_colours(colours.panel, colours.muted)
         self._legend.muted = colours.muted
         for caption in self._captions:
-            caption.setStyleSheet(f"color: {colours.muted}")
+            caption.setStyleSheet(f"color: {colours.muted}; font-size: 11px")
+        self._legend.setStyleSheet("font-size: 11px")
+        self._mode.setStyleSheet("font-size: 11px; padding: 1px 5px")
         self._update_words()
 
     def _request(self) -> None:
@@ -280,6 +280,7 @@ class ForwardView(QWidget):
         known = self._shown is not None
         room = self._cells[0].width()
         for i, caption in enumerate(self._captions):
+            caption.ensurePolished()  # the style sheet sets its font
             metrics = QFontMetricsF(caption.font())
             frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
             candidates = (TITLES[i] + frame, SHORT[i] + frame, SHORT[i])
@@ -308,8 +309,6 @@ class ForwardView(QWidget):
         empty = self._shown is None
         self._pictures.setVisible(not empty)
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter if empty else Qt.AlignmentFlag.AlignLeft)
-        vertical = QSizePolicy.Policy.Expanding if empty else QSizePolicy.Policy.Minimum
-        self._words.setSizePolicy(QSizePolicy.Policy.Ignored, vertical)
         if wait:
             self._plain = wait
             self._words.setText(f"<span style='color:{colours.muted}'>{wait}</span>")
@@ -321,7 +320,15 @@ class ForwardView(QWidget):
             self._plain = f"{number}: {said}. {share}"
             muted = f"<span style='color:{colours.muted}'>{share}</span>"
             self._words.setText(f"<b>{number}</b>: {said}. {muted}")
+        self._fit_words()
         self.canvases[0].update()
+
+    def _fit_words(self) -> None:
+        """As high as the words need at this width, or all of the panel where they are all there is."""
+        self._words.ensurePolished()
+        needed = self._words.heightForWidth(self.width())
+        self._words.setMinimumHeight(0 if self._shown is None else needed)
+        self._words.setMaximumHeight(16_777_215 if self._shown is None else needed)
 
     def _paint_wait(self, painter: QPainter, canvas: ImageCanvas) -> None:
         if self._shown is None or self._wanted is None or self._wanted == self._shown[0]:
@@ -335,6 +342,7 @@ class ForwardView(QWidget):
         super().resizeEvent(event)
         self._arrange()
         self._update_captions()
+        self._fit_words()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
     QShowEvent,
     QTextDocument,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.road_overlay import (
@@ -86,13 +86,13 @@ class VideoView(QWidget):
         self._readout = QLabel()
         self._readout.setTextFormat(Qt.TextFormat.RichText)
         self._readout.setContentsMargins(8, 2, 8, 3)
-        self._readout.setMinimumWidth(0)
+        self._readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._late = QTimer(self, singleShot=True, interval=LATE)
         self._late.timeout.connect(self.canvas.update)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(self._build_strip())
+        column.addWidget(self._build_strip())
         column.addWidget(self.canvas, 1)
         column.addWidget(self._readout)
 
@@ -153,8 +153,9 @@ class VideoView(QWidget):
         """What about the camera is not the log's own, in a few words."""
         return self._assumed.text()
 
-    def _build_strip(self) -> QHBoxLayout:
-        strip = QHBoxLayout()
+    def _build_strip(self) -> QWidget:
+        self._strip = QWidget()
+        strip = QHBoxLayout(self._strip)
         strip.setContentsMargins(6, 3, 6, 3)
         strip.setSpacing(4)
         self._actions: dict[str, QAction] = {}
@@ -167,16 +168,14 @@ class VideoView(QWidget):
             button.setDefaultAction(action)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             button.setIconSize(QSize(10, 10))
-            button.setFont(small(self.font()))
-            button.setAutoRaise(True)
             strip.addWidget(button)
             self.addAction(action)
             self._actions[key] = action
-        strip.addStretch(1)
         self._assumed = QLabel()
-        self._assumed.setFont(small(self.font()))
-        strip.addWidget(self._assumed)
-        return strip
+        self._assumed.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._assumed.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        strip.addWidget(self._assumed, 1)
+        return self._strip
 
     def _on_drive(self) -> None:
         self._shown, self._failure = None, None
@@ -235,7 +234,13 @@ class VideoView(QWidget):
     def _on_theme(self, _: str = "") -> None:
         colours = self._session.display.colours
         self.canvas.set_colours(colours.canvas, colours.muted)
-        self._assumed.setStyleSheet(f"color: {colours.muted}")
+        self._strip.setStyleSheet(
+            f"QLabel {{ color: {colours.muted}; font-size: 11px; }}"
+            f"QToolButton {{ color: {colours.muted}; font-size: 11px; padding: 2px 5px; border: none;"
+            f" border-radius: 4px; background: transparent; }}"
+            f"QToolButton:hover {{ background: {colours.raised}; }}"
+            f"QToolButton:checked {{ color: {colours.text}; }}"
+        )
         self._update_readout()
 
     def _update_camera(self) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from lapose_core.geometry import Array
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
 from lapose_inspector.models.colours import ThemeColours
@@ -27,6 +27,8 @@ AXIS = 22.0
 GUTTER = 168.0
 TICKS = 40.0
 RIGHT = 14.0
+PIECE = 64
+"""Points of a curve stroked at once."""
 
 
 @dataclass(frozen=True)
@@ -220,21 +222,27 @@ def _paint_line(
     limits: tuple[float, float],
 ) -> None:
     dx, dy = decimate(x, values, int(inner.width()))
-    width = 1.4
     colour = QColor(line.colour)
-    pen = QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
-    if line.dashed:
-        pen.setDashPattern([3.5, 2.0])
-    for start, stop in runs(dy):
-        points = QPolygonF([QPointF(a, b) for a, b in zip(dx[start:stop], y_of(dy[start:stop]), strict=True)])
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    if len(dx) < len(x):
+        if line.dashed:
+            colour.setAlphaF(0.6)  # bars have no gaps to see the other curve through
+        _paint_bars(painter, dx, dy, y_of, colour)
+        colour.setAlphaF(1.0)
+    else:
+        pen = QPen(colour, 1.4, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
+        if line.dashed:
+            pen.setDashPattern([3.5, 2.0])
         painter.setPen(pen)
-        if stop - start > 1:
-            painter.drawPolyline(points)
-        if stop - start == 1:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colour)
-            painter.drawEllipse(points[0], 1.6, 1.6)
+        for start, stop in runs(dy):
+            points = [QPointF(a, b) for a, b in zip(dx[start:stop], y_of(dy[start:stop]), strict=True)]
+            # Qt strokes a polyline as one shape, in time that grows with the square of its crossings.
+            for i in range(0, max(len(points) - 1, 1), PIECE):
+                piece = points[i : i + PIECE + 1]
+                if len(piece) > 1:
+                    painter.drawPolyline(QPolygonF(piece))
+                else:
+                    painter.drawEllipse(piece[0], 0.9, 0.9)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(colour)
     marked = -np.inf
@@ -244,6 +252,24 @@ def _paint_line(
                 marked = at
                 painter.drawPolygon([QPointF(at - 3, edge), QPointF(at + 3, edge), QPointF(at, edge + tip)])
         marked = -np.inf
+
+
+def _paint_bars(
+    painter: QPainter, dx: Array, dy: Array, y_of: Callable[[Array], Array], colour: QColor
+) -> None:
+    """Decimated values as one upright bar per pixel column, each reaching to the bar before it."""
+    low, high = np.fmin(dy[0::2], dy[1::2]), np.fmax(dy[0::2], dy[1::2])
+    low[1:], high[1:] = (
+        np.where(np.isfinite(low[1:]), np.fmin(low[1:], high[:-1]), np.nan),
+        np.where(np.isfinite(high[1:]), np.fmax(high[1:], low[:-1]), np.nan),
+    )
+    known = np.isfinite(low)
+    tops, bottoms = y_of(high[known]) - 0.5, y_of(low[known]) + 0.5
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.setPen(QPen(colour, 1.0))
+    painter.drawLines([QLineF(x, a, x, b) for x, a, b in zip(dx[0::2][known], tops, bottoms, strict=True)])
+    painter.restore()
 
 
 def _paint_readout(

@@ -114,7 +114,7 @@ def decimate(x: Array, y: Array, columns: int) -> tuple[Array, Array]:
     No peak is lost, whatever the zoom. Columns without a finite value yield NaN, which is a gap. Few points
     come back as they are.
     """
-    if len(x) <= 4 * columns:
+    if len(x) <= columns:
         return x, y
     bins = np.floor(x).astype(np.int64)
     starts = np.flatnonzero(np.r_[True, bins[1:] != bins[:-1]])
