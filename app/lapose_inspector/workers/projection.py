@@ -49,7 +49,9 @@ class Projection:
 
 
 class ProjectionWorker(QObject):
-    """Projects in a thread of its own, at low priority unless told otherwise. Latest wins: a request drops the one before it.
+    """Projects in a thread of its own, at low priority unless told otherwise.
+
+    Latest wins: a request drops the one before it.
 
     ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``, and before
     the first of them only ``progressed``, 0..1.
