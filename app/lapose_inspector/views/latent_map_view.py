@@ -139,6 +139,11 @@ class LatentMapView(QWidget):
         return self._shown
 
     @property
+    def refining(self) -> bool:
+        """Whether t-SNE is under way: the map will still move."""
+        return self._refining > 0
+
+    @property
     def method(self) -> Method:
         return self._method
 

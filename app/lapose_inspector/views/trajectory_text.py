@@ -67,17 +67,22 @@ def metres(value: float) -> str:
     return f"{value:.1f} m" if value >= 10 else f"{value:.2f} m"
 
 
-def summary(errors: PositionErrors | None, segments: Sequence[PathSegment], frame: int) -> str:
-    """One line: RMSE, the error at the cursor, the lengths and the drift at the end; dashes where unknown."""
+def lengths(errors: PositionErrors | None, segments: Sequence[PathSegment]) -> str:
+    """How long the paths are; the true one over the stretch that was predicted."""
+    if errors is not None:
+        return f"length {metres(errors.predicted_length)}, truth {metres(errors.true_length)}"
+    return f"length {metres(sum(path_length(s.poses) for s in segments))}" if segments else ""
+
+
+def summary(errors: PositionErrors | None, frame: int) -> str:
+    """The position RMSE, the error at the cursor and the drift at the end; empty without a truth."""
     if errors is None:
-        length = sum(path_length(s.poses) for s in segments)
-        return f"predicted length {metres(length)}" if segments else ""
+        return ""
     rmse = float(np.sqrt(np.mean(errors.position**2)))
     here = errors.at(frame)
     share = errors.position[-1] / errors.true_length if errors.true_length > 1.0 else np.nan
     drift = f" ({share:.1%} of path)" if np.isfinite(share) else ""
     return (
         f"RMSE {metres(rmse)} · here {metres(here[0]) if here else '–'} · "
-        f"end drift {metres(float(errors.position[-1]))}{drift}<br>"
-        f"length: truth {metres(errors.true_length)}, predicted {metres(errors.predicted_length)}"
+        f"end drift {metres(float(errors.position[-1]))}{drift}"
     )

@@ -18,15 +18,13 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
-from lapose_inspector.views.trajectory_text import PositionErrors, metres, position_errors, summary
+from lapose_inspector.views.trajectory_text import PositionErrors, lengths, metres, position_errors, summary
 from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 from lapose_inspector.visuals.grid import spacing_text
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 FOLLOW_METRES = 26.0
 """Height of the view around the car when the camera follows it."""
-INSETS = (24.0, 32.0, 24.0, 60.0)
-"""Pixels of the canvas left, above, right and below the fitted path: the text is there."""
 USUAL_ELEVATION = 38.0
 PLAIN = "prediction colour"
 
@@ -249,7 +247,9 @@ class TrajectoryView(QWidget):
 
     def _fit(self) -> None:
         if self._elevation is not None and not self._session.display.follow:
-            self.scene.camera.fit(self.scene.points(), elevation=self._elevation, insets=INSETS)
+            text = self.readout.sizeHint().height() if self.readout.text() else 0
+            free = (24.0, 30.0, 24.0, text + 12.0)
+            self.scene.camera.fit(self.scene.points(), elevation=self._elevation, insets=free)
 
     # -- text
 
@@ -283,7 +283,10 @@ class TrajectoryView(QWidget):
     def _update_readout(self) -> None:
         session = self._session
         segments = session.predicted_segments()
-        lines = [session.alignment_text, summary(self._errors, segments, session.timeline.frame)]
+        how = [text for text in (session.alignment_text, lengths(self._errors, segments)) if text]
+        # The panel is often low: a line less of text is a tenth more of picture.
+        lines = [" · ".join(how)] if self.width() > 560 else how
+        lines.append(summary(self._errors, session.timeline.frame))
         if not segments and session.true_segments():
             lines = ["no prediction yet: the model has not analysed this part"]
         text = "<br>".join(line for line in lines if line)
@@ -325,6 +328,7 @@ class TrajectoryView(QWidget):
         return "\n".join(lines)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
+        self._update_readout()
         self._fit()
 
     def _on_draw(self, event) -> None:  # type: ignore[no-untyped-def]
