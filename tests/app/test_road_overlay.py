@@ -162,9 +162,7 @@ def test_distorted_projection_is_opencvs(model, distortion):
     cv2 = pytest.importorskip("cv2")
     camera = replace(CAMERA, model=model, distortion=distortion)
     random = np.random.default_rng(3)
-    points = np.column_stack(
-        [random.uniform(-5, 5, 50), random.uniform(-2, 2, 50), random.uniform(6, 40, 50)]
-    )
+    points = np.column_stack([random.uniform(-5, 5, 50), random.uniform(-2, 2, 50), random.uniform(6, 40, 50)])
     matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1.0]])
     zero = np.zeros(3)
     if model == "brown-conrady":

@@ -163,9 +163,7 @@ def camera_height(drive: Drive) -> float | None:
     return float(number.group(1)) if number and 0.2 < float(number.group(1)) < 10 else None
 
 
-def road_camera(
-    drive: Drive, crop: tuple[int, int, int, int] | None, fov: float, steps: Array
-) -> RoadCamera | None:
+def road_camera(drive: Drive, crop: tuple[int, int, int, int] | None, fov: float, steps: Array) -> RoadCamera | None:
     """The camera to draw a drive's paths through.
 
     Args:
@@ -184,9 +182,7 @@ def road_camera(
             return None
         focal = crop[2] / 2 / np.tan(fov / 2)
         intrinsics = Intrinsics(focal, focal, drive.width / 2, drive.height / 2, drive.width, drive.height)
-        notes.append(
-            f"No intrinsics in this log: the model's predicted FoV is used, {np.degrees(fov):.0f}° wide."
-        )
+        notes.append(f"No intrinsics in this log: the model's predicted FoV is used, {np.degrees(fov):.0f}° wide.")
     height = camera_height(drive)
     if height is None:
         height = ASSUMED_HEIGHT
@@ -304,9 +300,7 @@ def true_path(drive: Drive, frame: int, **limits: float) -> FuturePath | None:
     if run is None:
         return None
     start, stop = run
-    return future_path(
-        drive.poses[start:stop], drive.timestamps[start:stop], float(drive.timestamps[frame]), **limits
-    )
+    return future_path(drive.poses[start:stop], drive.timestamps[start:stop], float(drive.timestamps[frame]), **limits)
 
 
 def true_steps(drive: Drive, stride: int = 1) -> Array:
@@ -317,9 +311,7 @@ def true_steps(drive: Drive, stride: int = 1) -> Array:
     return relative(drive.poses, stride)[both]
 
 
-def predicted_path(
-    relatives: Array, done: np.ndarray, times: Array, now: float, **limits: float
-) -> FuturePath | None:
+def predicted_path(relatives: Array, done: np.ndarray, times: Array, now: float, **limits: float) -> FuturePath | None:
     """The model's path from ``now`` on, in its own metric scale: nothing is aligned to the truth.
 
     Args:

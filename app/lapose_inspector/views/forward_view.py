@@ -278,18 +278,23 @@ class ForwardView(QWidget):
 
     def _update_captions(self) -> None:
         known = self._shown is not None
-        room = self._cells[0].width()
+        # Not the cells' own width: on a resize the layout gives them theirs later.
+        columns = max(self._columns, 1)
+        room = (self.width() - 12 - 6 * (columns - 1)) // columns
+        legend = known and room >= 190
         for i, caption in enumerate(self._captions):
             caption.ensurePolished()  # the style sheet sets its font
             metrics = QFontMetricsF(caption.font())
             frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
             candidates = (TITLES[i] + frame, SHORT[i] + frame, SHORT[i])
-            fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room - 8)
-            caption.setText(next(fitting, SHORT[i]))
+            if i == 3:
+                name = "Cross-entropy" if self._mode.isChecked() else TITLES[3]
+                candidates = (name, "CE" if self._mode.isChecked() else "Diff.", "")
+                room -= self._mode.sizeHint().width() + (self._legend.sizeHint().width() if legend else 0)
+            fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room - 16)
+            caption.setText(next(fitting, candidates[-1]))
             caption.setToolTip(TITLES[i] + frame)
-        if known and self._mode.isChecked():
-            self._captions[3].setText("Cross-entropy")
-        self._legend.setVisible(known and room >= 200)
+        self._legend.setVisible(legend)
         self._mode.setVisible(known)
 
     def _update_words(self) -> None:

@@ -12,11 +12,11 @@ from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.tracks import (
     AXIS,
-    GUTTER,
     RIGHT,
     Line,
     Readout,
     Track,
+    gutter,
     paint_cursor,
     paint_static,
     small,
@@ -45,9 +45,7 @@ class TracksView(QWidget):
         self.setMinimumSize(320, 110)
         self.setFont(small(self.font(), 0.92))
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setToolTip(
-            "Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub"
-        )
+        self.setToolTip("Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub")
         session.drive_changed.connect(self._on_drive)
         session.analysis_changed.connect(self._on_series)
         session.timeline.frame_changed.connect(self._on_cursor)
@@ -74,7 +72,8 @@ class TracksView(QWidget):
         timeline = self._session.timeline
         total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames else 0.0, 1e-3)
         start, stop = self._view or (0.0, total)
-        return TimeSpan(start, stop, total, GUTTER, max(self.width() - GUTTER - RIGHT, 1.0))
+        left = gutter(self.height(), len(self._tracks), self.font())
+        return TimeSpan(start, stop, total, left, max(self.width() - left - RIGHT, 1.0))
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -225,7 +224,7 @@ class TracksView(QWidget):
         press, self._press = self._press, None
         if press is None or self._scrubbing or event.button() != Qt.MouseButton.LeftButton:
             return
-        if (event.position() - press).manhattanLength() <= CLICK and event.position().x() >= GUTTER:
+        if (event.position() - press).manhattanLength() <= CLICK and event.position().x() >= self.span.left:
             self._seek(event.position().x())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

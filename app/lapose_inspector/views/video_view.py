@@ -262,10 +262,7 @@ class VideoView(QWidget):
             self._assumed.setText("path needs intrinsics or an analysis")
             self._assumed.setToolTip("No intrinsics in this log, and the model has not predicted a FoV yet.")
         else:
-            short = [
-                "predicted FoV" if "FoV" in n else f"camera height {ASSUMED_HEIGHT:g} m assumed"
-                for n in notes
-            ]
+            short = ["predicted FoV" if "FoV" in n else f"camera height {ASSUMED_HEIGHT:g} m assumed" for n in notes]
             self._assumed.setText(" · ".join(short))
             self._assumed.setToolTip("\n".join(notes))
 
@@ -278,9 +275,7 @@ class VideoView(QWidget):
             if analysis is not None:
                 now = float(drive.timestamps[frame])
                 paths["prediction"] = predicted_path(analysis.relative, analysis.done, analysis.times, now)
-            self._ribbons = {
-                key: (path, ribbon(path, self._camera)) for key, path in paths.items() if path is not None
-            }
+            self._ribbons = {key: (path, ribbon(path, self._camera)) for key, path in paths.items() if path is not None}
         self.canvas.update()
 
     def _update_readout(self) -> None:

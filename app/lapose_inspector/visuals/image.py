@@ -185,9 +185,7 @@ class ImageCanvas(QWidget):
             return
         rect, moved = self.rect_of_image(), event.position() - self._drag
         self._drag = event.position()
-        self._set_view(
-            self._zoom, self._centre - QPointF(moved.x() / rect.width(), moved.y() / rect.height())
-        )
+        self._set_view(self._zoom, self._centre - QPointF(moved.x() / rect.width(), moved.y() / rect.height()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._drag = None

@@ -25,6 +25,9 @@ from lapose_inspector.visuals.tracks_axis import (
 
 AXIS = 22.0
 GUTTER = 168.0
+"""Width of the margin with names, values and value labels."""
+WIDE = 292.0
+"""The same where plots are too low for a second line, and values stand beside the names."""
 TICKS = 40.0
 RIGHT = 14.0
 PIECE = 64
@@ -78,6 +81,12 @@ def rows(height: float, count: int) -> list[tuple[float, float]]:
     """Top and height of each of ``count`` plots above the time axis, on whole pixels."""
     edges = np.round(np.linspace(1, height - AXIS, count + 1))
     return [(float(a), float(b - a)) for a, b in pairwise(edges)]
+
+
+def gutter(height: float, count: int, font: QFont) -> float:
+    """The margin's width for ``count`` plots in ``height`` pixels."""
+    low = (height - AXIS) / max(count, 1) < 2 * QFontMetricsF(font).height() + 2
+    return WIDE if low else GUTTER
 
 
 def paint_static(
@@ -190,9 +199,14 @@ def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, c
         y = round(float(y_of(np.array(tick)))) + 0.5
         painter.setPen(QPen(QColor(colours.grid), 1, Qt.PenStyle.SolidLine))
         painter.drawLine(QPointF(box.left(), y), QPointF(box.right(), y))
-        label = QRectF(box.left() - TICKS, y - text_height / 2, TICKS - 5, text_height)
-        if label.top() >= box.top() - 2 and label.bottom() <= box.bottom() + 3:
-            painter.setPen(QColor(colours.muted))
+    painter.setPen(QColor(colours.muted))
+    placed: list[float] = []
+    # The outermost values say the scale; those between are written where there is room for them.
+    for tick in sorted(ticks, key=lambda t: (t not in (ticks[0], ticks[-1]), -t)):
+        middle = float(np.clip(y_of(np.array(tick)), box.top() + text_height / 2, box.bottom() - text_height / 2))
+        if all(abs(middle - other) >= 0.85 * text_height for other in placed):
+            placed.append(middle)
+            label = QRectF(box.left() - TICKS, middle - text_height / 2, TICKS - 5, text_height)
             text = f"{tick:.{digits}f}".replace("-", "−")
             painter.drawText(label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
     painter.setFont(base)
@@ -230,7 +244,7 @@ def _paint_line(
         _paint_bars(painter, dx, dy, y_of, colour)
         colour.setAlphaF(1.0)
     else:
-        pen = QPen(colour, 1.4, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.RoundJoin)
+        pen = QPen(colour, 1.4, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.BevelJoin)
         if line.dashed:
             pen.setDashPattern([3.5, 2.0])
         painter.setPen(pen)
@@ -254,9 +268,7 @@ def _paint_line(
         marked = -np.inf
 
 
-def _paint_bars(
-    painter: QPainter, dx: Array, dy: Array, y_of: Callable[[Array], Array], colour: QColor
-) -> None:
+def _paint_bars(painter: QPainter, dx: Array, dy: Array, y_of: Callable[[Array], Array], colour: QColor) -> None:
     """Decimated values as one upright bar per pixel column, each reaching to the bar before it."""
     low, high = np.fmin(dy[0::2], dy[1::2]), np.fmax(dy[0::2], dy[1::2])
     low[1:], high[1:] = (
@@ -275,25 +287,18 @@ def _paint_bars(
 def _paint_readout(
     painter: QPainter, top: float, height: float, track: Track, readout: Readout, colours: ThemeColours
 ) -> None:
-    base = painter.font()
-    metrics = QFontMetricsF(base)
-    room = GUTTER - TICKS - 10
+    metrics = QFontMetricsF(painter.font())
     two = height >= 2 * metrics.height() + 2
-    y = top + (height - (2 if two else 1) * metrics.height()) / 2
+    y = top + (height - (2 if two else 1) * metrics.height()) / 2 + metrics.ascent()
     painter.setPen(QColor(colours.text))
-    label = track.label
-    painter.drawText(QPointF(10, y + metrics.ascent()), label)
-    unit = f" {track.unit}"
+    painter.drawText(QPointF(10, y), track.label)
     painter.setPen(QColor(colours.muted))
-    if metrics.horizontalAdvance(label + unit) <= room:
-        painter.drawText(QPointF(10 + metrics.horizontalAdvance(label), y + metrics.ascent()), unit)
-    if not two:
-        return
-    x = 10.0
+    painter.drawText(QPointF(10 + metrics.horizontalAdvance(track.label + " "), y), track.unit)
+    x, each = (10.0, (GUTTER - TICKS - 10) / 2) if two else (GUTTER - TICKS - 4, (WIDE - GUTTER) / 2)
     for text, colour in readout.parts:
         painter.setPen(QColor(colour))
-        painter.drawText(QPointF(x, y + metrics.height() + metrics.ascent()), text)
-        x += max(metrics.horizontalAdvance(text) + 10, room / 2 if len(readout.parts) > 1 else 0)
+        painter.drawText(QPointF(x, y + (metrics.height() if two else 0)), text)
+        x += max(metrics.horizontalAdvance(text) + 8, each)
 
 
 def _paint_dots(
