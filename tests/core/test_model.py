@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 import torch
-
 from lapose_core.model import matching
 from lapose_core.model.config import ConfigError, LaPoseConfig, MatchingConfig, nano, paper, tiny
 from lapose_core.model.lapose import LaPose
@@ -18,11 +17,20 @@ from lapose_core.model.tokenizer import cells, prepare, uncells
 def plain() -> LaPoseConfig:
     """The paper's arrangement (pixels, no nano deviation) at the size of tiny."""
     return dataclasses.replace(
-        tiny(), token_source="pixels", matching=None, action_modulation=False, forward_warp=False, forward_history=None
+        tiny(),
+        token_source="pixels",
+        matching=None,
+        action_modulation=False,
+        forward_warp=False,
+        forward_history=None,
     )
 
 
-CONFIGS = {"nano-like": tiny, "paper-like": plain, "uncompressed": lambda: dataclasses.replace(plain(), bottleneck=None)}
+CONFIGS = {
+    "nano-like": tiny,
+    "paper-like": plain,
+    "uncompressed": lambda: dataclasses.replace(plain(), bottleneck=None),
+}
 
 
 @pytest.fixture(params=CONFIGS)

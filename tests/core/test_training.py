@@ -9,18 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-
 from lapose_core.commands.train import Posttrain, Pretrain, Vqvae
 from lapose_core.drive import Drive, LogError
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
-from lapose_core.training.checkpoints import CheckpointError, checkpoint_hash, load_checkpoint, save_checkpoint
+from lapose_core.training.checkpoints import (
+    CheckpointError,
+    checkpoint_hash,
+    load_checkpoint,
+    save_checkpoint,
+)
 from lapose_core.training.loop import Run, Schedule
 from lapose_core.training.posttrain import Posttraining
 from lapose_core.training.pretrain import Pretraining, copy_cross_entropy
 from lapose_core.training.shards import Clip, Shards, drive_clips, synthetic_clip, write_shards
 from lapose_core.training.vqvae import VqVaeTraining
+from safetensors.torch import load_file, save_file
 
 T, WIDTH, HEIGHT = 6, 120, 56
 
@@ -57,10 +61,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pretrain(world: Path, out: Path, steps: int = 6) -> None:
-    training = Pretraining(steps=steps, batch=4, frames=3, evaluate_every=3, evaluate_clips=16)
-    Pretrain(
-        world / "vqvae", world / "train", world / "held_out", out, "tiny", training, world / "cache", "cpu"
-    ).run()
+    training = Pretraining(steps=steps, batch_frames=12, lengths=(3, 6), evaluate_every=3, evaluate_clips=16)
+    Pretrain(world / "vqvae", world / "train", world / "held_out", out, "tiny", training, world / "cache", "cpu").run()
 
 
 def test_shards_keep_every_clip(tmp_path: Path) -> None:
@@ -192,12 +194,26 @@ def test_resuming_with_other_settings_is_refused(world: Path, tmp_path: Path) ->
 def test_the_log_holds_the_latent_quality_and_posttraining_starts_from_it(world: Path, tmp_path: Path) -> None:
     pretrain(world, tmp_path / "pre")
     record = json.loads((tmp_path / "pre" / "pretrain.jsonl").read_text().splitlines()[-1])
-    for name in ("ce", "dce_shuffle", "dce_zero", "ce_copy", "effective_rank", "probe_yaw_rate_r2", "latent_std_min"):
+    for name in (
+        "ce",
+        "dce_shuffle",
+        "dce_zero",
+        "ce_copy",
+        "effective_rank",
+        "probe_yaw_rate_r2",
+        "latent_std_min",
+    ):
         assert record[name] is not None, name
     before = load_checkpoint(tmp_path / "pre").state_dict()
     training = Posttraining(steps=150, batch=16, evaluate_every=75)
     Posttrain(
-        tmp_path / "pre", world / "train", world / "held_out", tmp_path / "post", training, world / "cache", "cpu"
+        tmp_path / "pre",
+        world / "train",
+        world / "held_out",
+        tmp_path / "post",
+        training,
+        world / "cache",
+        "cpu",
     ).run()
     after = load_checkpoint(tmp_path / "post").state_dict()
     changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
@@ -213,7 +229,13 @@ def test_the_ablations_train_the_backbone_too(world: Path, tmp_path: Path, backb
     pretrain(world, tmp_path / "pre", steps=3)
     training = Posttraining(steps=2, batch=4, evaluate_every=2, backbone=backbone)
     Posttrain(
-        tmp_path / "pre", world / "train", world / "held_out", tmp_path / "post", training, world / "cache", "cpu"
+        tmp_path / "pre",
+        world / "train",
+        world / "held_out",
+        tmp_path / "post",
+        training,
+        world / "cache",
+        "cpu",
     ).run()
     before, after = (load_checkpoint(tmp_path / name).state_dict() for name in ("pre", "post"))
     changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}

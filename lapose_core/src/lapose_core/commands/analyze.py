@@ -186,9 +186,7 @@ def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int)
             f"{analysis.frames[start]} to {analysis.frames[stop - 1]} (the others: lapose export --segment)"
         )
     length = np.linalg.norm(analysis.relative[done, :3, 3], axis=1).sum()
-    lines.append(
-        f"predicted path {length:.1f} m, forward model {analysis.cross_entropy[done].mean():.3f} nats/code"
-    )
+    lines.append(f"predicted path {length:.1f} m, forward model {analysis.cross_entropy[done].mean():.3f} nats/code")
     errors = transition_errors(analysis)
     moving = np.isfinite(errors.direction)
     if errors.valid.any():

@@ -65,17 +65,14 @@ class Evaluate:
         total = sum(len(plan_clips(d, self.rate, model.config.window, self.stride)) for d in drives)
         with tqdm(total=total, unit="clip", disable=None) as bar:
             found = [
-                predict_drive(
-                    model, drive, self.rate, stride=self.stride, batch=self.batch, progress=bar.update
-                )
+                predict_drive(model, drive, self.rate, stride=self.stride, batch=self.batch, progress=bar.update)
                 for drive in drives
             ]
         clips = [clip for drive in found for clip in drive.clips]
         if not clips:
             reasons = [f"{d.path}: {r}" for d in found for r in d.unreadable.values()]
             raise ValueError(
-                "no clip could be evaluated: "
-                + (reasons[0] if reasons else "none has known poses throughout")
+                "no clip could be evaluated: " + (reasons[0] if reasons else "none has known poses throughout")
             )
         evaluation = evaluate_clips(clips)
 
@@ -123,7 +120,5 @@ def _footnote(document: dict[str, Any]) -> str:
         f"{excluded['without_truth']} without truth, {excluded['unreadable']} unreadable",
     ]
     if document["non_finite"]:
-        lines.append(
-            f"{document['non_finite']} clips have predictions that are not finite: misses in AUC, no ATE"
-        )
+        lines.append(f"{document['non_finite']} clips have predictions that are not finite: misses in AUC, no ATE")
     return "\n".join(lines)

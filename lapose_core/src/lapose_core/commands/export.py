@@ -53,9 +53,7 @@ class Export:
             from lapose_core.logs import open_log
 
             analysis = with_truth(analysis, open_log(self.log, poses=self.poses))
-        times, trajectory, words = (
-            self._truth(analysis) if self.which == "truth" else self._predicted(analysis)
-        )
+        times, trajectory, words = self._truth(analysis) if self.which == "truth" else self._predicted(analysis)
         if self.to == "tum":
             model = f"model {analysis.checkpoint_name} ({analysis.checkpoint_hash}), {analysis.rate:g} Hz"
             source = [model] if self.which == "predicted" else []
@@ -68,9 +66,7 @@ class Export:
 
     def _truth(self, analysis: DriveAnalysis) -> tuple[Array, Array, str]:
         if analysis.truth is None or analysis.truth_valid is None or not analysis.truth_valid.any():
-            raise ValueError(
-                f"{self.result}: the result has no true poses; give the log that has them with --log"
-            )
+            raise ValueError(f"{self.result}: the result has no true poses; give the log that has them with --log")
         valid = analysis.truth_valid
         if self.to == "kitti" and not valid.all():
             raise ValueError(
@@ -88,14 +84,11 @@ class Export:
 
         segments = analysis.segments()
         if not segments:
-            raise ValueError(
-                f"{self.result}: nothing is analysed yet; run `lapose analyze` on this log first"
-            )
+            raise ValueError(f"{self.result}: nothing is analysed yet; run `lapose analyze` on this log first")
         number = self.segment if self.segment is not None else 0
         if (self.segment is None and len(segments) > 1) or not 0 <= number < len(segments):
             pieces = ", ".join(
-                f"{i}: frames {analysis.frames[a]}-{analysis.frames[b - 1]}"
-                for i, (a, b) in enumerate(segments)
+                f"{i}: frames {analysis.frames[a]}-{analysis.frames[b - 1]}" for i, (a, b) in enumerate(segments)
             )
             raise ValueError(
                 f"{self.result}: the analysis has {len(segments)} pieces that do not join ({pieces}); finish "

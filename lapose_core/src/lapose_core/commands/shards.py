@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lapose_core.training.shards import Clip
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Shards:
         from lapose_core.training.shards import drive_clips, synthetic_clips, write_shards
 
         if self.logs:
-            clips = (
+            clips: Iterator[Clip] = (
                 clip
                 for log in self.logs
                 for clip in drive_clips(open_log(log), self.frames, self.size, self.rate, self.stride)

@@ -45,9 +45,7 @@ class Warp(nn.Module):
         columns = (torch.arange(w, device=features.device) + 0.5) * (2 / w) - 1
         base = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
         grid = (base + offset).flatten(0, 1)
-        moved = F.grid_sample(
-            features.flatten(0, 1).float(), grid, padding_mode="border", align_corners=False
-        )
+        moved = F.grid_sample(features.flatten(0, 1).float(), grid, padding_mode="border", align_corners=False)
         return self.project(cells(moved.unflatten(0, (b, t)), self.per_token).flatten(-2) * self.gain)
 
 

@@ -37,7 +37,10 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
     spare = 2 * config.samples - 1 - config.stride
     before, after = (spare + 1) // 2, max(spare // 2, 0)
     patches = F.unfold(
-        F.pad(grey, (before, after, before, after), mode="reflect"), config.samples, dilation=2, stride=config.stride
+        F.pad(grey, (before, after, before, after), mode="reflect"),
+        config.samples,
+        dilation=2,
+        stride=config.stride,
     )
     patches = patches - patches.mean(1, keepdim=True)
     floor = 0.005 * config.samples
@@ -70,7 +73,11 @@ def match(current: Prepared, previous: Prepared, config: MatchingConfig) -> Tens
     pool = per_cell + 3
     pad = (pool - per_cell + 1) // 2
     flat = F.avg_pool2d(
-        F.pad(volume.permute(0, 3, 1, 2), (pad, pool - per_cell - pad, pad, pool - per_cell - pad), mode="replicate"),
+        F.pad(
+            volume.permute(0, 3, 1, 2),
+            (pad, pool - per_cell - pad, pad, pool - per_cell - pad),
+            mode="replicate",
+        ),
         pool,
         stride=per_cell,
     )
@@ -116,9 +123,7 @@ def _refine(
     now = windows(own, zero + top + side, zero + left + side)
     then = windows(padded, dy + top + reach_y, dx + left + reach_x)
     # Exposure changes between frames: compare what is left after mean and contrast.
-    now, then = (
-        (w - w.mean((-1, -2), keepdim=True)) / (w.std((-1, -2), keepdim=True) + 0.02) for w in (now, then)
-    )
+    now, then = ((w - w.mean((-1, -2), keepdim=True)) / (w.std((-1, -2), keepdim=True) + 0.02) for w in (now, then))
     both = 0.5 * (now + then)
     gx = 0.5 * (both[..., 1:-1, 2:] - both[..., 1:-1, :-2])
     gy = 0.5 * (both[..., 2:, 1:-1] - both[..., :-2, 1:-1])
@@ -138,9 +143,7 @@ def _refine(
     )
 
 
-def match_clip(
-    images: Tensor, config: MatchingConfig, previous: Prepared | None = None
-) -> tuple[Tensor, Prepared]:
+def match_clip(images: Tensor, config: MatchingConfig, previous: Prepared | None = None) -> tuple[Tensor, Prepared]:
     """Matches of each frame of images [B, T, 3, H, W] against the one before it.
 
     Returns:
@@ -154,7 +157,10 @@ def match_clip(
     if t > 1:
         now = (patches[:, 1:].flatten(0, 1), grey[:, 1:].flatten(0, 1))
         then = (patches[:, :-1].flatten(0, 1), grey[:, :-1].flatten(0, 1))
-        out[:, 1:] = match(now, then, config).unflatten(0, (b, t - 1))
+        # A few frames at a time: the correlation volumes of more leave the processor's cache (2.5 times slower).
+        chunks = zip(*(x.split(4) for x in (*now, *then)), strict=True)
+        found = [match((p, g), (q, h), config) for p, g, q, h in chunks]
+        out[:, 1:] = torch.cat(found).unflatten(0, (b, t - 1))
     if previous is not None:
         out[:, 0] = match((patches[:, 0], grey[:, 0]), previous, config)
     return out, (patches[:, -1], grey[:, -1])

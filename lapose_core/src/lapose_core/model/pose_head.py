@@ -58,9 +58,7 @@ class PoseHead(nn.Module):
         self.gap = TimeEmbedding(width)
         self.position = nn.Parameter(torch.randn(config.window - 1, width) * 0.02)
         self.scale_token = nn.Parameter(torch.randn(width) * 0.02)
-        self.blocks = nn.ModuleList(
-            Block(width, config.head_heads, config.mlp_ratio) for _ in range(config.head_depth)
-        )
+        self.blocks = nn.ModuleList(Block(width, config.head_heads, config.mlp_ratio) for _ in range(config.head_depth))
         self.norm = nn.LayerNorm(width)
         self.motion = nn.Linear(width, 8)
         self.scale = nn.Linear(width, 1)
@@ -84,9 +82,7 @@ class PoseHead(nn.Module):
             x = block(x)
         x = self.norm(x)
         motion = self.motion(x[:, :-1]).float()
-        return PoseOutput(
-            motion[..., :3], motion[..., 3:7], motion[..., 7], self.scale(x[:, -1])[:, 0].float()
-        )
+        return PoseOutput(motion[..., :3], motion[..., 3:7], motion[..., 7], self.scale(x[:, -1])[:, 0].float())
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ class CachedClips:
     ``model`` tokens that come from pixels are not cached: they are the frames.
     """
 
-    def __init__(self, shards: Shards, model: LaPose, folder: Path, device: torch.device, batch: int = 4) -> None:
+    def __init__(self, shards: Shards, model: LaPose, folder: Path, device: torch.device, batch: int = 1) -> None:
         if shards.size != (model.config.image_width, model.config.image_height):
             raise ValueError(
                 f"{shards.folder}: frames are {shards.size[0]}x{shards.size[1]}, the model takes "
@@ -42,7 +42,9 @@ class CachedClips:
         self.times, self.poses, self.fov = small["times"], small["poses"], small["fov"]
         self._files: list[dict[str, Tensor]] = []
         if self.cached:
-            key = hashlib.sha256(json.dumps([str(shards.folder.resolve()), model.config.to_dict()["matching"]]).encode())
+            key = hashlib.sha256(
+                json.dumps([str(shards.folder.resolve()), model.config.to_dict()["matching"]]).encode()
+            )
             for name, tensor in model.vqvae.state_dict().items():
                 key.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
             self.folder = folder / key.hexdigest()[:12]
@@ -72,10 +74,10 @@ class CachedClips:
                 out["matches"].append(inputs.matches.half().cpu())
         return {name: torch.cat(parts) for name, parts in out.items() if parts}
 
-    def get(self, clips: Sequence[int], start: int, stop: int) -> tuple[FrameInputs, Tensor, Tensor]:
+    def get(self, clips: Iterable[int], start: int, stop: int) -> tuple[FrameInputs, Tensor, Tensor]:
         """Frames start..stop of the clips: inputs, codes [B, T, h, w] and times [B, T], on the device."""
-        frames = slice(start, stop)
-        times = self.times[list(clips), start:stop].to(self.device)
+        clips, frames = [int(c) for c in clips], slice(start, stop)
+        times = self.times[clips, start:stop].to(self.device)
         if not self.cached:
             images = self.shards.gather("frames", clips, frames).to(self.device).float() / 255
             with torch.no_grad():

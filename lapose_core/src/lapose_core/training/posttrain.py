@@ -51,9 +51,7 @@ class Labels:
         """From camera-to-world poses [N, T, 4, 4] without NaN."""
         relative = np.stack([geometry.relative(p) for p in poses.numpy()])
         quaternion = geometry.quaternion_from_matrix(relative[..., :3, :3])
-        return Labels(
-            torch.from_numpy(relative[..., :3, 3]).float(), torch.from_numpy(quaternion).float(), fov.float()
-        )
+        return Labels(torch.from_numpy(relative[..., :3, 3]).float(), torch.from_numpy(quaternion).float(), fov.float())
 
     def part(self, clips: np.ndarray, start: int, stop: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Labels of the transitions inside frames start..stop of the clips."""

@@ -23,9 +23,13 @@ from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimi
 
 @dataclass(frozen=True)
 class Pretraining:
-    steps: int = 4000
-    batch: int = 12  # clips
-    frames: int = 4  # per clip, a random part of it; 0 for the whole clip
+    steps: int = 4500
+    batch_frames: int = 64  # frames per step: clips times their length
+    lengths: tuple[int, ...] = (
+        4,
+        8,
+        16,
+    )  # frames per clip, one length a step; short ones are varied, long ones remember
     rate: float = 1e-3
     weight_decay: float = 0.02
     evaluate_every: int = 200
@@ -92,7 +96,10 @@ def latent_quality(latents: Tensor, poses: Tensor, times: Tensor) -> dict[str, f
     if int(labelled.sum()) < 8:
         return figures
     x = latents[labelled].double().numpy()
-    truth, seconds = poses[labelled][:, : x.shape[1] + 1].numpy(), times[labelled][:, : x.shape[1] + 1].numpy()
+    truth, seconds = (
+        poses[labelled][:, : x.shape[1] + 1].numpy(),
+        times[labelled][:, : x.shape[1] + 1].numpy(),
+    )
     relative = np.stack([geometry.relative(p) for p in truth])
     step = relative[..., :3, 3]
     length = np.linalg.norm(step, axis=-1)
@@ -131,15 +138,23 @@ def pretrain(
     """Train tokenizer, inverse and forward dynamics; writes a checkpoint folder after every evaluation."""
     parts = torch.nn.ModuleList([model.tokenizer, model.inverse_dynamics, model.forward_dynamics])
     optimizer = optimiser([parts], training.weight_decay)
-    settings = {"model": model.config.to_dict(), **dataclasses.asdict(training)}
+    settings = {
+        "model": model.config.to_dict(),
+        **dataclasses.asdict(training),
+        "lengths": list(training.lengths),
+    }
     run = Run(out, "pretrain", settings, resume)
     run.restore(parts, optimizer)
     clip_frames = min(data.shards.clip_shape[0], model.config.window)
-    frames = min(training.frames, clip_frames) if training.frames else clip_frames
+    lengths = sorted({min(length, clip_frames) for length in training.lengths})
+    if lengths[0] < 2:
+        raise ValueError(f"lengths {training.lengths}: a clip holds two frames at the least")
 
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
         rng = batch_rng(training.seed, number)
-        clips = rng.choice(len(data), training.batch, replace=len(data) < training.batch)
+        frames = int(rng.choice(lengths))
+        count = max(1, training.batch_frames // frames)
+        clips = rng.choice(len(data), count, replace=len(data) < count)
         start = int(rng.integers(clip_frames - frames + 1))
         inputs, codes, times = data.get(clips, start, start + frames)
         with autocast(data.device):
@@ -151,7 +166,9 @@ def pretrain(
         chosen = np.arange(min(training.evaluate_clips, len(held_out)))
         latents, figures = collect(model, held_out, chosen)
         figures |= latent_quality(latents, held_out.poses[chosen], held_out.times[chosen])
-        save_checkpoint(model, out, {**record, "pretrain": {**dataclasses.asdict(training), "step": run.step, **figures}})
+        save_checkpoint(
+            model, out, {**record, "pretrain": {**dataclasses.asdict(training), "step": run.step, **figures}}
+        )
         return figures
 
     schedule = Schedule(training.rate, training.steps)

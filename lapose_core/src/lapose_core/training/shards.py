@@ -78,9 +78,7 @@ def drive_clips(drive: Drive, frames: int, size: tuple[int, int], rate: float, s
         source.close()
 
 
-def synthetic_clips(
-    count: int, seed: int, frames: int, size: tuple[int, int], workers: int
-) -> Iterator[Clip]:
+def synthetic_clips(count: int, seed: int, frames: int, size: tuple[int, int], workers: int) -> Iterator[Clip]:
     """``count`` clips with seeds from ``seed`` upwards, rendered by ``workers`` processes, in order."""
     import multiprocessing
 
@@ -95,7 +93,11 @@ def synthetic_clips(
 
 
 def write_shards(
-    folder: Path, clips: Iterable[Clip], origin: dict, per_file: int = 128, tick: Callable[[], object] = lambda: None
+    folder: Path,
+    clips: Iterable[Clip],
+    origin: dict,
+    per_file: int = 128,
+    tick: Callable[[], object] = lambda: None,
 ) -> int:
     """Write clips; ``shards.json`` comes last and lists the files, so a broken run leaves no half shard behind.
 
@@ -117,7 +119,13 @@ def write_shards(
         save_file(tensors, folder / f"{len(counts):05d}.safetensors")
         counts.append(len(held))
         held.clear()
-        record = {"format": FORMAT, "version": 1, "clip_shape": list(shape), "clips": counts, "origin": origin}
+        record = {
+            "format": FORMAT,
+            "version": 1,
+            "clip_shape": list(shape),
+            "clips": counts,
+            "origin": origin,
+        }
         (folder / "shards.json").write_text(json.dumps(record, indent=1))
 
     for clip in clips:
