@@ -70,8 +70,8 @@ def metres(value: float) -> str:
 def lengths(errors: PositionErrors | None, segments: Sequence[PathSegment]) -> str:
     """How long the paths are; the true one over the stretch that was predicted."""
     if errors is not None:
-        return f"length {metres(errors.predicted_length)}, truth {metres(errors.true_length)}"
-    return f"length {metres(sum(path_length(s.poses) for s in segments))}" if segments else ""
+        return f"path predicted {metres(errors.predicted_length)}, true {metres(errors.true_length)}"
+    return f"path predicted {metres(sum(path_length(s.poses) for s in segments))}" if segments else ""
 
 
 def summary(errors: PositionErrors | None, frame: int) -> str:

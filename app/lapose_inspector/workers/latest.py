@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable
 
@@ -34,11 +32,13 @@ class LatestWorker(QObject):
         self._lock = threading.Lock()
         self._thread = QThread()
         self._thread.setObjectName(name)
-        self._runner = _Runner(self._is_stale, low_priority)
+        self._runner = _Runner(self._is_stale)
         self._runner.moveToThread(self._thread)
         self._queued.connect(self._runner.run)
         self._runner.finished.connect(self._on_finished)
         self._runner.failed.connect(self._on_failed)
+        # No more than this: a thread that is made "nice" and then waits for a core while it holds Python's lock
+        # stops the window too.
         self._thread.start(QThread.Priority.LowPriority if low_priority else QThread.Priority.InheritPriority)
 
     def submit(self, job: Job) -> None:
@@ -78,15 +78,12 @@ class _Runner(QObject):
     finished = Signal(int, object)
     failed = Signal(int, str)
 
-    def __init__(self, is_stale: Callable[[int], bool], low_priority: bool) -> None:
+    def __init__(self, is_stale: Callable[[int], bool]) -> None:
         super().__init__()
         self._is_stale = is_stale
-        self._low_priority = low_priority
 
     @Slot(int, object)
     def run(self, generation: int, job: Job) -> None:
-        if self._low_priority:
-            self._be_nice()
         if self._is_stale(generation):
             return
         try:
@@ -96,10 +93,3 @@ class _Runner(QObject):
             self.failed.emit(generation, f"{type(error).__name__}: {error}")
         else:
             self.finished.emit(generation, result)
-
-    def _be_nice(self) -> None:
-        # Linux ignores thread priorities under its default scheduler but keeps a nice value for each thread.
-        self._low_priority = False
-        if hasattr(os, "setpriority"):
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
