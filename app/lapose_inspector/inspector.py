@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 from functools import partial
@@ -69,7 +70,7 @@ class Inspector(QObject):
         self.session = Session(self.timeline, self.display)
         self.session.rate = rate or self.settings.rate
         self.has_model = False
-        self._opening: OpenRequest | None = None
+        self._checkpoint: Path | None = None
         self._closed = False
 
         self.frames = FrameLoader(self)
@@ -106,9 +107,8 @@ class Inspector(QObject):
 
     def open(self, path: Path, poses: Path | None = None, frame: int = 0) -> None:
         """Open a log in the background; until it is there, what was open stays."""
-        self._opening = OpenRequest(path.expanduser().absolute(), poses, frame)
         self.session.status = f"opening {path.name}"
-        self.opening.open(self._opening)
+        self.opening.open(OpenRequest(path.expanduser().absolute(), poses, frame))
 
     def restore_last(self) -> None:
         """Reopen the log of the last time, if it still exists."""
@@ -118,7 +118,6 @@ class Inspector(QObject):
 
     @Slot(object, object)
     def _on_opened(self, request: OpenRequest, drive: Drive) -> None:
-        self._opening = None
         self.session.status = ""
         self.settings.remember(request.path, request.poses)
         self.analysis.forget()
@@ -129,7 +128,6 @@ class Inspector(QObject):
 
     @Slot(object, str, str)
     def _on_open_failed(self, request: OpenRequest, message: str, details: str) -> None:
-        self._opening = None
         self.session.status = ""
         self.settings.forget(request.path)
         self.show_error(f"{request.path.name} cannot be opened", message, details)
@@ -176,6 +174,7 @@ class Inspector(QObject):
             return
         self.has_model = False
         self._checkpoint = path
+        self.window.show_running(False)
         self.session.status = "loading the model"
         self.analysis.load(path)
 
@@ -192,6 +191,8 @@ class Inspector(QObject):
     def _on_model_failed(self, message: str, details: str) -> None:
         self.session.status = "no model"
         self.session.set_model(None)
+        if self.settings.checkpoint == self._checkpoint:
+            self.settings.checkpoint = None  # the next start takes the bundled model instead of failing again
         self.show_error("The model cannot be loaded", message, details)
 
     def choose_checkpoint(self) -> None:
@@ -367,13 +368,15 @@ class Inspector(QObject):
         self.timeline.pause()
         if self._remember:
             self._save_settings()
-        self._tick.stop()
-        self.timeline.playing_changed.disconnect(self._on_playing)
-        self.timeline.frame_changed.disconnect(self._on_frame)
-        self.window.close_panels()
-        self.opening.close()
-        self.frames.close()
-        self.analysis.close()
+        # The window goes at once; the threads end when their current step does.
+        self.window.hide()
+        with contextlib.ExitStack() as ending:
+            # One that fails must not keep the others, whose threads would abort the process.
+            for step in (self.analysis.close, self.frames.close, self.opening.close, self.window.close_panels):
+                ending.callback(step)
+            self._tick.stop()
+            self.timeline.playing_changed.disconnect(self._on_playing)
+            self.timeline.frame_changed.disconnect(self._on_frame)
 
     def _save_settings(self) -> None:
         settings = self.settings

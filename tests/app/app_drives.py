@@ -13,6 +13,7 @@ from PIL import Image
 
 RATE = 10.0
 SIZE = (160, 80)
+DISTINCT = 40
 
 
 def turning_path(n: int, step: float = 0.8, turn: float = 0.02) -> Array:
@@ -40,10 +41,14 @@ def picture(index: int) -> np.ndarray:
 
 
 def write_folder(folder: Path, n: int = 40, *, poses: bool = True) -> Path:
-    """An image folder of ``n`` frames with TUM poses beside it."""
+    """An image folder of ``n`` frames with TUM poses beside it; from frame 40 on the pictures repeat."""
     folder.mkdir(parents=True)
     for index in range(n):
-        Image.fromarray(picture(index)).save(folder / f"{index:06d}.png")
+        path = folder / f"{index:06d}.png"
+        if index < DISTINCT:
+            Image.fromarray(picture(index)).save(path)
+        else:
+            path.hardlink_to(folder / f"{index % DISTINCT:06d}.png")
     if poses:
         write_tum(folder / "poses.tum", np.arange(n) / RATE, turning_path(n))
     return folder

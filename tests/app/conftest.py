@@ -94,11 +94,17 @@ def launch(qtbot, folders: Folders, checkpoint: Path) -> Iterator[Launch]:
     started: list[Inspector] = []
 
     def start(
-        log: Path | None = None, *, frame: int = 0, size: tuple[int, int] = (1280, 800), **options
+        log: Path | None = None,
+        *,
+        frame: int = 0,
+        size: tuple[int, int] = (1280, 800),
+        keep: bool = True,
+        **options,
     ) -> Inspector:
         options.setdefault("checkpoint", checkpoint)
         app = Inspector(folders, **options)
-        started.append(app)
+        if keep:
+            started.append(app)
         app.window.resize(*size)
         app.window.show()
         # Keys reach the shortcuts of the active window only.

@@ -220,19 +220,21 @@ class TestAnalysis:
     ) -> None:
         from app_drives import write_folder
 
-        drive = open_log(write_folder(tmp_path / "long", 200, poses=False))
+        drive = open_log(write_folder(tmp_path / "long", 3000, poses=False))
         self.load(worker, checkpoint, qtbot)
-        with qtbot.waitSignal(worker.grown, timeout=60_000, check_params_cb=lambda a: bool(a.done.any())):
-            worker.start(drive, 10.0, 0)
+        grown: list = []
+        worker.grown.connect(grown.append)
+        worker.start(drive, 10.0, 0)
+        qtbot.waitUntil(lambda: bool(grown) and grown[-1].done.any(), timeout=60_000)
         with qtbot.waitSignal(worker.finished, timeout=10_000) as end:
             worker.cancel()
         assert end.args == [False]
         assert not worker.running
+        kept = int(grown[-1].done.sum())
         with qtbot.waitSignal(worker.grown, timeout=60_000) as first:
             worker.start(drive, 10.0, 0)
-        assert first.args[0].done.any()
-        with qtbot.waitSignal(worker.finished, timeout=60_000, check_params_cb=lambda complete: complete):
-            pass
+        assert int(first.args[0].done.sum()) == kept
+        qtbot.waitUntil(lambda: int(grown[-1].done.sum()) > kept, timeout=60_000)
 
     def test_without_a_model_the_reason_is_told(self, worker: AnalysisWorker, drive: Drive, qtbot) -> None:
         with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
