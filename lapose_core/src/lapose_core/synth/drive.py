@@ -165,9 +165,7 @@ class SyntheticDrive:
         order = raycast.select(rows, camera)
         raycast.visibility(camera, rows, order, raycast.FOUR_X, raycast.FOUR_Y, textures, depth, key)
         linear = np.empty((camera.height, camera.width, 3), np.float32)
-        shade_frame(
-            self._look, self._roads, textures, camera, rows, raycast.FOUR_X, raycast.FOUR_Y, depth, key, linear
-        )
+        shade_frame(self._look, self._roads, textures, camera, rows, raycast.FOUR_X, raycast.FOUR_Y, depth, key, linear)
         out = np.empty((camera.height, camera.width, 3), np.uint8)
         noise = np.random.SeedSequence([self.seed, index]).generate_state(1, np.uint64)[0]
         develop(linear, self._sensor, float(self._gain[index]), noise, out)

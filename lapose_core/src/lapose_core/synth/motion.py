@@ -76,9 +76,7 @@ class Motion:
 
         body = _rotation(pick(self.heading), pick(self.pitch), pick(self.roll))
         fixed = _rotation(np.array([mount.yaw]), np.array([mount.pitch]), np.array([mount.roll]))[0]
-        lever = np.stack(
-            np.broadcast_arrays(mount.right, -mount.height + pick(self.heave), mount.ahead), -1
-        )
+        lever = np.stack(np.broadcast_arrays(mount.right, -mount.height + pick(self.heave), mount.ahead), -1)
         ground = np.stack([pick(self.x), np.zeros(len(at)), pick(self.z)], -1)
         return make_poses(body @ fixed, ground + np.einsum("nij,nj->ni", body, lever))
 
@@ -246,9 +244,9 @@ def simulate(
     narrow = setting in ("city", "suburb", "yard")
     for _ in range(3):
         wave = float(rng.uniform(25.0, 60.0) if narrow else rng.uniform(60.0, 200.0))
-        a, phi = float(rng.uniform(0.0, 0.22)), float(rng.uniform(0, 2 * np.pi))
-        w += a * np.sin(2 * np.pi * s / wave + phi)
-        slope += a * 2 * np.pi / wave * np.cos(2 * np.pi * s / wave + phi)
+        sway, phi = float(rng.uniform(0.0, 0.22)), float(rng.uniform(0, 2 * np.pi))
+        w += sway * np.sin(2 * np.pi * s / wave + phi)
+        slope += sway * 2 * np.pi / wave * np.cos(2 * np.pi * s / wave + phi)
     if lane_change is not None:
         begin, over = float(rng.uniform(5.0, 0.5 * pace * seconds + 6.0)), max(3.5 * pace, 18.0)
         value, rate = _bump(s - begin, lane_change, over)
@@ -287,9 +285,7 @@ def simulate(
             near = [t.begin for t in turns if 8 < t.begin < expected]
             if near and rng.random() < 0.6:
                 at_stop = near[0] - 3.0
-            table.append(
-                Event(at_stop, 0.0, float(rng.uniform(1.5, 3.0)), float(np.exp(rng.uniform(0.0, 1.9))))
-            )
+            table.append(Event(at_stop, 0.0, float(rng.uniform(1.5, 3.0)), float(np.exp(rng.uniform(0.0, 1.9)))))
         if rng.random() < 0.2:
             to = float(rng.choice([0.0, 0.3])) * pace
             table.append(
@@ -347,9 +343,7 @@ def simulate(
     pitch = _body(0.0040 * soft * acceleration, _roughness(rng, u, 0.0045 * rough), frequency, 0.35, SIM_RATE)
     roll = _body(-0.0045 * soft * lateral, _roughness(rng, u, 0.0050 * rough), frequency * 1.1, 0.35, SIM_RATE)
     heave = _body(np.zeros(len(u)), _roughness(rng, u, 0.012 * rough), frequency, 0.4, SIM_RATE)
-    return Motion(
-        times, on(x), on(z), on(heading), on(s), speed, acceleration, on(curvature), pitch, roll, heave
-    )
+    return Motion(times, on(x), on(z), on(heading), on(s), speed, acceleration, on(curvature), pitch, roll, heave)
 
 
 def regimes(motion: Motion, at: Array) -> dict[str, NDArray]:

@@ -64,7 +64,7 @@ def car(rng: np.random.Generator) -> Array:
     )
     colour = np.clip(colour * tone, 0.01, 0.85)
     tall = rng.random()
-    if tall < 0.14:  # van or lorry
+    if tall < 0.09:  # van or lorry
         length, width, height = rng.uniform(5.0, 9.0), rng.uniform(1.95, 2.5), rng.uniform(2.2, 3.4)
         body = row(
             BOX, (0, -0.35 - height / 2 + 0.15, 0), (width / 2, height / 2 - 0.1, length / 2), 0.0,

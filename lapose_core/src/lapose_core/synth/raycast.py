@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from lapose_core.synth import textures as tx
 from lapose_core.synth.objects import FOLIAGE, PRISM
@@ -69,7 +68,7 @@ def select(rows, camera):  # type: ignore[no-untyped-def]
         if ahead + size < NEAR or ahead - size > FAR:
             continue
         far = np.sqrt(dx * dx + dy * dy + dz * dz)
-        if size * camera.fx < 0.5 * far:
+        if size * camera.fx < 0.7 * far:
             continue
         distance[count] = far - size
         kept[count] = i
@@ -99,11 +98,16 @@ def visibility(camera, rows, order, sample_x, sample_y, atlas, depth, key):  # t
     r, centre = camera.rotation, camera.centre
     width, height = camera.width, camera.height
     n_samples = len(sample_x)
+    ray_x, ray_y = np.empty((width, n_samples)), np.empty((height, n_samples))
+    for s in range(n_samples):
+        for x in range(width):
+            ray_x[x, s] = (x + sample_x[s] - camera.cx) / camera.fx
+        for y in range(height):
+            ray_y[y, s] = (y + sample_y[s] - camera.cy) / camera.fy
     for y in range(height):
         for x in range(width):
             for s in range(n_samples):
-                a = (x + sample_x[s] - camera.cx) / camera.fx
-                b = (y + sample_y[s] - camera.cy) / camera.fy
+                a, b = ray_x[x, s], ray_y[y, s]
                 down = r[1][0] * a + r[1][1] * b + r[1][2]
                 t = -centre[1] / down
                 if down > 1e-6 and t < 3000.0:
@@ -175,8 +179,7 @@ def visibility(camera, rows, order, sample_x, sample_y, atlas, depth, key):  # t
                 for s in range(n_samples):
                     if depth[y, x, s] <= closest:
                         continue
-                    a = (x + sample_x[s] - camera.cx) / camera.fx
-                    b = (y + sample_y[s] - camera.cy) / camera.fy
+                    a, b = ray_x[x, s], ray_y[y, s]
                     ex = m00 * a + m01 * b + m02
                     ey = m10 * a + m11 * b + m12
                     ez = m20 * a + m21 * b + m22
@@ -237,15 +240,18 @@ def visibility(camera, rows, order, sample_x, sample_y, atlas, depth, key):  # t
                             elif f0 > 0.0:
                                 far = -1e30
                     else:
-                        t1, t2 = (-1.0 - ox) / ex, (1.0 - ox) / ex
+                        inverse = 1.0 / ex
+                        t1, t2 = (-1.0 - ox) * inverse, (1.0 - ox) * inverse
                         near, far = min(t1, t2), max(t1, t2)
                         face = 1 if t1 < t2 else 0
-                        t1, t2 = (-1.0 - oy) / ey, (1.0 - oy) / ey
+                        inverse = 1.0 / ey
+                        t1, t2 = (-1.0 - oy) * inverse, (1.0 - oy) * inverse
                         if min(t1, t2) > near:
                             near = min(t1, t2)
                             face = 3 if t1 < t2 else 2
                         far = min(far, max(t1, t2))
-                        t1, t2 = (-1.0 - oz) / ez, (1.0 - oz) / ez
+                        inverse = 1.0 / ez
+                        t1, t2 = (-1.0 - oz) * inverse, (1.0 - oz) * inverse
                         if min(t1, t2) > near:
                             near = min(t1, t2)
                             face = 5 if t1 < t2 else 4

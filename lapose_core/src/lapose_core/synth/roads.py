@@ -37,7 +37,7 @@ class ReferencePath:
     @property
     def s(self) -> Array:
         """Arc lengths [P] of the samples."""
-        return self.start + self.step * np.arange(len(self.x))
+        return self.start + self.step * np.arange(len(self.x), dtype=np.float64)
 
     def at(self, s: Array, offset: Array | float = 0.0) -> tuple[Array, Array, Array]:
         """x, z and heading of the curve at arc lengths ``s``, ``offset`` metres to its right."""
@@ -252,9 +252,7 @@ def lay_out(
 
     def arm(at: float, angle: float, begin: float, end: float, half_width: float, marked: float) -> None:
         px, pz, heading = (float(v) for v in path.at(np.array(at), centre))
-        side.append(
-            [px, pz, np.sin(heading + angle), np.cos(heading + angle), begin, end, half_width, marked]
-        )
+        side.append([px, pz, np.sin(heading + angle), np.cos(heading + angle), begin, end, half_width, marked])
 
     if setting != "yard":
         for turn in turns[:12]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lapose_core.synth import objects as ob
 from lapose_core.synth import textures as tx
@@ -20,7 +21,14 @@ PLASTERS = np.array(
     [(0.62, 0.58, 0.48), (0.55, 0.55, 0.54), (0.68, 0.62, 0.4), (0.5, 0.36, 0.27), (0.42, 0.46, 0.5), (0.72, 0.7, 0.66)]
 )
 GREENS = np.array(
-    [(0.06, 0.12, 0.03), (0.09, 0.15, 0.04), (0.05, 0.10, 0.05), (0.13, 0.15, 0.05), (0.20, 0.11, 0.03), (0.10, 0.09, 0.06)]
+    [
+        (0.06, 0.12, 0.03),
+        (0.09, 0.15, 0.04),
+        (0.05, 0.10, 0.05),
+        (0.13, 0.15, 0.05),
+        (0.20, 0.11, 0.03),
+        (0.10, 0.09, 0.06),
+    ]
 )
 ROOFS = np.array([(0.28, 0.10, 0.06), (0.12, 0.11, 0.11), (0.2, 0.13, 0.1), (0.07, 0.07, 0.08)])
 
@@ -51,9 +59,7 @@ class _Collector:
         if not self.rows:
             return np.zeros((0, ob.COLUMNS)), np.zeros((0, 2))
         points = np.array(self.points)
-        free = clearance(
-            np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1]), roads, ego_x, ego_z
-        )
+        free = clearance(np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1]), roads, ego_x, ego_z)
         closest = np.full(len(self.margin), np.inf)
         np.minimum.at(closest, points[:, 2].astype(int), free)
         ok = closest >= np.array(self.margin)
@@ -92,7 +98,8 @@ def _bush(c: _Collector, x: float, z: float, size: float, green: Array) -> None:
     rng = c.rng
     g = c.new(0.4 + size * 0.7, [(x, z)])
     tone = green * rng.uniform(0.8, 1.6)
-    c.add(g, ob.row(ob.ELLIPSOID, (x, -size * 0.45, z), (size * rng.uniform(0.7, 1.3), size * 0.6, size), rng.uniform(0, 3),
+    half = (size * rng.uniform(0.7, 1.3), size * 0.6, size)
+    c.add(g, ob.row(ob.ELLIPSOID, (x, -size * 0.45, z), half, rng.uniform(0, 3),
                     ob.FOLIAGE, tone * 0.15, tone * 2.2, shift=rng.random(), scale=2.5, extra=0.2))  # fmt: skip
 
 
@@ -100,7 +107,9 @@ def _footprint(x: float, z: float, heading: float, hx: float, hz: float) -> list
     c, s = np.cos(heading), np.sin(heading)
     n = max(int(max(hx, hz) / 1.5), 2)
     edge = np.linspace(-1, 1, n)
-    local = [(e * hx, side * hz) for e in edge for side in (-1, 1)] + [(side * hx, e * hz) for e in edge for side in (-1, 1)]
+    local = [(e * hx, side * hz) for e in edge for side in (-1, 1)] + [
+        (side * hx, e * hz) for e in edge for side in (-1, 1)
+    ]
     return [(x + c * a + s * b, z - s * a + c * b) for a, b in local]
 
 
@@ -108,7 +117,7 @@ def _building(c: _Collector, x: float, z: float, heading: float, hx: float, hz: 
     rng = c.rng
     g = c.new(0.2, _footprint(x, z, heading, hx, hz))
     facade = int(rng.integers(0, tx.N_FACADES))
-    wall = (BRICKS if facade % 3 == 0 and rng.random() < 0.7 else PLASTERS)
+    wall = BRICKS if facade % 3 == 0 and rng.random() < 0.7 else PLASTERS
     wall = wall[int(rng.integers(0, len(wall)))] * rng.uniform(0.6, 1.15)
     glass = np.array([0.10, 0.13, 0.17]) * rng.uniform(0.5, 2.2)
     c.add(g, ob.row(ob.BOX, (x, -height / 2, z), (hx, height / 2, hz), heading, ob.FACADE, wall, glass, texture=facade,
@@ -128,7 +137,7 @@ def _house(c: _Collector, x: float, z: float, heading: float, hx: float, hz: flo
     storeys = int(rng.integers(1, 4))
     height = 2.9 * storeys
     facade = int(rng.choice([0, 3, 5, 2]))
-    wall = (BRICKS if rng.random() < 0.45 else PLASTERS)
+    wall = BRICKS if rng.random() < 0.45 else PLASTERS
     wall = wall[int(rng.integers(0, len(wall)))] * rng.uniform(0.6, 1.15)
     c.add(g, ob.row(ob.BOX, (x, -height / 2, z), (hx, height / 2, hz), heading, ob.FACADE, wall,
                     np.array([0.10, 0.12, 0.15]) * rng.uniform(0.5, 2.0), texture=facade, shift=rng.random(),
@@ -170,7 +179,9 @@ def _along(
             c.add(g, ob.row(ob.BOX, (x, -height / 2, z), (thick, height / 2, half), h, ob.SURFACE, tone * 1.5,
                             texture=tx.LEAVES, shift=shift, scale=4.0))  # fmt: skip
         elif kind == "rail":
-            c.add(g, ob.row(ob.BOX, (x, -0.6, z), (0.06, 0.16, half), h, ob.SURFACE, tone, texture=tx.PLASTER, scale=2.0))
+            c.add(
+                g, ob.row(ob.BOX, (x, -0.6, z), (0.06, 0.16, half), h, ob.SURFACE, tone, texture=tx.PLASTER, scale=2.0)
+            )
             c.add(g, ob.row(ob.BOX, (x, -0.3, z), (0.05, 0.3, 0.07), h, ob.SURFACE, tone * 0.5, texture=tx.PLASTER))
         elif kind == "fence":
             c.add(g, ob.row(ob.BOX, (x, -height / 2, z), (0.03, height / 2, half), h, ob.FENCE, tone, texture=tx.WOOD,
@@ -201,6 +212,7 @@ def furnish(
         for side in (-1.0, 1.0):
             edge = abs(style.right if side > 0 else style.left)
             _furnish_side(c, setting, path, style, side, edge, begin, end, green, conditions)
+        _furnish_arms(c, setting, roads, style, green)
     return c.fit(roads, ego_x, ego_z)
 
 
@@ -241,13 +253,15 @@ def _furnish_side(
                 _house(c, x, z, h + rng.normal(0, 0.03), hx, hz)
             s += 2 * hz + float(rng.uniform(1.0, 10.0))
     # Rows of trees, hedges and walls.
-    density = {"city": 26.0, "suburb": 14.0, "rural": 11.0, "highway": 22.0}[setting] * float(np.exp(rng.normal(0, 0.5)))
+    density = {"city": 26.0, "suburb": 14.0, "rural": 11.0, "highway": 22.0}[setting] * float(
+        np.exp(rng.normal(0, 0.5))
+    )
     s = begin + float(rng.uniform(0, density))
     size = float(rng.uniform(4.5, 11.0))
     street = setting in ("city", "suburb")
     while s < end:
         near = rng.random() < (0.7 if street else 0.35)
-        out = (0.9 + 0.5 * walk if near and street else rng.uniform(2.0, 22.0) + (4.0 if setting == "highway" else 0.0))
+        out = 0.9 + 0.5 * walk if near and street else rng.uniform(2.0, 22.0) + (4.0 if setting == "highway" else 0.0)
         x, z, _ = place(s, float(out))
         _tree(c, x, z, size * (1.0 if near else 1.3), green, 0.5 if street else 1.5)
         if rng.random() < 0.6:
@@ -268,10 +282,13 @@ def _furnish_side(
             tone = {
                 "hedge": green * rng.uniform(1.2, 2.0), "brick": BRICKS[int(rng.integers(0, 4))],
                 "stone": np.array([0.3, 0.28, 0.25]), "concrete": np.full(3, rng.uniform(0.2, 0.5)),
-                "wood": np.array([0.25, 0.16, 0.09]) * rng.uniform(0.6, 2.0), "rail": np.full(3, rng.uniform(0.25, 0.5)),
+                "wood": np.array([0.25, 0.16, 0.09]) * rng.uniform(0.6, 2.0),
+                "rail": np.full(3, rng.uniform(0.25, 0.5)),
                 "fence": np.full(3, rng.uniform(0.02, 0.6)),
             }[kind]  # fmt: skip
-            height = float(rng.uniform(2.0, 4.0) if kind == "concrete" and setting == "highway" else rng.uniform(0.7, 2.0))
+            height = float(
+                rng.uniform(2.0, 4.0) if kind == "concrete" and setting == "highway" else rng.uniform(0.7, 2.0)
+            )
             gap = 0.8 if kind == "rail" else rng.uniform(0.6, 2.0)
             gap = gap + 4.0 if setting == "highway" and kind == "concrete" else gap
             _along(c, path, side * (edge + walk + float(gap)), s, min(s + run, end), height, kind, tone)
@@ -289,7 +306,8 @@ def _furnish_side(
         g = _post(c, x, z, height, 0.09 if not wires else 0.14, grey if not wires else np.array([0.14, 0.1, 0.07]))
         if has_lamps:
             x2, z2, _ = place(float(s), out - 1.2)
-            c.add(g, ob.row(ob.BOX, (x2, -height + 0.05, z2), (0.3 + 0.5, 0.07, 0.12), h, ob.EMITTER if lit else ob.SURFACE,
+            material = ob.EMITTER if lit else ob.SURFACE
+            c.add(g, ob.row(ob.BOX, (x2, -height + 0.05, z2), (0.8, 0.07, 0.12), h, material,
                             np.array([1.0, 0.78, 0.45]) * 6.0 if lit else grey, texture=tx.PLASTER))  # fmt: skip
             if lit:
                 c.lamps.append((x2, z2, g))
@@ -297,13 +315,13 @@ def _furnish_side(
             c.add(g, ob.row(ob.BOX, (x, -height + 0.6, z), (0.9, 0.06, 0.06), h, ob.SURFACE, grey, texture=tx.WOOD))
     for s in rng.uniform(begin, end, max(int((end - begin) / (45.0 if street else 80.0)), 1)):
         x, z, h = place(float(s), 0.45 if street else 1.4)
-        kind = int(rng.integers(0, 4))
+        sort = int(rng.integers(0, 4))
         tall_sign = float(rng.uniform(2.0, 2.8))
         g = _post(c, x, z, tall_sign, 0.035, np.full(3, 0.25))
-        colour = np.array([(0.5, 0.03, 0.03), (0.03, 0.08, 0.4), (0.7, 0.7, 0.7), (0.6, 0.45, 0.03)][kind])
+        colour = np.array([(0.5, 0.03, 0.03), (0.03, 0.08, 0.4), (0.7, 0.7, 0.7), (0.6, 0.45, 0.03)][sort])
         big = 2.2 if setting == "highway" and rng.random() < 0.4 else 1.0
         c.add(g, ob.row(ob.BOX, (x, -tall_sign, z), (0.33 * big, 0.33 * big, 0.02), h, ob.SIGN, colour,
-                        np.full(3, 0.7), shift=float(kind)))  # fmt: skip
+                        np.full(3, 0.7), shift=float(sort)))  # fmt: skip
     if style.parking:
         share = float(rng.uniform(0.2, 0.9))
         for s in np.arange(begin, end, 5.6):
@@ -328,6 +346,41 @@ def _furnish_side(
             _house(c, x, z, float(rng.uniform(0, 3)), 5.0, 8.0)
         else:
             _tree(c, x, z, float(rng.uniform(7.0, 15.0)), green, 2.0)
+
+
+def _furnish_arms(c: _Collector, setting: Setting, roads: Roads, style: RoadStyle, green: Array) -> None:
+    """Houses and trees along the side roads, which are what one faces when turning at a junction."""
+    rng = c.rng
+    street = setting in ("city", "suburb")
+    for x0, z0, dx, dz, first, last, half, _ in roads.side:
+        heading = float(np.arctan2(dx, dz))
+
+        def at(s: float, d: float) -> tuple[float, float]:
+            return float(x0 + s * dx + d * dz), float(z0 + s * dz - d * dx)  # noqa: B023
+
+        for side in (-1.0, 1.0):
+            s = float(first)
+            while s < last:
+                room = float(rng.uniform(9.0, 22.0))
+                if street and rng.random() < 0.75:
+                    hx, hz = float(rng.uniform(3.5, 7.0)), min(float(rng.uniform(4.0, 9.0)), room / 2)
+                    x, z = at(s + room / 2, side * (half + style.sidewalk + rng.uniform(1.0, 6.0) + hx))
+                    if setting == "city":
+                        _building(c, x, z, heading, hx, hz, float(rng.uniform(6.0, 24.0)))
+                    else:
+                        _house(c, x, z, heading, hx, hz)
+                x, z = at(s + float(rng.uniform(0, room)), side * (half + float(rng.uniform(1.5, 12.0))))
+                _tree(c, x, z, float(rng.uniform(5.0, 11.0)), green, 0.6)
+                s += room
+        # What the road ends at.
+        for end in (first, last):
+            if abs(end) > 20.0:
+                for d in (-9.0, 0.0, 9.0):
+                    x, z = at(float(end + np.sign(end) * rng.uniform(8.0, 16.0)), d + float(rng.normal(0, 2.0)))
+                    if street and rng.random() < 0.5:
+                        _building(c, x, z, heading, 5.0, 4.0, float(rng.uniform(5.0, 16.0)))
+                    else:
+                        _tree(c, x, z, float(rng.uniform(7.0, 12.0)), green, 1.0)
 
 
 def _furnish_yard(c: _Collector, ego_x: Array, ego_z: Array, green: Array) -> None:
@@ -385,7 +438,15 @@ def _stamp_shadows(rows, sun_x, sun_y, sun_z, low_x, low_z, cell, out):  # type:
     kx = sun_x / sun_y
     kz = sun_z / sun_y
     for i in range(len(rows)):
-        kind, cx, cy, cz, hx, hy, hz = rows[i, 0], rows[i, 1], rows[i, 2], rows[i, 3], rows[i, 4], rows[i, 5], rows[i, 6]
+        kind, cx, cy, cz, hx, hy, hz = (
+            rows[i, 0],
+            rows[i, 1],
+            rows[i, 2],
+            rows[i, 3],
+            rows[i, 4],
+            rows[i, 5],
+            rows[i, 6],
+        )
         co, si = rows[i, 7], rows[i, 8]
         size = max(hx, hz) + hy * np.hypot(kx, kz) + cell
         if max(hx, hz) < 0.3:
@@ -456,7 +517,7 @@ class Shade:
     x: float
     z: float
     cell: float
-    values: Array
+    values: NDArray[np.float32]
 
 
 def shade(rows: Array, lamps: Array, conditions: Conditions, ego_x: Array, ego_z: Array) -> Shade:

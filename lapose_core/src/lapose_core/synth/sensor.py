@@ -108,7 +108,7 @@ def develop(image, sensor, gain, noise_key, out):  # type: ignore[no-untyped-def
             blue = image[y, x, 2] * g * sensor.balance[2]
             grey = 0.25 * red + 0.62 * green + 0.13 * blue
             bits = _mix(noise_key + np.uint64(y * width + x))
-            shared = 0.0
+            shared = np.float64(0.0)
             for ch in range(3):
                 value = red if ch == 0 else (green if ch == 1 else blue)
                 value = grey + (value - grey) * sensor.saturation

@@ -98,9 +98,7 @@ def _dashes(s, period, dash, pixel):  # type: ignore[no-untyped-def]
     if pixel >= period:
         return dash / period
     p = s - np.floor(s / period) * period - 0.5 * dash
-    return min(
-        _coverage(p, 0.5 * dash, pixel) + _coverage(p - period, 0.5 * dash, pixel), 1.0
-    )
+    return min(_coverage(p, 0.5 * dash, pixel) + _coverage(p - period, 0.5 * dash, pixel), 1.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -407,7 +405,11 @@ def _solid(look, atlas, rows, i, face, px, py, pz, pixel):  # type: ignore[no-un
                     if look.lamps > 0.0:
                         er = 1.5
         mirror = 0.06 + (0.22 if face == 3 else 0.0)
-        er, eg, eb = er + look.horizon[0] * mirror * 0.5, eg + look.horizon[1] * mirror * 0.5, eb + look.horizon[2] * mirror * 0.5
+        er, eg, eb = (
+            er + look.horizon[0] * mirror * 0.5,
+            eg + look.horizon[1] * mirror * 0.5,
+            eb + look.horizon[2] * mirror * 0.5,
+        )
     elif material == CAR_CABIN:
         if rows[i, 19] == 0.0 and face != 3:
             pillar = abs(abs(lz) - hz * 0.94) < 0.05 * hz or abs(lz) < 0.04 * hz if face < 2 else abs(lx) > 0.93 * hx
@@ -472,9 +474,7 @@ def _radiance(look, roads, atlas, camera, rows, key, a, b, t):  # type: ignore[n
         nx, ny, nz = 0.0, -1.0, 0.0
         occlusion = contact
     else:
-        red, green, blue, nx, ny, nz, er, eg, eb = _solid(
-            look, atlas, rows, key >> 3, key & 7, px, py, pz, pixel
-        )
+        red, green, blue, nx, ny, nz, er, eg, eb = _solid(look, atlas, rows, key >> 3, key & 7, px, py, pz, pixel)
         # Walls darken towards the ground, which hides half the sky from them.
         occlusion = 0.55 + 0.45 * min(max(-py / 2.5, 0.0), 1.0)
     shade = _shade_at(look, px, pz) if flat else 1.0
@@ -526,7 +526,8 @@ def shade_frame(look, roads, atlas, camera, rows, sample_x, sample_y, depth, key
                     sheen = 0.25 * np.exp(-depth_in * 7.0) + 0.05
                     for ch in range(3):
                         light = look.ambient[ch] + 0.3 * look.sun_light[ch]
-                        out[y, x, ch] = look.bonnet_colour[ch] * light * (0.5 + 0.3 * depth_in) + look.horizon[ch] * sheen
+                        paint = look.bonnet_colour[ch] * light * (0.5 + 0.3 * depth_in)
+                        out[y, x, ch] = paint + look.horizon[ch] * sheen
                     continue
             red, green, blue = 0.0, 0.0, 0.0
             for s in range(n_samples):

@@ -10,9 +10,9 @@ from lapose_core.synth.roads import BEHIND, Array, Turn
 PACE = 9.5  # m/s between the curves
 
 # Curvature in 1/m over metres of the reference path, from its origin.
-_SECTIONS = ((14.0, 0.0), (34.0, 0.024), (8.0, 0.0), (30.0, -0.032), (14.0, 0.0), (np.pi / 2 * 8.5, 1 / 8.5))
+_SECTIONS = ((8.0, 0.0), (28.0, 0.024), (6.0, 0.0), (24.0, -0.032), (10.0, 0.0), (np.pi / 2 * 8.5, 1 / 8.5))
 _STOP_BEFORE_TURN = 3.0
-_AFTER_TURN = 16.0
+_AFTER_TURN = 9.0
 
 
 def curvature(length: float) -> tuple[Array, list[Turn]]:
@@ -37,4 +37,4 @@ def phases() -> list[Phase]:
 def events() -> list[Event]:
     """The stop at the junction."""
     before = sum(metres for metres, _ in _SECTIONS[:-1])
-    return [Event(before - _STOP_BEFORE_TURN, 0.0, 2.8, 1.4)]
+    return [Event(before - _STOP_BEFORE_TURN, 0.0, 2.8, 1.2)]
