@@ -40,7 +40,9 @@ class Intrinsics:
 
     def __post_init__(self) -> None:
         if not (np.isfinite([self.fx, self.fy, self.cx, self.cy]).all() and self.fx > 0 and self.fy > 0):
-            raise ValueError(f"intrinsics: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} are no camera")
+            raise ValueError(
+                f"intrinsics: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} are no camera"
+            )
 
     @property
     def fov_x(self) -> float:
@@ -118,8 +120,10 @@ class Drive:
         if times.ndim != 1 or len(times) == 0:
             raise LogError(f"{self.path}: the log has no frames")
         if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-            bad = int(np.argmax(~np.isfinite(times))) if not np.isfinite(times).all() else int(
-                np.argmax(np.diff(times) <= 0) + 1
+            bad = (
+                int(np.argmax(~np.isfinite(times)))
+                if not np.isfinite(times).all()
+                else int(np.argmax(np.diff(times) <= 0) + 1)
             )
             raise LogError(f"{self.path}: timestamp {bad} does not come after the one before it")
         object.__setattr__(self, "timestamps", times)
@@ -131,7 +135,9 @@ class Drive:
             if len(poses) != len(times):
                 raise LogError(f"{self.path}: {len(poses)} poses for {len(times)} frames")
             object.__setattr__(self, "poses", poses)
-            valid = np.ones(len(times), bool) if self.pose_valid is None else np.asarray(self.pose_valid, bool)
+            valid = (
+                np.ones(len(times), bool) if self.pose_valid is None else np.asarray(self.pose_valid, bool)
+            )
             object.__setattr__(self, "pose_valid", valid)
         if not self.fingerprint:
             object.__setattr__(self, "fingerprint", fingerprint(self.path, self.format, times, self.poses))

@@ -7,7 +7,7 @@
 3. It is refined below a pixel by one Gauss-Newton step of Lucas and Kanade (1981) on the grey values around the cell.
 
 What leaves, per cell: where its content was in frame t-1 (columns and rows, in units of the search range), the
-correlation of the match, and how much horizontal and vertical structure it stands on (an edge fixes one direction only).
+correlation of the match, and how much horizontal and vertical structure it stands on (an edge fixes one direction).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
 
 
 def correlation(current: Tensor, previous: Tensor, config: MatchingConfig) -> Tensor:
-    """Correlations [N, rows, columns, 2R+1, 2C+1] of descriptors with those at each displacement in the frame before."""
+    """Correlations [N, rows, columns, 2R+1, 2C+1] of descriptors with those of the frame before, displaced."""
     n, rows, columns, _ = current.shape
     reach_r, reach_c = config.search_rows, config.search_columns
     padded = F.pad(previous, (0, 0, reach_c, reach_c, reach_r, reach_r))

@@ -32,8 +32,8 @@ class Pretraining:
     )  # frames per clip, one length a step; short ones are varied, long ones remember
     rate: float = 1e-3
     weight_decay: float = 0.02
-    evaluate_every: int = 200
-    evaluate_clips: int = 192
+    evaluate_every: int = 300
+    evaluate_clips: int = 64
     seed: int = 0
 
 
