@@ -69,9 +69,7 @@ def _analysis(session: Session) -> list[tuple[str, str]]:
     info, analysis = session.model_info, session.analysis
     rows = []
     if info is not None:
-        rows.append(
-            ("Model", f"{info.name} ({info.checkpoint_hash}), {info.parameters / 1e6:.1f} M parameters")
-        )
+        rows.append(("Model", f"{info.name} ({info.checkpoint_hash}), {info.parameters / 1e6:.1f} M parameters"))
     if session.crop is not None:
         c = session.crop
         rows.append(("Model crop", f"{c.width}×{c.height} pixels at left {c.left}, top {c.top}"))

@@ -301,9 +301,7 @@ class Inspector(QObject):
         if self.session.drive is None:
             return
         start = Path(self._last_folder()) / default_name(self.session.drive.name, what, form)
-        name, _ = QFileDialog.getSaveFileName(
-            self.window, "Export trajectory", str(start), "Text (*.txt *.tum)"
-        )
+        name, _ = QFileDialog.getSaveFileName(self.window, "Export trajectory", str(start), "Text (*.txt *.tum)")
         if name:
             self.export(Path(name), what, form)
 

@@ -33,9 +33,7 @@ def picture(index: int) -> np.ndarray:
     """Frame ``index``: its pixel (0, 0) tells which one it is, the rest moves."""
     width, height = SIZE
     y, x = np.mgrid[:height, :width]
-    image = np.stack([(x * 3 + index * 5) % 256, (y * 5) % 256, (x + y + index * 9) % 256], -1).astype(
-        np.uint8
-    )
+    image = np.stack([(x * 3 + index * 5) % 256, (y * 5) % 256, (x + y + index * 9) % 256], -1).astype(np.uint8)
     image[:8, :8] = index
     return image
 
@@ -78,7 +76,5 @@ def analysed(drive: Drive, *, scale: float = 1.0, windows: list[int] | None = No
         if windows is None or index in windows:
             part = slice(start, start + 15)
             latents = np.tile(np.arange(4, dtype=np.float32), (15, 1))
-            out.merge(
-                WindowResult(index, start, latents, steps[part], np.full(15, 1.2), 0.8, np.full(15, 2.0))
-            )
+            out.merge(WindowResult(index, start, latents, steps[part], np.full(15, 1.2), 0.8, np.full(15, 2.0)))
     return out

@@ -85,9 +85,7 @@ def test_a_click_on_a_point_goes_to_its_transition(make_view):
     view = make_view(session)
     for transition in lonely(view):
         at = place(view, transition)
-        QTest.mouseClick(
-            view.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at
-        )
+        QTest.mouseClick(view.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         assert session.timeline.frame == session.analysis.frames[transition]
         assert session.transition == transition
 
@@ -97,9 +95,7 @@ def test_a_click_between_points_changes_nothing(make_view):
     view = make_view(session)
     session.timeline.seek(33)
     corner = view.canvas.native.mapTo(view.window(), QPoint(3, view.canvas.native.height() // 2))
-    QTest.mouseClick(
-        view.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corner
-    )
+    QTest.mouseClick(view.window().windowHandle(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, corner)
     assert session.timeline.frame == 33
 
 

@@ -52,9 +52,7 @@ def test_fields_of_a_newer_program_are_ignored(tmp_path: Path) -> None:
     assert file.load().theme == "light"
 
 
-def test_a_folder_that_cannot_be_written_is_not_an_error(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_folder_that_cannot_be_written_is_not_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
     SettingsFile(in_the_way / "below").save(Settings())

@@ -368,7 +368,7 @@ def test_the_command_says_what_is_wrong(log_folder: Path, checkpoint: Path, tmp_
         ((tmp_path / "nothing", "--checkpoint", checkpoint, "--screenshot", tmp_path / "a.png"), "nothing"),
         (
             (log_folder, "--checkpoint", checkpoint, "--screenshot", tmp_path / "a.png", "--at", "99"),
-            "last frame is 39",
+            "is 39",
         ),
     ):
         done = run_command(*arguments)

@@ -115,9 +115,7 @@ class TestFrames:
         with qtbot.waitSignal(loader.frame_ready, timeout=5000):
             loader.request(20)
 
-    def test_frames_of_the_drive_before_are_dropped(
-        self, loader: FrameLoader, log_folder: Path, qtbot
-    ) -> None:
+    def test_frames_of_the_drive_before_are_dropped(self, loader: FrameLoader, log_folder: Path, qtbot) -> None:
         slow, leave, _ = slow_drive()
         loader.open(slow)
         loader.request(5)
@@ -204,9 +202,7 @@ class TestAnalysis:
         assert len(first) == 1, "a complete stored result comes at once, without a window being run"
         assert np.array_equal(first[0].relative, grown[-1].relative)
 
-    def test_it_starts_at_the_cursor(
-        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
-    ) -> None:
+    def test_it_starts_at_the_cursor(self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot) -> None:
         self.load(worker, checkpoint, qtbot)
         grown: list = []
         worker.grown.connect(grown.append)
@@ -293,9 +289,7 @@ class TestAnalysis:
             reconstruction.request(39)
         assert "no transition 39" in got.args[1]
 
-    def test_closing_while_it_runs_ends_the_thread(
-        self, checkpoint: Path, drive: Drive, qtbot, tmp_path: Path
-    ) -> None:
+    def test_closing_while_it_runs_ends_the_thread(self, checkpoint: Path, drive: Drive, qtbot, tmp_path: Path) -> None:
         worker = AnalysisWorker(tmp_path / "results")
         self.load(worker, checkpoint, qtbot)
         worker.start(drive, 10.0, 0)

@@ -100,9 +100,7 @@ class ArraySource:
 class MemoryDrive:
     """Random pictures that shift from frame to frame; it remembers its reads and its sources."""
 
-    def __init__(
-        self, n: int, size: tuple[int, int] = (150, 56), broken: frozenset[int] = frozenset()
-    ) -> None:
+    def __init__(self, n: int, size: tuple[int, int] = (150, 56), broken: frozenset[int] = frozenset()) -> None:
         width, height = size
         rng = np.random.default_rng(n)
         wide = rng.integers(0, 256, (height, width + 2 * n, 3), dtype=np.uint8)

@@ -161,9 +161,7 @@ def test_analyze_writes_a_folder_that_opens_again_and_goes_on(
 
 
 @pytest.mark.timeout(600)  # it starts processes, which a busy machine takes minutes for
-def test_an_interrupted_analysis_is_kept_and_ends_as_an_uninterrupted_one(
-    tmp_path: Path, checkpoint: Path
-) -> None:
+def test_an_interrupted_analysis_is_kept_and_ends_as_an_uninterrupted_one(tmp_path: Path, checkpoint: Path) -> None:
     log = image_folder(tmp_path / "long", 480)
     out, whole = tmp_path / "out", tmp_path / "whole"
     arguments = ["analyze", log, "--checkpoint", checkpoint, "--rate", "10", "--device", "cpu", "--out"]

@@ -63,9 +63,7 @@ def test_quaternion_is_axis_and_half_angle(axis: tuple[float, float, float], ang
     direction = np.array(axis) / np.linalg.norm(axis)
     quaternion = np.append(direction * np.sin(angle / 2), np.cos(angle / 2))
     np.testing.assert_allclose(matrix_from_quaternion(3.7 * quaternion), about(axis, angle), atol=1e-12)
-    assert rotation_angle(about(axis, angle)) == pytest.approx(
-        min(abs(angle), 2 * np.pi - abs(angle)), abs=1e-8
-    )
+    assert rotation_angle(about(axis, angle)) == pytest.approx(min(abs(angle), 2 * np.pi - abs(angle)), abs=1e-8)
 
 
 def test_a_quaternion_without_direction_is_refused() -> None:
@@ -144,9 +142,7 @@ def test_path_length() -> None:
     assert path_length(np.eye(4)[None]) == 0
 
 
-similar = st.builds(
-    lambda r, t, s: (r, t, s), rotations, arrays(float, 3, elements=finite), st.floats(0.01, 100)
-)
+similar = st.builds(lambda r, t, s: (r, t, s), rotations, arrays(float, 3, elements=finite), st.floats(0.01, 100))
 
 
 @given(similar, st.booleans())
@@ -185,9 +181,7 @@ def test_umeyama_refuses_what_does_not_correspond() -> None:
 
 
 @given(similar, paths)
-def test_a_similarity_moves_poses_as_it_moves_their_centres(
-    known: tuple[Array, Array, float], path: Array
-) -> None:
+def test_a_similarity_moves_poses_as_it_moves_their_centres(known: tuple[Array, Array, float], path: Array) -> None:
     points = np.random.default_rng(2).normal(size=(5, 3))
     rotation, translation, scale = known
     similarity = umeyama(points, scale * points @ rotation.T + translation, with_scale=True)

@@ -54,10 +54,7 @@ def test_the_crop_is_the_largest_of_the_models_aspect_inside_the_frame(
     assert crop.left + crop.width <= width
     assert crop.top + crop.height <= height
     assert crop.width == width or crop.height == height
-    assert (
-        min(abs(crop.width - crop.height * 240 / 112), abs(crop.height - crop.width * 112 / 240))
-        <= 0.5 + 1e-9
-    )
+    assert min(abs(crop.width - crop.height * 240 / 112), abs(crop.height - crop.width * 112 / 240)) <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("size", [(1241, 376), (640, 480), (1920, 1080), (160, 60)])
@@ -171,9 +168,7 @@ def test_two_windows_are_averaged_by_how_central_a_transition_is() -> None:
     )  # windows at samples 0, 2: transition 2 is the last of one, first of the other
     assert analysis.window_starts == [0, 2]
     first, second = windows_of(analysis, winding_path(6))
-    steps = [
-        make_poses(rotation_y(np.full(3, yaw)), np.full((3, 3), t)) for yaw, t in ((0.2, 1.0), (0.4, 3.0))
-    ]
+    steps = [make_poses(rotation_y(np.full(3, yaw)), np.full((3, 3), t)) for yaw, t in ((0.2, 1.0), (0.4, 3.0))]
     analysis.merge(dataclasses.replace(first, relative=steps[0], fov=np.full(3, 1.0)))
     analysis.merge(dataclasses.replace(second, relative=steps[1], fov=np.full(3, 2.0)))
     assert centrality(3).tolist() == [0.5, 1.0, 0.5]
@@ -321,9 +316,7 @@ def test_a_drive_of_one_window_gets_what_the_model_says_of_it(model: LaPose) -> 
     analysis = run.analysis
     assert analysis.complete
     assert np.allclose(analysis.relative[:, :3, 3], expected.translation[0], atol=1e-5)
-    assert np.allclose(
-        quaternion_from_matrix(analysis.relative[:, :3, :3]), expected.quaternion[0], atol=1e-5
-    )
+    assert np.allclose(quaternion_from_matrix(analysis.relative[:, :3, :3]), expected.quaternion[0], atol=1e-5)
     assert np.allclose(analysis.latents, expected.latents[0], atol=1e-5)
     assert np.allclose(analysis.cross_entropy, loss[0], atol=1e-4)
     assert np.allclose(analysis.scale, float(expected.scale[0]), atol=1e-5)
@@ -501,9 +494,7 @@ def test_the_zeroed_action_is_scored_as_the_model_scores_it(model: LaPose) -> No
     images, times = images_of(run, memory, range(6))
     out = reconstruct(model, images, times, 4)
     with torch.inference_mode():
-        logits = model.predict_next(images[None], times[None], torch.zeros(1, 5, model.config.latent_dim))[
-            0, 4
-        ]
+        logits = model.predict_next(images[None], times[None], torch.zeros(1, 5, model.config.latent_dim))[0, 4]
         codes = model.vqvae.encode(images[5][None])[0]
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), codes.flatten())
     assert out.cross_entropy_without_action == pytest.approx(float(expected), abs=1e-4)

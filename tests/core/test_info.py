@@ -38,9 +38,7 @@ def test_what_a_log_lacks_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "curvature" not in text
 
 
-def test_json_holds_the_same_and_takes_given_poses(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_holds_the_same_and_takes_given_poses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = write_video(tmp_path / "a.mp4", frames=30)
     (tmp_path / "truth.txt").write_text(kitti_text(arc(30, step=1.0, turn=0.05)))
     assert Info(video, poses=tmp_path / "truth.txt", json=True).run() == 0

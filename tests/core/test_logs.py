@@ -108,9 +108,7 @@ GOOD = "0.0 0 0 0 0 0 0 1\n"
         ("1 0 0 0\n", 1, "not all numbers|4 numbers"),
     ],
 )
-def test_a_faulty_tum_file_names_the_line_and_what_to_do(
-    tmp_path: Path, text: str, line: int, hint: str
-) -> None:
+def test_a_faulty_tum_file_names_the_line_and_what_to_do(tmp_path: Path, text: str, line: int, hint: str) -> None:
     write_video(tmp_path / "a.mp4", frames=5)
     (tmp_path / "a.tum").write_text(text)
     message = refused(tmp_path / "a.mp4")
@@ -433,9 +431,7 @@ def test_a_synthetic_log_with_a_video(tmp_path: Path) -> None:
     assert "6 times for 5 frames" in refused(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["../secret", "{outside}", "frames/../../secret", "link", "loop", "\0", 7, ""]
-)
+@pytest.mark.parametrize("name", ["../secret", "{outside}", "frames/../../secret", "link", "loop", "\0", 7, ""])
 def test_no_path_in_a_log_leaves_its_folder(tmp_path: Path, name: Any) -> None:
     outside = tmp_path / "secret"
     write_pictures(outside, 6)

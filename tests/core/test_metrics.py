@@ -63,9 +63,7 @@ def random_motion(seed: int, extent: float = 100.0) -> np.ndarray:
 
 def test_two_frames_by_hand() -> None:
     truth = make_poses(np.stack([np.eye(3), np.eye(3)]), np.array([[0, 0, 0], [0, 0, 2.0]]))
-    predicted = make_poses(
-        np.stack([np.eye(3), yawed(np.radians(3))]), np.array([[0, 0, 0], [np.sqrt(3), 0, 1.0]])
-    )
+    predicted = make_poses(np.stack([np.eye(3), yawed(np.radians(3))]), np.array([[0, 0, 0], [np.sqrt(3), 0, 1.0]]))
     errors = pairwise_errors(predicted, truth)
     assert errors.rotation == pytest.approx([3.0])
     assert errors.direction == pytest.approx([60.0])
@@ -90,9 +88,7 @@ def test_direction_beyond_a_right_angle_folds_only_when_unsigned() -> None:
 @pytest.mark.parametrize("standing", ["prediction", "truth", "both"])
 def test_a_zero_vector_is_a_missed_direction_and_never_nan(standing: str) -> None:
     still, moving = np.tile(np.eye(4), (2, 1, 1)), constant_forward(2)
-    errors = pairwise_errors(
-        still if standing != "truth" else moving, still if standing != "prediction" else moving
-    )
+    errors = pairwise_errors(still if standing != "truth" else moving, still if standing != "prediction" else moving)
     assert errors.direction == pytest.approx([180.0])
     assert errors.direction_unsigned == pytest.approx([90.0])
 
@@ -118,9 +114,7 @@ def test_a_rotation_of_half_a_turn_is_180_degrees() -> None:
 
 def test_auc_by_hand() -> None:
     # Bins [0,1) [1,2) [2,3) [3,4) [4,5]: cumulative shares 1/4, 1/4, 2/4, 2/4, 2/4.
-    assert auc(np.array([0.5, 2.5, 7.0, np.nan]), 5) == pytest.approx(
-        100 * (0.25 + 0.25 + 0.5 + 0.5 + 0.5) / 5
-    )
+    assert auc(np.array([0.5, 2.5, 7.0, np.nan]), 5) == pytest.approx(100 * (0.25 + 0.25 + 0.5 + 0.5 + 0.5) / 5)
 
 
 def test_auc_of_exponential_errors_is_the_histograms_and_not_the_integral() -> None:
@@ -158,8 +152,7 @@ def test_constant_forward_on_curves_is_the_published_table() -> None:
     """
     steps = 3.15 * np.linspace(1 - 0.325, 1 + 0.325, 15)
     scores = [
-        clip_metrics(constant_forward(16), arc(k, steps), TIMES).auc5
-        for k in (0.0, 0.001, 0.002, 0.005, 0.01, 0.05)
+        clip_metrics(constant_forward(16), arc(k, steps), TIMES).auc5 for k in (0.0, 0.001, 0.002, 0.005, 0.01, 0.05)
     ]
     assert scores == pytest.approx([100, 89, 69, 32, 14, 0], abs=0.5 + 1e-9)
 
@@ -201,9 +194,7 @@ def test_an_exactly_straight_path_is_a_legal_trajectory(speed: float) -> None:
     assert metrics.ate_s == pytest.approx(0.0, abs=1e-9)
     assert metrics.scale_error == pytest.approx(abs(speed / 2 - 1))
     # Both centred on their means, distances (2 - speed) * |i - 7.5|.
-    assert metrics.ate_m == pytest.approx(
-        (2 - speed) * np.sqrt(((np.arange(16) - 7.5) ** 2).mean()), abs=1e-9
-    )
+    assert metrics.ate_m == pytest.approx((2 - speed) * np.sqrt(((np.arange(16) - 7.5) ** 2).mean()), abs=1e-9)
 
 
 def test_auc_ignores_the_speed_profile_on_a_straight_road_but_ate_does_not() -> None:

@@ -20,9 +20,7 @@ def drive(curvature: float, steps: list[float] | Array) -> Array:
     steps = np.asarray(steps, dtype=np.float64)
     turn = curvature * np.abs(steps)
     c, s, zero, one = np.cos(turn), np.sin(turn), np.zeros_like(turn), np.ones_like(turn)
-    rotation = np.stack(
-        [np.stack([c, zero, s], -1), np.stack([zero, one, zero], -1), np.stack([-s, zero, c], -1)], -2
-    )
+    rotation = np.stack([np.stack([c, zero, s], -1), np.stack([zero, one, zero], -1), np.stack([-s, zero, c], -1)], -2)
     return accumulate(make_poses(rotation, np.c_[zero, zero, steps]))
 
 
@@ -70,9 +68,7 @@ def test_reverse_is_a_class_of_its_own_beside_the_curvature() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("rate_of_change", "name"), [(0.0, "low"), (1.0, "mid"), (2.0, "high"), (-2.0, "high")]
-)
+@pytest.mark.parametrize(("rate_of_change", "name"), [(0.0, "low"), (1.0, "mid"), (2.0, "high"), (-2.0, "high")])
 def test_acceleration_classes(rate_of_change: float, name: str) -> None:
     speed = 20.0 + rate_of_change * (TIMES[:-1] + 0.25)
     poses = drive(0.0, speed * 0.5)
@@ -80,9 +76,7 @@ def test_acceleration_classes(rate_of_change: float, name: str) -> None:
     assert f"acceleration {name}" in clip_regimes(poses, TIMES)
 
 
-@pytest.mark.parametrize(
-    ("step", "name"), [(1.0, "1"), (0.5, "2"), (0.25, "4"), (0.2507, "4"), (1 / 1.3, "1.3")]
-)
+@pytest.mark.parametrize(("step", "name"), [(1.0, "1"), (0.5, "2"), (0.25, "4"), (0.2507, "4"), (1 / 1.3, "1.3")])
 def test_the_rate_is_named_by_the_time_between_frames(step: float, name: str) -> None:
     assert f"rate {name} Hz" in clip_regimes(drive(0.0, [2.0] * 15), np.arange(16) * step)
 

@@ -138,9 +138,7 @@ def test_pictures_come_from_the_log_and_broken_ones_are_passed_over(tmp_path: Pa
     assert all(source.closed for source in memory.sources)
 
 
-def test_the_command_writes_into_the_results_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_into_the_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = winding_path(48)
     write_result(analysed(truth, truth), tmp_path)
     assert Report(tmp_path).run() == 0

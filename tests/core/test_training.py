@@ -20,10 +20,9 @@ from lapose_core.training.checkpoints import (
     save_checkpoint,
 )
 from lapose_core.training.loop import Run, Schedule
-from lapose_core.training.posttrain import Posttraining
-from lapose_core.training.pretrain import Pretraining, copy_cross_entropy
+from lapose_core.training.pretrain import copy_cross_entropy
+from lapose_core.training.settings import Posttraining, Pretraining, VqVaeTraining
 from lapose_core.training.shards import Clip, Shards, drive_clips, synthetic_clip, write_shards
-from lapose_core.training.vqvae import VqVaeTraining
 from safetensors.torch import load_file, save_file
 
 T, WIDTH, HEIGHT = 6, 120, 56

@@ -130,9 +130,7 @@ def test_pictures_shown_before_their_key_frame_are_read_with_one_seek(
         source = VideoSource(path, index, cache_bytes=0)
         seeks = []
         seek = source._seek
-        monkeypatch.setattr(
-            source, "_seek", lambda start, seek=seek, seeks=seeks: (seeks.append(start), seek(start))
-        )
+        monkeypatch.setattr(source, "_seek", lambda start, seek=seek, seeks=seeks: (seeks.append(start), seek(start)))
         source.read(len(expected) - 1)
         seeks.clear()
         assert np.array_equal(source.read(i), expected[i])
@@ -189,9 +187,7 @@ def test_rotation_metadata_turns_the_picture(tmp_path: Path, degrees: int, turns
     source.close()
 
 
-def test_stepping_back_through_a_long_gop_decodes_it_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stepping_back_through_a_long_gop_decodes_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = VideoSource(write_video(tmp_path / "a.mp4", options=X264, gop=250, frames=120))
     seeks = []
     seek = source._seek

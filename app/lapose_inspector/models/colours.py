@@ -73,9 +73,7 @@ def colormap_of(series: Series, theme: str = "dark") -> Colormap:
     """
     if series.signed:
         return Colormap("tol:sunset" if theme == "dark" else "crameri:vik")
-    return Colormap(
-        "viridis" if series.key in ("speed", "time") else "plasma" if theme == "dark" else "magma_r"
-    )
+    return Colormap("viridis" if series.key in ("speed", "time") else "plasma" if theme == "dark" else "magma_r")
 
 
 def limits_of(series: Series) -> tuple[float, float]:

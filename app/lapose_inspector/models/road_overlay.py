@@ -237,9 +237,9 @@ def ribbon(path: FuturePath, camera: RoadCamera) -> RoadRibbon:
 
 def _quads(left: Array, right: Array, camera: RoadCamera) -> Iterable[Array]:
     corners = np.stack([left[:-1], left[1:], right[1:], right[:-1]], axis=1)  # [n - 1, 4, 3]
-    whole = (corners[..., 2] >= NEAR).all(1)
+    whole = np.all(corners[..., 2] >= NEAR, axis=1)
     pixels = project(camera.intrinsics, corners.reshape(-1, 3)).reshape(-1, 4, 2)
-    for i in np.flatnonzero((corners[..., 2] >= NEAR).any(1)):
+    for i in np.flatnonzero(np.any(corners[..., 2] >= NEAR, axis=1)):
         quad = pixels[i] if whole[i] else project(camera.intrinsics, clip_near(corners[i]))
         if not np.isfinite(quad).all():
             continue
@@ -253,7 +253,7 @@ def _quads(left: Array, right: Array, camera: RoadCamera) -> Iterable[Array]:
 def _visible_pieces(line: Array, camera: RoadCamera) -> Iterable[Array]:
     """The projected pieces [k, 2] of a polyline [n, 3] that are before the camera."""
     pixels = project(camera.intrinsics, line)
-    seen = np.isfinite(pixels).all(1)
+    seen = np.all(np.isfinite(pixels), axis=1)
     piece: list[Array] = []
     for i in range(len(line)):
         crossing = None

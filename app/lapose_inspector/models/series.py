@@ -128,14 +128,10 @@ def build_series(
     middle = 0.5 * (times[1:] + times[:-1])
     made = [
         Series("speed", "Speed", "m/s", speed, true_speed, digits=1),
-        Series(
-            "yaw rate", "Yaw rate (right +)", "°/s", turn, true_turn, signed=True, factor=degrees, digits=1
-        ),
+        Series("yaw rate", "Yaw rate (right +)", "°/s", turn, true_turn, signed=True, factor=degrees, digits=1),
         Series("rotation error", "Rotation error", "°", error("rotation"), factor=degrees),
         Series("direction error", "Direction error", "°", error("direction"), factor=degrees, digits=1),
-        Series(
-            "scale error", "Scale error", "%", error("scale_ratio") - 1.0, signed=True, factor=100.0, digits=0
-        ),
+        Series("scale error", "Scale error", "%", error("scale_ratio") - 1.0, signed=True, factor=100.0, digits=0),
         Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
         regime_series(drive, frames),
     ]

@@ -78,9 +78,7 @@ class ErrorDialog(_Dialog):
 class TableDialog(_Dialog):
     """Rows of a name and a value under headings, as one can read and copy."""
 
-    def __init__(
-        self, title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], parent: QWidget
-    ) -> None:
+    def __init__(self, title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], parent: QWidget) -> None:
         super().__init__(title, parent)
         body = QWidget()
         grid = QGridLayout(body)

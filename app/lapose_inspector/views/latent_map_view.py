@@ -368,9 +368,7 @@ class LatentMapView(QWidget):
         pair = int(series.frames[transition]), int(series.frames[transition + 1])
         captions = tuple(f"frame {frame}, {timeline.time_of(frame):.2f} s" for frame in pair)
         keys = dict.fromkeys(("speed", "yaw rate", self._session.display.colour_by))
-        text = "   ".join(
-            f"{series[key].label} {series[key].text(transition)}" for key in keys if key != "time"
-        )
+        text = "   ".join(f"{series[key].label} {series[key].text(transition)}" for key in keys if key != "time")
         self.popup.describe(pair, (captions[0], captions[1]), text, drive.width / drive.height)
         self.thumbnails.request(*pair)
         self.overlay.point_out(self.popup, position)

@@ -151,9 +151,7 @@ class Scrubber(QWidget):
         painter.end()
         return pixmap
 
-    def _draw_runs(
-        self, painter: QPainter, band: QRectF, values: np.ndarray, colours: dict[int, QColor]
-    ) -> None:
+    def _draw_runs(self, painter: QPainter, band: QRectF, values: np.ndarray, colours: dict[int, QColor]) -> None:
         """Rectangles over runs of equal values [T] of the transitions; values without a colour stay bare."""
         if not len(values):
             return

@@ -55,9 +55,7 @@ def position_errors(segments: Sequence[PathSegment], drive: Drive | None) -> Pos
     if not frames:
         return None
     joined = np.concatenate(frames)
-    return PositionErrors(
-        joined, np.concatenate(position), np.concatenate(rotation), predicted_length, true_length
-    )
+    return PositionErrors(joined, np.concatenate(position), np.concatenate(rotation), predicted_length, true_length)
 
 
 def metres(value: float) -> str:

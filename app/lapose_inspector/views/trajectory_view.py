@@ -209,9 +209,7 @@ class TrajectoryView(QWidget):
         self.scene.set_theme(colours)
         self.overlay.set_theme(colours)
         for button in (self.cloud_button, self.follow_button, self.top_button, self.fit_button):
-            button.setIcon(
-                qtawesome.icon(button.property("icon_name"), color=colours.text, color_on=colours.accent)
-            )
+            button.setIcon(qtawesome.icon(button.property("icon_name"), color=colours.text, color_on=colours.accent))
         self._recolour()
 
     def _on_follow_change(self, follow: bool) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
-
 import numpy as np
 from lapose_core.drive import Image
 from numpy.typing import NDArray
@@ -213,4 +211,4 @@ class ImageCanvas(QWidget):
         self._centre = QPointF(*bounds)
         self.update()
         if changed:
-            cast(Signal, self.zoom_changed).emit(zoom)
+            self.zoom_changed.emit(zoom)

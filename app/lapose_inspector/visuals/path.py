@@ -45,9 +45,7 @@ class Path:
         """Draw each of the pieces [n_i, 3] as its own strip."""
         ends = np.cumsum([0, *(len(piece) for piece in pieces)])
         self._count = int(ends[-1])
-        self._first = np.concatenate(
-            [np.zeros(0, np.int64), *(np.arange(a, b - 1) for a, b in pairwise(ends))]
-        )
+        self._first = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b - 1) for a, b in pairwise(ends))])
         self._line.visible = len(self._first) > 0
         if self._line.visible:
             points = np.concatenate(pieces)

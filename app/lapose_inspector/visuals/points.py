@@ -36,9 +36,7 @@ class PointCloud:
         self._points = points if points is not None and len(points) else None
         self._markers.visible = self._points is not None
         if self._points is not None:
-            self._markers.set_data(
-                self._points, size=2, edge_width=0, face_color=self._colour, symbol="square"
-            )
+            self._markers.set_data(self._points, size=2, edge_width=0, face_color=self._colour, symbol="square")
 
     def set_colour(self, colour: NDArray[np.float32]) -> None:
         self._colour = colour

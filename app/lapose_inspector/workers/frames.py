@@ -167,9 +167,7 @@ class _DecodeThread(QThread):
     def _has_work(self) -> bool:
         return self._stopping or self._reopen or self._request is not None
 
-    def _decode_ahead(
-        self, source: FrameSource | None, drive: Drive, cache: FrameCache, index: int | None
-    ) -> None:
+    def _decode_ahead(self, source: FrameSource | None, drive: Drive, cache: FrameCache, index: int | None) -> None:
         if source is None or index is None or not 0 <= index < len(drive) or index in cache:
             return
         with self._condition:

@@ -117,9 +117,7 @@ class ProjectionWorker(QObject):
             self.progressed.emit(picture)
 
 
-def pca(
-    latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection | None = None
-) -> Projection:
+def pca(latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection | None = None) -> Projection:
     """The two directions of the largest variance of latents [n, A].
 
     Axes keep their meaning: a component may be mirrored to agree with ``previous``, never mixed with another.
@@ -146,9 +144,7 @@ def pca(
     return Projection("pca", transitions, _scaled(points), axes)
 
 
-def extend(
-    latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection
-) -> Projection:
+def extend(latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection) -> Projection:
     """The previous map with transitions that it does not know placed among their neighbours."""
     points = _embed(latents, transitions, np.zeros((len(latents), 2)), previous).astype(np.float32)
     return Projection(previous.method, transitions, points, previous.axes, previous.progress)

@@ -40,9 +40,7 @@ class Intrinsics:
 
     def __post_init__(self) -> None:
         if not (np.isfinite([self.fx, self.fy, self.cx, self.cy]).all() and self.fx > 0 and self.fy > 0):
-            raise ValueError(
-                f"intrinsics: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} are no camera"
-            )
+            raise ValueError(f"intrinsics: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} are no camera")
 
     @property
     def fov_x(self) -> float:
@@ -51,9 +49,7 @@ class Intrinsics:
 
     def crop(self, left: float, top: float, width: int, height: int) -> Intrinsics:
         """The camera of the sub-image that begins at (left, top)."""
-        return Intrinsics(
-            self.fx, self.fy, self.cx - left, self.cy - top, width, height, self.model, self.distortion
-        )
+        return Intrinsics(self.fx, self.fy, self.cx - left, self.cy - top, width, height, self.model, self.distortion)
 
     def resize(self, width: int, height: int) -> Intrinsics:
         """The camera of the whole image scaled to width x height."""
@@ -135,9 +131,7 @@ class Drive:
             if len(poses) != len(times):
                 raise LogError(f"{self.path}: {len(poses)} poses for {len(times)} frames")
             object.__setattr__(self, "poses", poses)
-            valid = (
-                np.ones(len(times), bool) if self.pose_valid is None else np.asarray(self.pose_valid, bool)
-            )
+            valid = np.ones(len(times), bool) if self.pose_valid is None else np.asarray(self.pose_valid, bool)
             object.__setattr__(self, "pose_valid", valid)
         if not self.fingerprint:
             object.__setattr__(self, "fingerprint", fingerprint(self.path, self.format, times, self.poses))

@@ -239,9 +239,7 @@ def interpolate_poses(poses: Array, times: Array, at: Array) -> Array:
     outside = (at < times[0] - slack) | (at > times[-1] + slack)
     if outside.any():
         i = int(np.argmax(outside))
-        raise ValueError(
-            f"time {at[i]:.6f} s lies outside the poses' span {times[0]:.6f} to {times[-1]:.6f} s"
-        )
+        raise ValueError(f"time {at[i]:.6f} s lies outside the poses' span {times[0]:.6f} to {times[-1]:.6f} s")
     if len(times) == 1:
         return np.repeat(poses, len(at), axis=0)
     hi = np.clip(np.searchsorted(times, at, side="right"), 1, len(times) - 1)

@@ -174,8 +174,7 @@ def _numbers(path: Path, columns: int, expected: str) -> tuple[list[int], Array]
             row = [float(field) for field in fields]
         except ValueError as error:
             raise LogError(
-                f"{path}: line {number}: not all numbers ({_found(fields)}); "
-                f"expected {expected}{_hint(fields)}"
+                f"{path}: line {number}: not all numbers ({_found(fields)}); expected {expected}{_hint(fields)}"
             ) from error
         if len(row) != columns:
             raise LogError(f"{path}: line {number}: {len(row)} numbers; expected {expected}")

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lapose_core.training.posttrain import Posttraining
-from lapose_core.training.pretrain import Pretraining
-from lapose_core.training.vqvae import VqVaeTraining
+from lapose_core.training.settings import Posttraining, Pretraining, VqVaeTraining
 
 if TYPE_CHECKING:
     import torch

@@ -80,8 +80,7 @@ def require_same_samples(analysis: DriveAnalysis, drive: Drive) -> None:
     frames = analysis.frames
     if frames[-1] >= len(drive) or np.abs(drive.timestamps[frames] - analysis.times).max() > 1e-3:
         raise LogError(
-            f"{drive.path}: its timestamps are not those of the analysed {analysis.drive_name}; "
-            "give the same log"
+            f"{drive.path}: its timestamps are not those of the analysed {analysis.drive_name}; give the same log"
         )
 
 

@@ -54,9 +54,7 @@ def cut_clips(drive: Drive, rate: float, window: int, stride: int | None = None)
     """
     stride = window if stride is None else stride
     if window < 2 or stride < 1:
-        raise ValueError(
-            f"clips need a window of two frames or more and a positive stride, got {window} and {stride}"
-        )
+        raise ValueError(f"clips need a window of two frames or more and a positive stride, got {window} and {stride}")
     frames = [int(i) for i in drive.indices_at_rate(rate)]
     if SHORTEST <= len(frames) < window:
         return [ClipPlan(tuple(frames))]
@@ -144,7 +142,7 @@ def predict_clips(model: LaPose, images: torch.Tensor, times: Array) -> Iterator
     """
     device = next(model.parameters()).device
     with torch.inference_mode(), precision(device):
-        estimate = model.estimate(images.to(device), torch.from_numpy(times).to(device))
+        estimate = model.estimate(images.to(device), torch.from_numpy(times))
     quaternion = estimate.quaternion.double().cpu().numpy()
     translation = estimate.translation.double().cpu().numpy()
     fov = estimate.fov.double().cpu().numpy()

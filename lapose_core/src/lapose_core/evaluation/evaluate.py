@@ -236,9 +236,7 @@ def _row(name: str, s: Summary) -> str:
     row = f"{name:<18}{s.clips:>6}{s.counted:>8}{score:>22}{number(s.forward['auc5_signed'], 1):>9}"
     row += f"{number(s.skill_auc5_signed, 2):>7}"
     for _, figure, factor, digits in _COLUMNS:
-        row += (
-            f"{number(factor * s.model[figure], digits):>11}{number(factor * s.forward[figure], digits):>9}"
-        )
+        row += f"{number(factor * s.model[figure], digits):>11}{number(factor * s.forward[figure], digits):>9}"
     return row
 
 

@@ -62,14 +62,10 @@ def _usable(
     x, y = np.asarray(latents, dtype=np.float64), np.asarray(target, dtype=np.float64)
     mask = np.ones(len(y), bool) if ordinary is None else np.asarray(ordinary, dtype=bool)
     if x.ndim != 2 or y.shape != (len(x),) or mask.shape != y.shape:
-        raise ValueError(
-            f"ridge_probe: {name} latents {x.shape}, target {y.shape}, ordinary {mask.shape} disagree"
-        )
+        raise ValueError(f"ridge_probe: {name} latents {x.shape}, target {y.shape}, ordinary {mask.shape} disagree")
     finite = np.isfinite(x).all(1) & np.isfinite(y)
     if finite.sum() < 2:
-        raise ValueError(
-            f"ridge_probe: {int(finite.sum())} usable {name} transitions; two or more are needed"
-        )
+        raise ValueError(f"ridge_probe: {int(finite.sum())} usable {name} transitions; two or more are needed")
     return x[finite], y[finite], mask[finite]
 
 

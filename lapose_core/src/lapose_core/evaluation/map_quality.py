@@ -87,9 +87,7 @@ def _neighbours_of_other_clips(points: Array, clips: NDArray[np.int64], k: int) 
     """Indices [M, k] of the nearest points [M, 2] that belong to another clip."""
     others = len(points) - np.bincount(clips)[clips]
     if k < 1 or others.min(initial=k) < k:
-        raise ValueError(
-            f"map_quality: a transition has {int(others.min())} neighbours in other clips, {k} are needed"
-        )
+        raise ValueError(f"map_quality: a transition has {int(others.min())} neighbours in other clips, {k} are needed")
     found = np.empty((len(points), k), dtype=np.int64)
     for start in range(0, len(points), 512):  # a full distance matrix of a long drive would not fit in memory
         rows = slice(start, start + 512)

@@ -159,9 +159,7 @@ def _with_arms(poses: Array, centre: Array, arm: float) -> Array:
     """Camera centres about ``centre``, each also moved by +-arm along its three axes: [7 N, 3]."""
     centres = poses[:, :3, 3] - centre
     axes = arm * np.swapaxes(poses[:, :3, :3], 1, 2)  # rows are the camera's axes in the world
-    return np.concatenate(
-        [centres, (centres[:, None] + axes).reshape(-1, 3), (centres[:, None] - axes).reshape(-1, 3)]
-    )
+    return np.concatenate([centres, (centres[:, None] + axes).reshape(-1, 3), (centres[:, None] - axes).reshape(-1, 3)])
 
 
 def ate(predicted: Array, truth: Array, *, with_scale: bool = False) -> float:
@@ -320,8 +318,7 @@ def _two_trajectories(predicted: Array, truth: Array) -> tuple[Array, Array]:
     truth = np.asarray(truth, dtype=np.float64)
     if predicted.shape != truth.shape or truth.ndim != 3 or truth.shape[1:] != (4, 4):
         raise ValueError(
-            "prediction and truth must be two equal [N, 4, 4], "
-            f"got {list(predicted.shape)} and {list(truth.shape)}"
+            f"prediction and truth must be two equal [N, 4, 4], got {list(predicted.shape)} and {list(truth.shape)}"
         )
     if len(truth) < 2:
         raise ValueError("a clip needs at least two frames")

@@ -106,9 +106,7 @@ def write_report(
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        f"<style>{_CSS}</style></head>\n<body>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</body></html>\n"
+        f"<style>{_CSS}</style></head>\n<body>\n" + "\n".join(part for part in body if part) + "\n</body></html>\n"
     )
     write_text(out, page)
     return evaluation
@@ -144,9 +142,7 @@ def _head(analysis: DriveAnalysis, segments: list[AlignedSegment], drive: Drive 
             if any(s.similarity for s in segments)
             else "Each begins at the same place, for want of a truth that could tell where."
         )
-        warnings += (
-            f'<p class="warning">The prediction is in {len(segments)} pieces that do not join. {how}</p>'
-        )
+        warnings += f'<p class="warning">The prediction is in {len(segments)} pieces that do not join. {how}</p>'
     key = '<span class="key prediction"></span>prediction'
     if analysis.truth is not None:
         key += '<span class="key truth"></span>truth'
@@ -161,10 +157,7 @@ def _alignment(analysis: DriveAnalysis, segments: list[AlignedSegment]) -> str:
     matched = [s for s in segments if s.similarity is not None]
     if analysis.truth is None or not matched:
         return words
-    squared = [
-        ((s.poses[:, :3, 3] - analysis.truth[s.start : s.stop, :3, 3])[s.matched] ** 2).sum(1)
-        for s in matched
-    ]
+    squared = [((s.poses[:, :3, 3] - analysis.truth[s.start : s.stop, :3, 3])[s.matched] ** 2).sum(1) for s in matched]
     return f"{words}; root mean square distance {np.sqrt(np.concatenate(squared).mean()):.2f} m"
 
 
@@ -176,9 +169,7 @@ def _figures(analysis: DriveAnalysis, evaluation: Evaluation | None) -> str:
             else "No stretch of the analysed drive has known poses for long enough to make a clip."
         )
         entropy = analysis.cross_entropy[analysis.done]
-        pairs = [
-            ("forward model", f"{number(float(entropy.mean()), 3)} nats per code, mean over transitions")
-        ]
+        pairs = [("forward model", f"{number(float(entropy.mean()), 3)} nats per code, mean over transitions")]
         several = analysis.done & (analysis.translation_spread > 0)
         if several.any():
             metres = float(np.median(analysis.translation_spread[several]))

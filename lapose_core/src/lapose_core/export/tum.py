@@ -27,9 +27,7 @@ def write_tum(path: Path, times: Array, poses: Array, comments: Sequence[str] = 
     poses = as_poses(poses)
     times = np.asarray(times, dtype=np.float64)
     if times.shape != (len(poses),) or not np.isfinite(times).all():
-        raise ValueError(
-            f"write_tum: {len(poses)} poses need as many finite times, got shape {list(times.shape)}"
-        )
+        raise ValueError(f"write_tum: {len(poses)} poses need as many finite times, got shape {list(times.shape)}")
     rows = np.column_stack([times, poses[:, :3, 3], quaternion_from_matrix(poses[:, :3, :3])])
     lines = [f"# {' '.join(comment.split())}" for comment in comments]
     lines.append("# timestamp tx ty tz qx qy qz qw")

@@ -136,9 +136,7 @@ class DriveAnalyzer:
                 yield result
             else:
                 frames = self.analysis.frames[list(self._samples_of(index))]
-                yield self._fail(
-                    index, f"frames {frames[0]} to {frames[-1]}: the model's output is not finite"
-                )
+                yield self._fail(index, f"frames {frames[0]} to {frames[-1]}: the model's output is not finite")
 
     def _fail(self, window: int, reason: str) -> FailedWindow:
         self.analysis.fail(window, reason)
@@ -175,7 +173,7 @@ def estimate_windows(model: LaPose, images: Tensor, times: Tensor) -> BatchEstim
     which ``LaPose.estimate`` and ``LaPose.predict_next`` one after the other would do twice.
     """
     device = next(model.parameters()).device
-    images, times = images.to(device), times.to(device)
+    images = images.to(device)
     with torch.inference_mode():
         inputs = model.inputs(images)
         with precision(device):

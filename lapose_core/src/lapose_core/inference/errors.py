@@ -45,9 +45,7 @@ def transition_errors(analysis: DriveAnalysis, drive: Drive | None = None) -> Tr
     truth, known = analysis.truth, analysis.truth_valid
     if drive is not None:
         if analysis.frames[-1] >= len(drive):
-            raise ValueError(
-                f"{drive.path}: {len(drive)} frames, but the result reaches frame {analysis.frames[-1]}"
-            )
+            raise ValueError(f"{drive.path}: {len(drive)} frames, but the result reaches frame {analysis.frames[-1]}")
         truth = None if drive.poses is None else drive.poses[analysis.frames]
         known = None if drive.pose_valid is None else drive.pose_valid[analysis.frames]
     nothing = np.full(len(analysis.done), np.nan)

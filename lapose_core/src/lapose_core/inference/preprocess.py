@@ -37,9 +37,7 @@ class Preprocessor:
         ValueError: where a size is not positive, or the intrinsics belong to images of another size.
     """
 
-    def __init__(
-        self, width: int, height: int, intrinsics: Intrinsics | None, model_size: tuple[int, int]
-    ) -> None:
+    def __init__(self, width: int, height: int, intrinsics: Intrinsics | None, model_size: tuple[int, int]) -> None:
         if min(width, height, *model_size) < 1:
             raise ValueError(f"cannot fit frames of {width}x{height} to a model of {model_size}")
         if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
@@ -77,8 +75,7 @@ class Preprocessor:
         """
         if image.shape != (self.height, self.width, 3) or image.dtype != np.uint8:
             raise ValueError(
-                f"expected a frame of {self.width}x{self.height} RGB uint8, "
-                f"got shape {list(image.shape)} {image.dtype}"
+                f"expected a frame of {self.width}x{self.height} RGB uint8, got shape {list(image.shape)} {image.dtype}"
             )
         c = self.crop
         part = image[c.top : c.top + c.height, c.left : c.left + c.width]

@@ -70,7 +70,7 @@ def reconstruct(
         raise ValueError(f"transition {transition} is not among those of {len(images)} frames")
     device = next(model.parameters()).device
     batch = images[None, : transition + 2].to(device)
-    when = times[None, : transition + 2].to(device)
+    when = times[None, : transition + 2]
     with torch.inference_mode():
         inputs = model.inputs(batch)
         with precision(device):

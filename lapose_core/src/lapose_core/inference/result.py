@@ -66,8 +66,7 @@ def plan_windows(n_samples: int, window: int) -> list[int]:
     """
     if n_samples < 2:
         raise ValueError(
-            f"the log gives {n_samples} sample at this rate, and motion needs two: "
-            "choose a higher rate or a longer log"
+            f"the log gives {n_samples} sample at this rate, and motion needs two: choose a higher rate or a longer log"
         )
     if n_samples <= window:
         return [0]

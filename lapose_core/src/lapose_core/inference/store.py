@@ -90,9 +90,7 @@ class ResultStore:
         return path
 
 
-def require_same(
-    analysis: DriveAnalysis, path: Path, fingerprint: str, checkpoint_hash: str, rate: float
-) -> None:
+def require_same(analysis: DriveAnalysis, path: Path, fingerprint: str, checkpoint_hash: str, rate: float) -> None:
     """Check that a result is of this log, checkpoint and rate.
 
     Raises:
@@ -179,9 +177,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
     if not isinstance(meta, dict) or "schema" not in meta:
         raise StoreError(f"{path}: schema: missing, so this is not a result of lapose")
     if meta["schema"] != SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: schema: {meta['schema']!r}, but this program reads {SCHEMA_VERSION}: analyse again"
-        )
+        raise StoreError(f"{path}: schema: {meta['schema']!r}, but this program reads {SCHEMA_VERSION}: analyse again")
     return meta
 
 

@@ -26,9 +26,7 @@ def find_images(path: Path) -> Path | None:
         return path
     found = [path / name for name in _SUBFOLDERS if (path / name).is_dir() and list_images(path / name)]
     if len(found) > 1:
-        raise LogError(
-            f"{path}: pictures in {' and '.join(p.name for p in found)}; open one of these folders"
-        )
+        raise LogError(f"{path}: pictures in {' and '.join(p.name for p in found)}; open one of these folders")
     return found[0] if found else None
 
 
@@ -54,9 +52,7 @@ def open_image_folder(path: Path, poses: Path | None = None) -> Drive:
     if times_file is not None:
         times = read_times(times_file)
         if len(times) != len(files):
-            raise LogError(
-                f"{times_file}: {len(times)} times for {len(files)} pictures; give one line per picture"
-            )
+            raise LogError(f"{times_file}: {len(times)} times for {len(files)} pictures; give one line per picture")
         provenance["timestamps"] = times_file.name
     else:
         times = np.arange(len(files)) / _ASSUMED_RATE

@@ -86,9 +86,7 @@ def open_kitti_odometry(path: Path, poses: Path | None = None) -> Drive:
 
 
 def _is_camera(path: Path) -> bool:
-    return path.name in _CAMERAS and (
-        (path.parent / "calib.txt").is_file() or path.parent.parent.name == "sequences"
-    )
+    return path.name in _CAMERAS and ((path.parent / "calib.txt").is_file() or path.parent.parent.name == "sequences")
 
 
 def _is_sequence(path: Path) -> bool:
@@ -123,8 +121,7 @@ def _pick(values: Array, rows: Rows, path: Path, what: str, notes: list[str]) ->
     """The lines of a per-frame file that belong to the pictures."""
     if rows[-1] >= len(values):
         raise LogError(
-            f"{path}: {len(values)} {what}, but the pictures go up to frame {rows[-1]}; "
-            "give one line per frame"
+            f"{path}: {len(values)} {what}, but the pictures go up to frame {rows[-1]}; give one line per frame"
         )
     if len(rows) < len(values):
         notes.append(f"{len(rows)} of the sequence's {len(values)} frames have a picture ({path.name}).")

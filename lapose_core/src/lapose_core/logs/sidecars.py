@@ -123,9 +123,7 @@ def parse_intrinsics(values: object, width: int, height: int, where: str) -> Int
     if model not in _DISTORTION:
         raise LogError(f"{where}: model: {model!r} is not one of {', '.join(_DISTORTION)}")
     distortion = values.get("distortion", [])
-    if not isinstance(distortion, list) or not all(
-        isinstance(v, int | float) and np.isfinite(v) for v in distortion
-    ):
+    if not isinstance(distortion, list) or not all(isinstance(v, int | float) and np.isfinite(v) for v in distortion):
         raise LogError(f"{where}: distortion: expected a list of numbers")
     if len(distortion) not in _DISTORTION[model]:
         allowed = " or ".join(map(str, _DISTORTION[model]))

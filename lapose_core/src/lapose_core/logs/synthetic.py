@@ -84,9 +84,7 @@ def _times(values: object, where: Path) -> Array:
         raise LogError(f"{where}: times: not all are numbers") from error
     late = np.flatnonzero(~(np.diff(times) > 0))
     if len(late) or not np.isfinite(times).all():
-        raise LogError(
-            f"{where}: times: entry {int(late[0]) + 1 if len(late) else 0} does not come after the last"
-        )
+        raise LogError(f"{where}: times: entry {int(late[0]) + 1 if len(late) else 0} does not come after the last")
     return times
 
 

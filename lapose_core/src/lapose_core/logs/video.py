@@ -82,9 +82,7 @@ def _poses(path: Path, given: Path | None, notes: list[str], timestamps: Array) 
         return poses_for_frames(given, timestamps)
     own = [path.with_suffix(suffix) for suffix in (".tum", ".kitti", ".txt")]
     common = [path.parent / name for name in ("poses.tum", "poses.txt")]
-    beside = [
-        p for p in own + (common if len(list_videos(path.parent)) <= 1 else []) if p.is_file() and p != path
-    ]
+    beside = [p for p in own + (common if len(list_videos(path.parent)) <= 1 else []) if p.is_file() and p != path]
     if not beside:
         return None
     # A text file of the video's name may be anything, a description say; but poses must be good ones.

@@ -60,7 +60,7 @@ class LaPoseConfig:
 
     # nano: a small ViT learns no correspondence from pixels in minutes; the frozen codec's features do not move.
     token_source: Literal["pixels", "codec"] = "pixels"
-    # nano: rotation of a degree is a fraction of a code cell; matched patches carry it to the action query at once.
+    # nano: rotation of a degree is a fraction of a code cell; matches carry it to the action query at once.
     matching: MatchingConfig | None = None
     # nano: the action scales and shifts every block of the forward model besides being a token, so that it is heard.
     action_modulation: bool = False

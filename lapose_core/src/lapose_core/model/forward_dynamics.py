@@ -15,10 +15,11 @@ from lapose_core.model.tokenizer import cells, uncells
 
 
 class Warp(nn.Module):
-    """Reads frame t's codec features at places displaced by what each token says (a nano deviation).
+    """Reads frame t's codec features at displaced places (a nano deviation).
 
-    The displacement is a smooth way from an action to "this cell will show what is now over there", which a
-    small attention network takes long to find. It starts at zero: at "nothing moves".
+    The displacement of a cell is a field that is linear in the action, plus what the cell's own token adds (its depth
+    decides how far it moves). It is a smooth way from an action to "this cell will show what is now over there", which
+    a small attention network takes long to find. It starts at zero: at "nothing moves".
     """
 
     def __init__(self, config: LaPoseConfig) -> None:
@@ -30,17 +31,20 @@ class Warp(nn.Module):
             nn.GELU(),
             nn.Linear(config.width, 2 * self.per_token**2),
         )
-        last = self.offset[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        self.field = nn.Linear(config.width, config.tokens * 2 * self.per_token**2)
+        for last in (self.offset[-1], self.field):
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         self.project = nn.Linear(self.per_token**2 * config.vqvae.code_dim, config.width)
         self.gain = config.vqvae.code_dim**0.5
 
-    def forward(self, tokens: Tensor, features: Tensor) -> Tensor:
-        """Visual tokens [B, T, S, D] and features [B, T, C, h, w] -> what to add to the tokens [B, T, S, D]."""
-        b, t, c, h, w = features.shape
-        offset = uncells(self.offset(tokens).float().unflatten(-1, (-1, 2)), h, w, self.per_token)
+    def forward(self, tokens: Tensor, action: Tensor, features: Tensor) -> Tensor:
+        """Visual tokens [B, T, S, D], actions [B, T, D] and features [B, T, C, h, w] -> what to add to the tokens."""
+        b, t, _, h, w = features.shape
+        both = self.offset(tokens) + self.field(action).unflatten(-1, (tokens.shape[2], -1))
+        cell = both.new_tensor([2 / w, 2 / h], dtype=torch.float32)  # grid_sample's unit is half the image
+        offset = uncells(both.float().unflatten(-1, (-1, 2)), h, w, self.per_token) * (4 * cell)
         rows = (torch.arange(h, device=features.device) + 0.5) * (2 / h) - 1
         columns = (torch.arange(w, device=features.device) + 0.5) * (2 / w) - 1
         base = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
@@ -86,13 +90,13 @@ class ForwardDynamics(nn.Module):
         """Logits [B, T, h, w, K] over the codes of frames 1..T."""
         action = actions + self.gap((times[:, 1:] - times[:, :-1]).float())
         x = torch.cat([self.embed(tokens), action[:, :, None]], 2)
-        rotation = rotary(times[:, :-1], self.rotary_width)
+        rotation = rotary(times[:, :-1], self.rotary_width, x.device)
         condition = action if self.modulated else None
         for i, block in enumerate(self.blocks):
             x = block(x, rotation, condition)
             if i == 0 and self.warp is not None:
                 assert features is not None
-                x = torch.cat([x[:, :, :-1] + self.warp(x[:, :, :-1], features), x[:, :, -1:]], 2)
+                x = torch.cat([x[:, :, :-1] + self.warp(x[:, :, :-1], action, features), x[:, :, -1:]], 2)
         for block in self.head:
             x = block(x)
         cell = self.split(self.norm(x[:, :, :-1])).unflatten(-1, (self.per_token**2, -1))

@@ -16,9 +16,28 @@ from lapose_core.model.tokenizer import FrameInputs, matching_width
 
 
 def three_layer_mlp(before: int, hidden: int, after: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(before, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, after)
-    )
+    """Initialised to keep the spread of its input (He et al. 2015): what distinguishes one action from another is small
+    at first, and three default layers would shrink it a hundredfold."""
+    layers = (nn.Linear(before, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, after))
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(layers[0], nn.GELU(), layers[1], nn.GELU(), layers[2])
+
+
+class MotionReadout(nn.Module):
+    """Gives the action query the whole field of matches at once [B, T, S, F] -> [B, T, D] (a nano deviation).
+
+    Attention alone begins by averaging over the image, where opposite sides of a turn or an approach cancel.
+    """
+
+    def __init__(self, tokens: int, before: int, width: int, per_token: int = 16) -> None:
+        super().__init__()
+        self.weigh = nn.Sequential(nn.Linear(before, 2 * per_token), nn.GELU(), nn.Linear(2 * per_token, per_token))
+        self.gather = nn.Linear(tokens * per_token, width)
+
+    def forward(self, matches: Tensor) -> Tensor:
+        return self.gather(self.weigh(matches).flatten(-2))
 
 
 class InverseDynamics(nn.Module):
@@ -29,7 +48,11 @@ class InverseDynamics(nn.Module):
         width = config.width
         self.rotary_width = width // config.heads
         self.query = nn.Parameter(torch.randn(width) * 0.02)
-        self.motion = nn.Linear(matching_width(config), width) if config.matching else None
+        self.motion: nn.Linear | None = None
+        self.readout: MotionReadout | None = None
+        if config.matching:
+            self.motion = nn.Linear(matching_width(config), width)
+            self.readout = MotionReadout(config.tokens, matching_width(config), width)
         self.blocks = nn.ModuleList(
             SpatioTemporalBlock(width, config.heads, config.mlp_ratio) for _ in range(config.inverse_depth)
         )
@@ -39,6 +62,17 @@ class InverseDynamics(nn.Module):
         if config.bottleneck:
             self.compress = three_layer_mlp(width, width, config.bottleneck)
             self.expand = three_layer_mlp(config.bottleneck, width, width)
+        # Set once, from the data, before training: actions begin with mean 0 and spread 1, so they can be heard.
+        self.register_buffer("action_mean", torch.zeros(config.latent_dim))
+        self.register_buffer("action_spread", torch.ones(config.latent_dim))
+
+    action_mean: Tensor
+    action_spread: Tensor
+
+    def calibrate(self, latents: Tensor) -> None:
+        """Make latents [N, A], which the fresh model gave, the unit of what it gives from now on."""
+        self.action_mean.add_(latents.mean(0) * self.action_spread)
+        self.action_spread.mul_(latents.std(0).clamp_min(1e-4))
 
     def forward(
         self,
@@ -49,12 +83,14 @@ class InverseDynamics(nn.Module):
     ) -> Tensor:
         """Latent action of every frame's query [B, T, A]; entry t belongs to the transition t-1 -> t, so the first
         of a clip means nothing."""
-        if self.motion is not None:
+        query = self.query.expand(*tokens.shape[:2], -1)
+        if self.motion is not None and self.readout is not None:
             assert inputs.matches is not None
-            tokens = tokens + self.motion(inputs.matches.float())
-        query = self.query.to(tokens.dtype).expand(*tokens.shape[:2], 1, -1)
-        x = torch.cat([tokens, query], 2)
-        rotation = rotary(times, self.rotary_width)
+            matches = inputs.matches.float()
+            tokens = tokens + self.motion(matches)
+            query = query + self.readout(matches)
+        x = torch.cat([tokens, query[:, :, None].to(tokens.dtype)], 2)
+        rotation = rotary(times, self.rotary_width, x.device)
         for i, block in enumerate(self.blocks):
             x = block(x, rotation, cache=caches[i] if caches else None)
-        return self.compress(self.norm(x[:, :, -1]))
+        return (self.compress(self.norm(x[:, :, -1])) - self.action_mean) / self.action_spread

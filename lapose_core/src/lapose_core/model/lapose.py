@@ -37,7 +37,7 @@ class WindowEstimate:
 
 
 class LaPose(nn.Module):
-    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] in seconds, 2 <= T <= ``config.window``."""
+    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] seconds on the CPU, 2 <= T <= ``config.window``."""
 
     def __init__(self, config: LaPoseConfig) -> None:
         super().__init__()
@@ -132,15 +132,15 @@ class StreamSession:
             raise ValueError(f"image {list(image.shape)} is not [3, {c.image_height}, {c.image_width}]")
         if self._times and not time > self._times[-1]:
             raise ValueError(f"time {time} s does not come after {self._times[-1]} s")
-        gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]], device=image.device)
+        gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]])
         inputs, self._previous = prepare(c, model.vqvae, image[None, None], self._previous)
-        tokens = model.tokenizer(inputs, gap.float())
-        now = torch.tensor([[time]], dtype=torch.float64, device=image.device)
+        tokens = model.tokenizer(inputs, gap)
+        now = torch.tensor([[time]], dtype=torch.float64)
         latent = model.inverse_dynamics(tokens, inputs, now, self._caches)[:, 0]
         if self._times:
             self._latents = [*self._latents, latent][-(c.window - 1) :]
         self._times = [*self._times, float(time)][-c.window :]
         if not self._latents:
             return None
-        times = torch.tensor([self._times], dtype=torch.float64, device=image.device)
+        times = torch.tensor([self._times], dtype=torch.float64)
         return model.pose(torch.stack(self._latents, 1), times)

@@ -85,37 +85,6 @@ class PoseHead(nn.Module):
         return PoseOutput(motion[..., :3], motion[..., 3:7], motion[..., 7], self.scale(x[:, -1])[:, 0].float())
 
 
-@dataclass
-class PoseLossWeights:
-    """Rotations are an order of magnitude smaller than normalised translations, hence their weight."""
-
-    translation: float = 1.0
-    quaternion: float = 10.0
-    fov: float = 1.0
-    scale: float = 1.0
-
-
-def pose_loss(
-    output: PoseOutput,
-    translation: Tensor,  # [B, N, 3] metres
-    quaternion: Tensor,  # [B, N, 4] xyzw, w >= 0
-    fov: Tensor,  # [B] radians, NaN where the camera is not known
-    weights: PoseLossWeights,
-) -> tuple[Tensor, dict[str, float]]:
-    """L1 on normalised translation, quaternion, field of view and log scale; the loss and its parts."""
-    target, log_scale = decouple(translation)
-    known = torch.isfinite(fov)
-    fov_error = (output.fov - fov[:, None]).abs().mean(1)
-    parts = {
-        "translation": (output.translation - target).abs().sum(-1).mean(),
-        "quaternion": (output.quaternion - quaternion).abs().sum(-1).mean(),
-        "fov": torch.where(known, fov_error, 0.0).sum() / known.sum().clamp_min(1),
-        "scale": (output.log_scale - log_scale).abs().mean(),
-    }
-    total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
-    return total, {name: float(part.detach()) for name, part in parts.items()}
-
-
 def unit_quaternion(quaternion: Tensor) -> Tensor:
     """Normalised xyzw [..., 4] with w >= 0."""
     unit = F.normalize(quaternion, dim=-1)

@@ -32,15 +32,15 @@ def attention(
     return scores.softmax(-1) @ value
 
 
-def rotary(times: Tensor, width: int) -> tuple[Tensor, Tensor]:
+def rotary(times: Tensor, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and sines [..., width / 2] that rotate a vector by elapsed seconds.
 
-    Periods run geometrically from 0.25 s to 64 s. Angles are formed in float64: after an hour of stream a float32
-    angle would be off by milliradians.
+    Periods run geometrically from 0.25 s to 64 s. Angles are formed in float64, for after an hour of stream a float32
+    angle would be off by milliradians. MPS has no float64: ``times`` are on the CPU, the result on ``device``.
     """
     periods = torch.logspace(math.log10(0.25), math.log10(64.0), width // 2, dtype=torch.float64)
     angle = times.double()[..., None] * (2 * math.pi / periods).to(times.device)
-    return angle.cos().float(), angle.sin().float()
+    return angle.cos().float().to(device), angle.sin().float().to(device)
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
@@ -63,7 +63,7 @@ class TimeEmbedding(nn.Module):
     angular: Tensor
 
     def forward(self, gap: Tensor) -> Tensor:
-        angle = gap.float()[..., None] * self.angular
+        angle = gap.float().to(self.angular.device)[..., None] * self.angular
         return self.project(torch.cat([angle.sin(), angle.cos()], -1))
 
 

@@ -75,9 +75,9 @@ class CachedClips:
         return {name: torch.cat(parts) for name, parts in out.items() if parts}
 
     def get(self, clips: Iterable[int], start: int, stop: int) -> tuple[FrameInputs, Tensor, Tensor]:
-        """Frames start..stop of the clips: inputs, codes [B, T, h, w] and times [B, T], on the device."""
+        """Frames start..stop of the clips: inputs and codes [B, T, h, w] on the device, times [B, T]."""
         clips, frames = [int(c) for c in clips], slice(start, stop)
-        times = self.times[clips, start:stop].to(self.device)
+        times = self.times[clips, start:stop]
         if not self.cached:
             images = self.shards.gather("frames", clips, frames).to(self.device).float() / 255
             with torch.no_grad():

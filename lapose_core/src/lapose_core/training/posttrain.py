@@ -7,9 +7,9 @@ second. Fine-tuning and training from scratch, the two ablations, run the whole 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,24 +18,11 @@ from torch import Tensor
 from lapose_core import geometry
 from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips
 from lapose_core.model.lapose import LaPose
-from lapose_core.model.pose_head import PoseLossWeights, pose_loss
+from lapose_core.model.pose_head import PoseOutput, decouple
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import save_checkpoint
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
-
-
-@dataclass(frozen=True)
-class Posttraining:
-    steps: int = 6000
-    batch: int = 128  # clips
-    rate: float = 1e-3
-    weight_decay: float = 0.05
-    backbone: Literal["frozen", "finetune", "scratch"] = "frozen"
-    latent_noise: float = 0.05  # standard deviation added to standardised latents, against overfitting few labels
-    labels: int = 0  # clips with labels that are used; 0 for all
-    evaluate_every: int = 1000
-    seed: int = 0
-    weights: PoseLossWeights = field(default_factory=PoseLossWeights)
+from lapose_core.training.settings import PoseLossWeights, Posttraining
 
 
 @dataclass(frozen=True)
@@ -80,7 +67,7 @@ def evaluate_latents(model: LaPose, latents: Tensor, data: CachedClips, clips: n
     """Score the head on latents [N, T - 1, A] of the given clips, as ``lapose evaluate`` does."""
     count = latents.shape[1] + 1
     times = data.times[clips, :count]
-    estimate = model.pose(latents, times.to(latents.device))
+    estimate = model.pose(latents, times)
     translation = estimate.translation.double().cpu().numpy()
     rotation = geometry.matrix_from_quaternion(estimate.quaternion.double().cpu().numpy())
     relative = geometry.make_poses(rotation, translation)
@@ -95,6 +82,27 @@ def evaluate_latents(model: LaPose, latents: Tensor, data: CachedClips, clips: n
         for i, c in enumerate(clips)
     ]
     return evaluate_clips(scored)
+
+
+def pose_loss(
+    output: PoseOutput,
+    translation: Tensor,  # [B, N, 3] metres
+    quaternion: Tensor,  # [B, N, 4] xyzw, w >= 0
+    fov: Tensor,  # [B] radians, NaN where the camera is not known
+    weights: PoseLossWeights,
+) -> tuple[Tensor, dict[str, float]]:
+    """L1 on normalised translation, quaternion, field of view and log scale; the loss and its parts."""
+    target, log_scale = decouple(translation)
+    known = torch.isfinite(fov)
+    fov_error = (output.fov - fov[:, None]).abs().mean(1)
+    parts = {
+        "translation": (output.translation - target).abs().sum(-1).mean(),
+        "quaternion": (output.quaternion - quaternion).abs().sum(-1).mean(),
+        "fov": torch.where(known, fov_error, 0.0).sum() / known.sum().clamp_min(1),
+        "scale": (output.log_scale - log_scale).abs().mean(),
+    }
+    total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
+    return total, {name: float(part.detach()) for name, part in parts.items()}
 
 
 def posttrain(
@@ -119,7 +127,7 @@ def posttrain(
     if training.labels:
         labelled = np.random.default_rng(training.seed).permutation(labelled)[: training.labels]
     count = min(data.shards.clip_shape[0], model.config.window)
-    times = data.times[labelled, :count].to(device)
+    times = data.times[labelled, :count]
     labels = Labels.of(data.poses[labelled, :count], data.fov[labelled])
     frozen = training.backbone == "frozen"
     model.eval()

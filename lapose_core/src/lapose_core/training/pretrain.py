@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,7 @@ from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import save_checkpoint
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
-
-
-@dataclass(frozen=True)
-class Pretraining:
-    steps: int = 4500
-    batch_frames: int = 64  # frames per step: clips times their length
-    lengths: tuple[int, ...] = (
-        4,
-        8,
-        16,
-    )  # frames per clip, one length a step; short ones are varied, long ones remember
-    rate: float = 1e-3
-    weight_decay: float = 0.02
-    evaluate_every: int = 300
-    evaluate_clips: int = 64
-    seed: int = 0
+from lapose_core.training.settings import Pretraining
 
 
 def code_loss(logits: Tensor, codes: Tensor) -> Tensor:
@@ -145,6 +129,10 @@ def pretrain(
     }
     run = Run(out, "pretrain", settings, resume)
     run.restore(parts, optimizer)
+    if run.step == 0:
+        model.eval()
+        first = batch_rng(training.seed, 0).permutation(len(data))[:48]
+        model.inverse_dynamics.calibrate(collect(model, data, first)[0].flatten(0, 1).to(data.device))
     clip_frames = min(data.shards.clip_shape[0], model.config.window)
     lengths = sorted({min(length, clip_frames) for length in training.lengths})
     if lengths[0] < 2:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,8 @@ from lapose_core.model.lapose import LaPose
 from lapose_core.model.vqvae import VqVae
 from lapose_core.training.checkpoints import save_checkpoint
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
+from lapose_core.training.settings import VqVaeTraining
 from lapose_core.training.shards import Shards
-
-
-@dataclass(frozen=True)
-class VqVaeTraining:
-    steps: int = 2000
-    batch: int = 24
-    rate: float = 1e-3
-    weight_decay: float = 1e-4
-    evaluate_every: int = 250
-    seed: int = 0
 
 
 def train_vqvae(
