@@ -113,7 +113,7 @@ def launch(qtbot, folders: Folders, checkpoint: Path) -> Iterator[Launch]:
         if log is not None:
             app.open(log, frame=frame)
             qtbot.waitUntil(lambda: app.session.drive is not None, timeout=20_000)
-            qtbot.waitUntil(app.window.actions_["play.toggle"].isEnabled, timeout=5000)
+            qtbot.waitUntil(app.window.actions_["play.toggle"].isEnabled, timeout=30_000)
         return app
 
     yield start
