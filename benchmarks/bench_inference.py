@@ -89,12 +89,8 @@ def model_costs(model: LaPose) -> None:
     latent = torch.zeros(config.latent_dim)
     whole = seconds(lambda: reconstruct(model, one, when, len(context(99, window)) - 2), 3)
     quick = seconds(lambda: reconstruct(model, *part, 1, latent), 3)
-    print(
-        f"  reconstruction: {whole * 1e3:.1f} ms from its context, {quick * 1e3:.1f} ms with a known action"
-    )
-    pre = Preprocessor(
-        config.image_width, config.image_height, None, (config.image_width, config.image_height)
-    )
+    print(f"  reconstruction: {whole * 1e3:.1f} ms from its context, {quick * 1e3:.1f} ms with a known action")
+    pre = Preprocessor(config.image_width, config.image_height, None, (config.image_width, config.image_height))
     live = LiveSession(model, pre)
     frame = np.random.default_rng(0).integers(0, 256, (config.image_height, config.image_width, 3), np.uint8)
     clock = itertools.count()
@@ -123,9 +119,7 @@ def whole_drive(model: LaPose, drive: Drive, rate: float, windows: int) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "r"
-        save, load = (
-            seconds(f, 3) for f in (lambda: write_result(run.analysis, path), lambda: read_result(path))
-        )
+        save, load = (seconds(f, 3) for f in (lambda: write_result(run.analysis, path), lambda: read_result(path)))
         snapshot = seconds(run.analysis.snapshot)
         print(f"  result of {len(run.analysis)} samples: save {save * 1e3:.1f}, load {load * 1e3:.1f}, "
               f"snapshot {snapshot * 1e3:.2f} ms")  # fmt: skip

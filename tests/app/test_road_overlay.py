@@ -14,7 +14,6 @@ from lapose_inspector.models.road_overlay import (
     ASSUMED_HEIGHT,
     NEAR,
     RoadCamera,
-    camera_height,
     clip_near,
     downward,
     future_path,
@@ -213,10 +212,9 @@ def test_what_is_assumed_is_said():
     assert camera is not None
     assert camera.height == ASSUMED_HEIGHT
     assert "1.5 m" in camera.notes[0]
-    stated = replace(drive, provenance={"camera_height": "1.65 m, from the calibration"})
-    assert camera_height(stated) == 1.65
-    known = road_camera(stated, None, np.nan, steps)
+    known = road_camera(replace(drive, camera_height=1.65), None, np.nan, steps)
     assert known is not None
+    assert known.height == 1.65
     assert known.notes == ()
 
 

@@ -12,7 +12,6 @@ forward), metres; pixels are of the full source frame.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -156,13 +155,6 @@ def downward(steps: Array) -> Array:
     return normal / np.linalg.norm(normal)
 
 
-def camera_height(drive: Drive) -> float | None:
-    """The camera's height over the road in metres that the log states in its provenance, or None."""
-    stated = drive.provenance.get("camera_height")
-    number = re.match(r"\s*([0-9]*\.?[0-9]+)", stated) if stated else None
-    return float(number.group(1)) if number and 0.2 < float(number.group(1)) < 10 else None
-
-
 def road_camera(drive: Drive, crop: tuple[int, int, int, int] | None, fov: float, steps: Array) -> RoadCamera | None:
     """The camera to draw a drive's paths through.
 
@@ -183,7 +175,7 @@ def road_camera(drive: Drive, crop: tuple[int, int, int, int] | None, fov: float
         focal = crop[2] / 2 / np.tan(fov / 2)
         intrinsics = Intrinsics(focal, focal, drive.width / 2, drive.height / 2, drive.width, drive.height)
         notes.append(f"No intrinsics in this log: the model's predicted FoV is used, {np.degrees(fov):.0f}° wide.")
-    height = camera_height(drive)
+    height = drive.camera_height
     if height is None:
         height = ASSUMED_HEIGHT
         notes.append(f"The log does not state the camera's height: {height:g} m over the road is assumed.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+
 import numpy as np
 from lapose_core.drive import Image
 from numpy.typing import NDArray

@@ -89,6 +89,7 @@ class Drive:
         poses: [N, 4, 4] camera-to-world ground truth, or None. Rows where ``pose_valid`` is False are identity.
         pose_valid: [N] bool, or None when there are no poses.
         intrinsics: or None when the log does not know its camera.
+        camera_height: of the camera over the road in metres, or None when the log does not tell.
         point_cloud: frame index -> points [P, 3] float32 in the camera's axes, or None for a frame without one.
         regimes: per-frame labels that the log itself carries (the synthetic world's), name -> [N].
         provenance: what is known of where each value came from, shown in the drive's information.
@@ -105,6 +106,7 @@ class Drive:
     poses: Array | None = None
     pose_valid: NDArray[np.bool_] | None = None
     intrinsics: Intrinsics | None = None
+    camera_height: float | None = None
     point_cloud: Callable[[int], NDArray[np.float32] | None] | None = None
     regimes: Mapping[str, NDArray] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)

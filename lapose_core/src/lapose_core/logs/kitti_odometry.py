@@ -16,6 +16,7 @@ from lapose_core.logs.sidecars import read_times
 from lapose_core.trajectory_files import FramePoses, pose_format, poses_for_frames, read_kitti
 
 _RATE = 10.0
+_CAMERA_HEIGHT = 1.65  # metres over the road, by the data set\'s description of its car
 Rows = NDArray[np.int64]
 # Colour before grey, left before right.
 _CAMERAS = ("image_2", "image_0", "image_3", "image_1")
@@ -79,6 +80,7 @@ def open_kitti_odometry(path: Path, poses: Path | None = None) -> Drive:
         poses=matrices,
         pose_valid=None if found is None else found.valid,
         intrinsics=intrinsics,
+        camera_height=_CAMERA_HEIGHT,
         provenance=provenance,
         notes=tuple(notes),
         fingerprint=fingerprint(sequence / camera, "kitti-odometry", times, matrices),

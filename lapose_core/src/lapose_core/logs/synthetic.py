@@ -68,11 +68,21 @@ def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
         poses=None if found is None else found.poses,
         pose_valid=None if found is None else found.valid,
         intrinsics=intrinsics,
+        camera_height=_camera_height(values.get("mount"), description),
         regimes=_regimes(values.get("regimes", {}), len(times), description),
         provenance=provenance,
         notes=() if found is None else found.notes,
         fingerprint=fingerprint(folder, "synthetic", times, None if found is None else found.poses),
     )
+
+
+def _camera_height(mount: object, where: Path) -> float | None:
+    if mount is None:
+        return None
+    height = mount.get("height") if isinstance(mount, dict) else None
+    if isinstance(height, bool) or not isinstance(height, int | float) or not 0 < height < 100:
+        raise LogError(f"{where}: mount: height: expected metres over the road, found {height!r}")
+    return float(height)
 
 
 def _times(values: object, where: Path) -> Array:

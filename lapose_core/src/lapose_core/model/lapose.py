@@ -37,7 +37,7 @@ class WindowEstimate:
 
 
 class LaPose(nn.Module):
-    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] seconds on the CPU, 2 <= T <= ``config.window``."""
+    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] seconds on CPU, 2 <= T <= ``config.window``."""
 
     def __init__(self, config: LaPoseConfig) -> None:
         super().__init__()
