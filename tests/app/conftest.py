@@ -13,6 +13,7 @@ from lapose_inspector.application import display_problem
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.settings import Folders
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtWidgets import QApplication
 
 # Both must be set before the first QApplication, which pytest-qt makes.
 QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
@@ -107,9 +108,9 @@ def launch(qtbot, folders: Folders, checkpoint: Path) -> Iterator[Launch]:
             started.append(app)
         app.window.resize(*size)
         app.window.show()
-        # Keys reach the shortcuts of the active window only.
+        # Keys reach the shortcuts of the active window only; an early error's dialog takes that place.
         app.window.activateWindow()
-        qtbot.waitUntil(app.window.isActiveWindow, timeout=5000)
+        qtbot.waitUntil(lambda: QApplication.activeWindow() is not None, timeout=30_000)
         if log is not None:
             app.open(log, frame=frame)
             qtbot.waitUntil(lambda: app.session.drive is not None, timeout=20_000)
