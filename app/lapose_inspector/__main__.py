@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     from lapose_inspector.inspector import Inspector
     from lapose_inspector.models.settings import Folders
     from lapose_inspector.screenshot import Screenshot
+    from lapose_inspector.workers.latest import unfinished
 
     remember = not options.no_restore and options.screenshot is None
     inspector = Inspector(
@@ -80,7 +82,14 @@ def main(argv: list[str] | None = None) -> int:
         application.exec()
         inspector.close()
     failed = [text for text in problems if text]
-    return _fail(failed[0]) if failed else 0
+    code = _fail(failed[0]) if failed else 0
+    if unfinished():
+        # A library call that nothing can end still runs. Everything is saved; Python's and Qt's own end would
+        # pull the ground from under it and crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _fail(message: str) -> int:

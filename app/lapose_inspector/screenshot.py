@@ -12,12 +12,17 @@ from lapose_inspector.inspector import Inspector
 
 SETTLE = 1.2
 """Seconds from the last thing to wait for to the picture: deferred redraws and the first map are through."""
+PANEL_SECONDS = 20.0
+"""How long frame and reconstruction may take after the analysis."""
+MAP_SECONDS = 60.0
+"""How long the latent map may refine after everything else is shown."""
 OPEN_SECONDS = 120.0
 """How long a log may take to open and its frame to appear."""
 
 
 class Screenshot(QObject):
-    """Waits for drive, analysis, frame and reconstruction; then ``done`` with the problem, or with ""."""
+    """Waits for drive, analysis, frame, reconstruction and the map's last layout; then ``done`` with the problem,
+    or with ""."""
 
     done = Signal(str)
 
@@ -54,7 +59,10 @@ class Screenshot(QObject):
         analysed = app.session.analysis is not None and app.session.analysis.complete
         if not analysed and waited < self._limit:
             return
-        if not self._panels_ready() and waited < self._limit + 20:
+        if not self._panels_ready() and waited < self._limit + PANEL_SECONDS:
+            self._settled_since = None
+            return
+        if app.window.latent_map.refining and waited < self._limit + PANEL_SECONDS + MAP_SECONDS:
             self._settled_since = None
             return
         self._settled_since = self._settled_since or now

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lapose_inspector.workers.latest import LatestWorker
+from lapose_inspector.workers.latest import PATIENCE, LatestWorker, unfinished
 from lapose_inspector.workers.projection import Projection, ProjectionWorker, extend, pca, tsne
 
 
@@ -189,3 +190,35 @@ def test_a_running_job_hears_that_it_is_stale(qtbot):
     worker.stop()
     assert heard == [True]
     assert done.args == ["second"]
+
+
+def test_the_end_does_not_wait_for_a_job_that_hears_nothing(qtbot):
+    worker = LatestWorker("deaf")
+    gate, started = threading.Event(), threading.Event()
+    arrived = []
+    worker.done.connect(arrived.append)
+
+    def deaf(stale):
+        started.set()
+        return gate.wait(60)
+
+    worker.submit(deaf)
+    assert started.wait(20)
+    begun = time.monotonic()
+    assert not worker.stop()
+    assert time.monotonic() - begun < PATIENCE + 2.0
+    assert "deaf" in unfinished()
+    gate.set()
+    qtbot.waitUntil(lambda: "deaf" not in unfinished(), timeout=20_000)
+    assert arrived == []
+
+
+def test_a_long_tsne_ends_with_the_iteration_it_is_in(qtbot):
+    worker = ProjectionWorker()
+    latents, _ = clusters(3000)
+    worker.request(latents, all_of(3000), "t-sne")
+    with qtbot.waitSignal(worker.progressed, timeout=60_000):
+        pass
+    worker.stop()
+    # 3,000 points need many times longer to the end, also on a busy machine.
+    qtbot.waitUntil(lambda: "projection" not in unfinished(), timeout=4000)

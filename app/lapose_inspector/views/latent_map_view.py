@@ -58,7 +58,7 @@ class LatentMapView(QWidget):
         self.points = MapPoints(self.view.scene, order=1)
         self.marker = MapCursor(self.view.scene, rgba(colours.cursor), order=2)
         # Two threads: a map of what has just come in must not wait for, or throw away, the refinement.
-        self.quick, self.slow = ProjectionWorker(self, low_priority=False), ProjectionWorker(self)
+        self.quick, self.slow = ProjectionWorker(self), ProjectionWorker(self)
         self.quick.projected.connect(self._on_quick)
         self.slow.projected.connect(self._on_refined)
         self.slow.progressed.connect(self._on_progress)

@@ -6,11 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 Stale = Callable[[], bool]
 """Asks, inside a job, whether a newer job has come: then the rest of this one is wasted."""
 Job = Callable[[Stale], object]
+
+PATIENCE = 1.0
+"""Seconds that the end of a worker waits for a job that does not ask whether it is stale."""
 
 log = logging.getLogger(__name__)
 
@@ -24,72 +27,98 @@ class LatestWorker(QObject):
 
     done = Signal(object)
     failed = Signal(str)
-    _queued = Signal(int, object)
 
-    def __init__(self, name: str, parent: QObject | None = None, *, low_priority: bool = True) -> None:
+    def __init__(self, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._generation = 0
-        self._lock = threading.Lock()
-        self._thread = QThread()
-        self._thread.setObjectName(name)
-        self._runner = _Runner(self._is_stale)
-        self._runner.moveToThread(self._thread)
-        self._queued.connect(self._runner.run)
-        self._runner.finished.connect(self._on_finished)
-        self._runner.failed.connect(self._on_failed)
-        # No more than this: a thread that is made "nice" and then waits for a core while it holds Python's lock
-        # stops the window too.
-        self._thread.start(QThread.Priority.LowPriority if low_priority else QThread.Priority.InheritPriority)
+        self._thread = _JobThread(name)
+        self._thread.outcome.finished.connect(self._on_finished)
+        self._thread.outcome.failed.connect(self._on_failed)
+        self._thread.start()
 
     def submit(self, job: Job) -> None:
         """Run ``job`` instead of whatever is running or waiting."""
-        with self._lock:
-            self._generation += 1
-            generation = self._generation
-        self._queued.emit(generation, job)
+        self._thread.put(job)
 
     def cancel(self) -> None:
         """Let go of the running and waiting jobs; their results do not arrive."""
-        with self._lock:
-            self._generation += 1
+        self._thread.put(None)
 
-    def stop(self) -> None:
-        """Cancel and end the thread. A job that never asks whether it is stale is waited for."""
-        self.cancel()
-        self._thread.quit()
-        self._thread.wait()
+    def stop(self) -> bool:
+        """Cancel and end the thread, waiting PATIENCE seconds at most.
 
-    def _is_stale(self, generation: int) -> bool:
-        with self._lock:
-            return generation != self._generation
+        Returns:
+            whether the thread is over. Where it is not, a library call that hears nothing holds it; the
+            thread ends when that returns, and keeps no process alive.
+        """
+        self._thread.stop()
+        self._thread.join(PATIENCE)
+        return not self._thread.is_alive()
 
     @Slot(int, object)
     def _on_finished(self, generation: int, result: object) -> None:
-        if not self._is_stale(generation):
+        if not self._thread.is_stale(generation):
             self.done.emit(result)
 
     @Slot(int, str)
     def _on_failed(self, generation: int, reason: str) -> None:
-        if not self._is_stale(generation):
+        if not self._thread.is_stale(generation):
             self.failed.emit(reason)
 
 
-class _Runner(QObject):
+def unfinished() -> list[str]:
+    """Names of the threads that still hold a job, also of workers that were stopped."""
+    return [thread.name for thread in threading.enumerate() if isinstance(thread, _JobThread)]
+
+
+class _Outcome(QObject):
     finished = Signal(int, object)
     failed = Signal(int, str)
 
-    def __init__(self, is_stale: Callable[[int], bool]) -> None:
-        super().__init__()
-        self._is_stale = is_stale
 
-    @Slot(int, object)
-    def run(self, generation: int, job: Job) -> None:
-        if self._is_stale(generation):
-            return
+class _JobThread(threading.Thread):
+    """Not a QThread: destroying one that runs aborts the process, and a library call cannot be ended."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.outcome = _Outcome()
+        self._condition = threading.Condition()
+        self._generation = 0
+        self._job: Job | None = None
+        self._stopping = False
+
+    def put(self, job: Job | None) -> None:
+        with self._condition:
+            self._generation += 1
+            self._job = job
+            self._condition.notify()
+
+    def stop(self) -> None:
+        with self._condition:
+            self._stopping = True
+        self.put(None)
+
+    def is_stale(self, generation: int) -> bool:
+        with self._condition:
+            return generation != self._generation
+
+    def run(self) -> None:
+        # A method of its own, so that no local keeps the last job and its drive alive while waiting.
+        while self._serve():
+            pass
+
+    def _serve(self) -> bool:
+        """Wait for a job and do it; False at the end."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopping or self._job is not None)
+            job, self._job = self._job, None
+            generation = self._generation
+        if self._stopping or job is None:
+            return False
         try:
-            result = job(lambda: self._is_stale(generation))
+            result = job(lambda: self.is_stale(generation))
         except Exception as error:
             log.exception("background job failed")
-            self.failed.emit(generation, f"{type(error).__name__}: {error}")
+            self.outcome.failed.emit(generation, f"{type(error).__name__}: {error}")
         else:
-            self.finished.emit(generation, result)
+            self.outcome.finished.emit(generation, result)
+        return True

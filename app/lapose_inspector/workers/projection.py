@@ -49,9 +49,7 @@ class Projection:
 
 
 class ProjectionWorker(QObject):
-    """Projects in a thread of its own, at low priority unless told otherwise.
-
-    Latest wins: a request drops the one before it.
+    """Projects in a thread of its own. Latest wins: a request drops the one before it.
 
     ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``, and before
     the first of them only ``progressed``, 0..1.
@@ -62,9 +60,9 @@ class ProjectionWorker(QObject):
     failed = Signal(str)
     _interim = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None, *, low_priority: bool = True) -> None:
+    def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker = LatestWorker("projection", self, low_priority=low_priority)
+        self._worker = LatestWorker("projection", self)
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self.failed)
         self._interim.connect(self._on_interim)
@@ -99,7 +97,7 @@ class ProjectionWorker(QObject):
         self._worker.cancel()
 
     def stop(self) -> None:
-        """Drop what is under way and end the thread."""
+        """Drop what is under way and end the thread; see LatestWorker for a library call that cannot be ended."""
         self._worker.stop()
 
     @Slot(object)
@@ -193,11 +191,13 @@ def tsne(
     def on_iterations(iteration: int, error: float, points: Any) -> bool:
         if stale():
             return True
+        if iteration % EVERY:
+            return False
         share = min((done + iteration) / (EXAGGERATED + REFINED), 0.999)
         show(picture(share, points) if done + iteration > HIDDEN else share)
         return False
 
-    options: dict[str, Any] = {"callbacks": [on_iterations], "callbacks_every_iters": EVERY, "inplace": True}
+    options: dict[str, Any] = {"callbacks": [on_iterations], "callbacks_every_iters": 1, "inplace": True}
     embedding.optimize(EXAGGERATED, exaggeration=12, momentum=0.5, **options)
     done = EXAGGERATED
     if not stale():

@@ -30,7 +30,7 @@ class ThumbnailLoader(QObject):
         self._cache: OrderedDict[tuple[int, int], tuple[Image, Image]] = OrderedDict()
         self._drive: Drive | None = None
         self._wanted: tuple[int, int] | None = None
-        self._worker = LatestWorker("thumbnails", self, low_priority=False)
+        self._worker = LatestWorker("thumbnails", self)
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self._on_failed)
 
@@ -60,8 +60,8 @@ class ThumbnailLoader(QObject):
 
     def stop(self) -> None:
         """End the thread and close the frame source."""
-        self._worker.stop()
-        self._reader.close()
+        if self._worker.stop():
+            self._reader.close()
 
     @Slot(object)
     def _on_done(self, result: tuple[Drive, tuple[int, int], tuple[Image, Image]]) -> None:
