@@ -74,8 +74,9 @@ QPushButton:default {{ background: {c.accent}; color: {c.on_accent}; border-colo
 QPushButton:disabled {{ color: {c.muted}; }}
 QComboBox {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
     padding: 3px 8px; min-height: 18px; }}
+QComboBox:disabled {{ color: {c.muted}; }}
 QComboBox:hover {{ border-color: {c.accent}; }}
-QComboBox::drop-down {{ border: none; width: 16px; }}
+QComboBox::drop-down {{ border: none; width: 18px; }}
 QComboBox QAbstractItemView {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border};
     selection-background-color: {c.accent}; selection-color: {c.on_accent}; outline: none; }}
 QLineEdit, QPlainTextEdit, QTextBrowser {{ background: {c.panel}; color: {c.text};

@@ -12,7 +12,7 @@ from lapose_core.geometry import Array
 from numpy.typing import NDArray
 from psygnal import SignalInstance
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
 
 from lapose_inspector.models.colours import rgba, series_colours
@@ -21,6 +21,7 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
+from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.pair_popup import WIDTH, PairPopup
 from lapose_inspector.visuals.map_points import MapCursor, MapPoints
 from lapose_inspector.workers.projection import Method, Projection, ProjectionWorker
@@ -90,7 +91,7 @@ class LatentMapView(QWidget):
         tools = QHBoxLayout(row)
         tools.setContentsMargins(6, 3, 6, 3)
         tools.setSpacing(4)
-        self.method_box = QComboBox(row)
+        self.method_box = ComboBox(row)
         self.method_box.addItem("t-SNE", "t-sne")
         self.method_box.addItem("PCA", "pca")
         self.method_box.setToolTip(
@@ -98,7 +99,7 @@ class LatentMapView(QWidget):
             "t-SNE: neighbours stay neighbours, distances between groups mean little"
         )
         self.method_box.activated.connect(lambda i: self.set_method(self.method_box.itemData(i)))
-        self.colour_box = QComboBox(row)
+        self.colour_box = ComboBox(row)
         for key in COLOUR_BY:
             self.colour_box.addItem(key.capitalize(), key)
         self.colour_box.activated.connect(self._choose_colour)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QLabel,
     QMainWindow,
     QSizePolicy,
@@ -26,6 +25,7 @@ from lapose_inspector.actions import PANELS
 from lapose_inspector.models.session import RATES
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.forward_view import ForwardView
 from lapose_inspector.views.latent_map_view import LatentMapView
 from lapose_inspector.views.panel import PanelDock
@@ -112,7 +112,7 @@ class MainWindow(QMainWindow):
         assert isinstance(button, QToolButton)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setMinimumWidth(128)
-        self.rate = QComboBox()
+        self.rate = ComboBox()
         self.rate.setToolTip("Analysis rate: frames per second of the drive that the model sees")
         self.rate.setMinimumWidth(76)
         self.rate.activated.connect(lambda i: self._app.set_rate(self.rate.itemData(i)))

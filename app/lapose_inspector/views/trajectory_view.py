@@ -9,7 +9,7 @@ import numpy as np
 import qtawesome
 from psygnal import SignalInstance
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
 
 from lapose_inspector.models.colours import PREDICTION, TRUTH, series_colours
@@ -18,6 +18,7 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
+from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.trajectory_text import PositionErrors, lengths, metres, position_errors, summary
 from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 from lapose_inspector.visuals.grid import spacing_text
@@ -59,14 +60,14 @@ class TrajectoryView(QWidget):
         tools = QHBoxLayout(row)
         tools.setContentsMargins(6, 3, 6, 3)
         tools.setSpacing(4)
-        self.alignment_box = QComboBox(row)
+        self.alignment_box = ComboBox(row)
         for key in ALIGNMENTS:
             self.alignment_box.addItem(ALIGNMENT_NAMES[key], key)
         self.alignment_box.setToolTip(
             "How the prediction is laid on the truth:\nSE(3) rotates and moves it, Sim(3) scales it too, "
             "Raw puts only its first pose on the truth"
         )
-        self.colour_box = QComboBox(row)
+        self.colour_box = ComboBox(row)
         self.colour_box.addItem(PLAIN.capitalize(), PLAIN)
         for quantity in COLOUR_BY:
             self.colour_box.addItem(quantity.capitalize(), quantity)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.timeline import SPEEDS
 from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.scrubber import Scrubber, clock_text
 
 BUTTONS = ("play.second_back", "play.previous", "play.toggle", "play.next", "play.second_on", "play.loop")
@@ -30,7 +31,7 @@ class Transport(QWidget):
             button.setIconSize(QSize(24, 24) if id == "play.toggle" else QSize(18, 18))
             button.setAutoRaise(True)
             row.addWidget(button)
-        self.speed = QComboBox()
+        self.speed = ComboBox()
         self.speed.setToolTip("Playback speed (- and =)")
         self.speed.addItems([f"{speed:g}×" for speed in SPEEDS])
         self.speed.setFixedWidth(72)
