@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from lapose_core.drive import Drive
+from lapose_core.resources import default_checkpoint
 from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
@@ -70,6 +71,8 @@ class Inspector(QObject):
         self.session = Session(self.timeline, self.display)
         self.session.rate = rate or self.settings.rate
         self.has_model = False
+        self.idle_status = ""
+        """What the status bar says when nothing goes on; not empty where there is no model to be had."""
         self._checkpoint: Path | None = None
         self._closed = False
 
@@ -86,7 +89,7 @@ class Inspector(QObject):
         self._tick = QTimer(self, interval=TICK, timerType=Qt.TimerType.PreciseTimer)
         self._tick.timeout.connect(self._advance)
         self._wire()
-        self._load_checkpoint(checkpoint or self.settings.checkpoint or bundled_checkpoint())
+        self._load_checkpoint(checkpoint or self.settings.checkpoint)
 
     def _wire(self) -> None:
         self.opening.opened.connect(self._on_opened)
@@ -118,7 +121,7 @@ class Inspector(QObject):
 
     @Slot(object, object)
     def _on_opened(self, request: OpenRequest, drive: Drive) -> None:
-        self.session.status = ""
+        self.session.status = self.idle_status
         self.settings.remember(request.path, request.poses)
         self.analysis.forget()
         self.frames.open(drive)
@@ -128,7 +131,7 @@ class Inspector(QObject):
 
     @Slot(object, str, str)
     def _on_open_failed(self, request: OpenRequest, message: str, details: str) -> None:
-        self.session.status = ""
+        self.session.status = self.idle_status
         self.settings.forget(request.path)
         self.show_error(f"{request.path.name} cannot be opened", message, details)
 
@@ -169,18 +172,26 @@ class Inspector(QObject):
     # Model and analysis
 
     def _load_checkpoint(self, path: Path | None) -> None:
-        if path is None:
-            self.session.status = "no checkpoint: Analyse > Checkpoint"
-            return
+        """Load a checkpoint folder; None is the one that commands use too when none is named."""
         self.has_model = False
+        try:
+            path = path or default_checkpoint()
+        except ValueError as error:
+            log.warning("%s", error)
+            self._go_without_model()
+            return
         self._checkpoint = path
         self.window.show_running(False)
         self.session.status = "loading the model"
         self.analysis.load(path)
 
+    def _go_without_model(self) -> None:
+        self.session.status = self.idle_status = "no model: choose one with Analyse > Checkpoint"
+        self.session.set_model(None)
+
     @Slot(object)
     def _on_model(self, info: ModelInfo) -> None:
-        self.has_model = True
+        self.has_model, self.idle_status = True, ""
         if self.session.status == "loading the model":
             self.session.status = ""
         self.session.set_model(info)
@@ -189,14 +200,13 @@ class Inspector(QObject):
 
     @Slot(str, str)
     def _on_model_failed(self, message: str, details: str) -> None:
-        self.session.status = "no model"
-        self.session.set_model(None)
+        self._go_without_model()
         if self.settings.checkpoint == self._checkpoint:
             self.settings.checkpoint = None  # the next start takes the bundled model instead of failing again
         self.show_error("The model cannot be loaded", message, details)
 
     def choose_checkpoint(self) -> None:
-        start = str(self.settings.checkpoint or bundled_checkpoint() or Path.home())
+        start = str(self._checkpoint or Path.home())
         name = QFileDialog.getExistingDirectory(self.window, "Choose a checkpoint folder", start)
         if name:
             self.settings.checkpoint = Path(name)
@@ -384,9 +394,3 @@ class Inspector(QObject):
         if self.session.drive is None:
             settings.last_log = None
         self._settings_file.save(settings)
-
-
-def bundled_checkpoint() -> Path | None:
-    """The nano model that comes with the program, or None where it was installed without resources."""
-    folder = Path(__file__).resolve().parents[2] / "resources" / "nano"
-    return folder if (folder / "config.json").is_file() else None
