@@ -64,17 +64,20 @@ def drive_in_memory(n: int = 40, *, poses: Array | None = None, valid: np.ndarra
     )  # fmt: skip
 
 
-def analysed(drive: Drive, *, scale: float = 1.0, windows: list[int] | None = None) -> DriveAnalysis:
+def analysed(
+    drive: Drive, *, scale: float = 1.0, windows: list[int] | None = None, rate: float = RATE
+) -> DriveAnalysis:
     """An analysis whose predicted steps are the true ones times ``scale``; ``windows`` limits which."""
     out = DriveAnalysis.for_drive(
-        drive, RATE, window=16, latent_dim=4, checkpoint_hash="c" * 12, checkpoint_name="exact"
+        drive, rate, window=16, latent_dim=4, checkpoint_hash="c" * 12, checkpoint_name="exact"
     )
     assert drive.poses is not None
     steps = relative(drive.poses[out.frames])
     steps[:, :3, 3] *= scale
     for index, start in enumerate(out.window_starts):
         if windows is None or index in windows:
-            part = slice(start, start + 15)
-            latents = np.tile(np.arange(4, dtype=np.float32), (15, 1))
-            out.merge(WindowResult(index, start, latents, steps[part], np.full(15, 1.2), 0.8, np.full(15, 2.0)))
+            n = out.window_length - 1
+            part = slice(start, start + n)
+            latents = np.tile(np.arange(4, dtype=np.float32), (n, 1))
+            out.merge(WindowResult(index, start, latents, steps[part], np.full(n, 1.2), 0.8, np.full(n, 2.0)))
     return out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import vispy
-from app_drives import write_folder
+from app_drives import RATE, write_folder
 from lapose_inspector.application import display_problem
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.settings import Folders
@@ -103,6 +103,7 @@ def launch(qtbot, folders: Folders, checkpoint: Path) -> Iterator[Launch]:
         **options,
     ) -> Inspector:
         options.setdefault("checkpoint", checkpoint)
+        options.setdefault("rate", RATE)  # the small drives' own: a transition for every frame
         app = Inspector(folders, **options)
         if keep:
             started.append(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -167,6 +168,7 @@ class TestTimeline:
 class TestSeries:
     def test_truth_is_there_before_any_analysis(self) -> None:
         session = Session()
+        session.rate = RATE
         session.open(drive_in_memory())
         speed = session.series["speed"]
         assert speed.truth == pytest.approx(np.full(39, 0.8 * RATE))
@@ -206,6 +208,7 @@ class TestSeries:
 
     def test_regimes_are_named(self) -> None:
         session = Session()
+        session.rate = RATE
         session.open(drive_in_memory())
         regime = session.series["regime"]
         assert (regime.text(2), regime.text(30)) == ("straight", "medium")
@@ -215,8 +218,20 @@ class TestSeries:
         session.open(drive_in_memory())
         session.rate = 2.0
         assert session.series.frames.tolist() == [0, 5, 10, 15, 20, 25, 30, 35]
-        found = [session.series.transition_at(f) for f in (0, 4, 5, 34, 35, 36)]
-        assert found == [0, 0, 1, 6, 6, None]
+        found = [session.series.transition_at(f) for f in (-1, 0, 4, 5, 34, 35, 36, 39, 40)]
+        assert found == [None, 0, 0, 1, 6, 6, 6, 6, None]
+
+    def test_the_last_sample_stands_for_the_frames_up_to_its_period(self) -> None:
+        session = Session()
+        session.rate = 4.0
+        session.open(drive_in_memory())
+        session.set_analysis(analysed(drive_in_memory(), rate=4.0))
+        last = int(session.series.frames[-1])
+        assert 39 - last in (1, 2)
+        (segment,) = session.predicted_segments()
+        assert (segment.frames[-1], segment.last_frame) == (last, 39)
+        session.timeline.seek(39)
+        assert session.transition == len(session.series) - 1
 
 
 class TestColours:
@@ -278,6 +293,17 @@ class TestPaths:
         result = analysed(drive, windows=[0, 4])
         session.set_analysis(result)
         assert [s.first for s in session.predicted_segments()] == [0, result.window_starts[4]]
+        assert [s.last_frame for s in session.predicted_segments()] == [15, 47]
+        assert "2 stretches each by itself" in session.alignment_text
+
+    def test_stretches_without_truth_are_told_apart(self) -> None:
+        drive = drive_in_memory(60)
+        session = Session()
+        session.open(dataclasses.replace(drive, poses=None, pose_valid=None))
+        session.set_analysis(analysed(drive, windows=[0, 4]))
+        assert "2 separate stretches, each from its own origin" in session.alignment_text
+        session.set_analysis(analysed(drive))
+        assert session.alignment_text == "not aligned: this drive has no ground truth"
 
     def test_tum_export_reads_back(self, tmp_path: Path) -> None:
         from lapose_core.geometry import matrix_from_quaternion
@@ -314,6 +340,7 @@ class TestPaths:
 def test_events_are_regime_changes_and_error_peaks() -> None:
     drive = drive_in_memory()
     session = Session()
+    session.rate = RATE
     session.open(drive)
     frames = event_frames(session.series)
     assert frames.tolist() == [20]  # the turn begins with the transition from frame 20

@@ -172,6 +172,23 @@ def test_a_damaged_checkpoint_is_told_and_the_drive_can_be_watched(
     qtbot.waitUntil(lambda: app.window.video.shown_frame == 5, timeout=10_000)
 
 
+def test_without_a_checkpoint_the_drive_can_be_watched_and_the_window_says_so(
+    launch, log_folder: Path, tmp_path: Path, qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPOSE_CHECKPOINT", str(tmp_path))
+    app = launch(log_folder, frame=3, checkpoint=None)
+    qtbot.waitUntil(lambda: app.window.video.shown_frame == 3, timeout=10_000)
+    assert "no model: choose one with Analyse > Checkpoint" in app.window.status.doing.text()
+    assert not app.window.actions_["analyse.toggle"].isEnabled()
+
+
+def test_a_drive_is_analysed_at_4_hz_unless_told_otherwise(launch, log_folder: Path, qtbot) -> None:
+    app = launch(log_folder, rate=None)
+    wait_analysed(app, qtbot)
+    assert app.session.analysis.rate == 4.0
+    assert app.window.rate.currentText() == "4 Hz"
+
+
 def test_a_file_dropped_on_the_window_opens(launch, log_folder: Path, qtbot) -> None:
     app = launch()
     data = QMimeData()
@@ -197,7 +214,7 @@ def test_layout_theme_rate_and_log_come_back(launch, log_folder: Path, qtbot) ->
     first.window.resize(1100, 720)
     QApplication.processEvents()
     first.window.close()
-    second = launch(analyse=False, size=(1100, 720))
+    second = launch(analyse=False, size=(1100, 720), rate=None)
     second.restore_last()
     qtbot.waitUntil(lambda: second.session.drive is not None, timeout=10_000)
     assert second.timeline.frame == 9

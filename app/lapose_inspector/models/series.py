@@ -76,12 +76,14 @@ class SeriesSet:
         times: [M] seconds from the drive's first frame.
         done: [M - 1] which transitions are analysed.
         series: by key, in display order.
+        last_frame: the last drive frame within one sampling period of the last sample, which stands for it.
     """
 
     frames: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     times: Array = field(default_factory=lambda: np.zeros(0))
     done: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     series: Mapping[str, Series] = field(default_factory=dict)
+    last_frame: int = -1
 
     def __getitem__(self, key: str) -> Series:
         return self.series[key]
@@ -91,9 +93,9 @@ class SeriesSet:
         return max(0, len(self.frames) - 1)
 
     def transition_at(self, frame: int) -> int | None:
-        """The transition whose [frames[t], frames[t + 1]) holds the drive frame; the last frame belongs to
-        the last transition. None outside the samples."""
-        if len(self) == 0 or not self.frames[0] <= frame <= self.frames[-1]:
+        """The transition whose [frames[t], frames[t + 1]) holds the drive frame; the last one also has the
+        frames from the last sample to ``last_frame``. None outside these."""
+        if len(self) == 0 or not self.frames[0] <= frame <= self.last_frame:
             return None
         return min(int(np.searchsorted(self.frames, frame, side="right")) - 1, len(self) - 1)
 
@@ -135,7 +137,21 @@ def build_series(
         Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
         regime_series(drive, frames),
     ]
-    return SeriesSet(frames, times, done, {s.key: s for s in made})
+    return SeriesSet(
+        frames,
+        times,
+        done,
+        {s.key: s for s in made},
+        _last_frame(drive, frames, rate if analysis is None else analysis.rate),
+    )
+
+
+def _last_frame(drive: Drive, frames: NDArray[np.int64], rate: float) -> int:
+    """The last frame of the drive less than a sampling period after the last sample."""
+    if not len(frames):
+        return -1
+    end = drive.timestamps[frames[-1]] + 1.0 / rate
+    return max(int(frames[-1]), int(np.searchsorted(drive.timestamps, end + 1e-9, side="right")) - 1)
 
 
 def regime_series(drive: Drive, frames: NDArray[np.int64]) -> Series:

@@ -24,6 +24,10 @@ RATES = (1.0, 2.0, 4.0, 5.0, 10.0)
 """Analysis rates offered, in Hz; the paper's model is trained at 1 to 4 Hz."""
 
 
+DEFAULT_RATE = 4.0
+"""Hz, the fastest that the model is trained at: the most samples that it still knows."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """The loaded checkpoint, as the window tells it."""
@@ -48,6 +52,8 @@ class PathSegment:
             ``first + i``; for true paths, the first frame.
         scale: what the alignment multiplied the predicted path by.
         matched: how many samples the alignment used.
+        last_frame: the last frame for which the last pose stands; that pose's own frame unless the drive goes
+            on for less than a sampling period.
     """
 
     frames: NDArray[np.int64]
@@ -55,6 +61,10 @@ class PathSegment:
     first: int
     scale: float = 1.0
     matched: int = 0
+    last_frame: int = -1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "last_frame", max(self.last_frame, int(self.frames[-1])))
 
 
 class Session:
@@ -82,7 +92,7 @@ class Session:
         snapshot announces it."""
         self.series = SeriesSet()
         self.model_info: ModelInfo | None = None
-        self._rate = 10.0
+        self._rate = DEFAULT_RATE
         self._status = ""
         self._segments: list[PathSegment] | None = None
         self.display.alignment_changed.connect(self._forget_segments)
@@ -186,24 +196,30 @@ class Session:
                 if matched:
                     fit = align(poses[valid], drive.poses[frames[valid]], self.display.alignment)
                     poses, scale = fit.poses(poses), fit.scale
-            out.append(PathSegment(frames, poses, start, scale, matched))
+            held = self.series.last_frame if stop == len(analysis.frames) else -1
+            out.append(PathSegment(frames, poses, start, scale, matched, held))
         return out
 
     @property
     def alignment_text(self) -> str:
         """How the predicted path was laid on the true one, such as
-        ``SE(3) aligned, scale 1.00, 145/240 frames matched``."""
+        ``SE(3) aligned, scale 1.00, 145/240 frames matched``; stretches that were aligned one by one are
+        counted, since what lies between them is not known."""
         if self.drive is None or self.analysis is None:
             return ""
-        if self.drive.poses is None:
-            return "not aligned: this drive has no ground truth"
         segments = self.predicted_segments()
+        if self.drive.poses is None:
+            text = "not aligned: this drive has no ground truth"
+            if len(segments) > 1:
+                text += f"; {len(segments)} separate stretches, each from its own origin"
+            return text
         matched, total = sum(s.matched for s in segments), len(self.analysis.frames)
         scales = sorted({f"{s.scale:.2f}" for s in segments if s.matched}) or ["1.00"]
         scale = scales[0] if len(scales) == 1 else f"{scales[0]}–{scales[-1]}"
         name = ALIGNMENT_NAMES[self.display.alignment]
         how = "first pose on the truth" if self.display.alignment == "raw" else f"{name} aligned"
-        return f"{how}, scale {scale}, {matched}/{total} frames matched"
+        pieces = f", {len(segments)} stretches each by itself" if len(segments) > 1 else ""
+        return f"{how}, scale {scale}, {matched}/{total} frames matched{pieces}"
 
     def _forget_segments(self) -> None:
         self._segments = None

@@ -13,6 +13,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lapose_inspector.models.session import DEFAULT_RATE
+
 log = logging.getLogger(__name__)
 
 APP_NAME = "lapose-inspector"
@@ -43,7 +45,7 @@ class Settings(BaseModel):
     version: Literal[1] = 1
     theme: Literal["dark", "light"] = "dark"
     alignment: Literal["se3", "sim3", "raw"] = "se3"
-    rate: float = Field(default=10.0, gt=0, le=1000)
+    rate: float = Field(default=DEFAULT_RATE, gt=0, le=1000)
     checkpoint: Path | None = None
     recent: list[RecentLog] = Field(default_factory=list)
     last_log: RecentLog | None = None

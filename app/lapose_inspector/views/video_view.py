@@ -291,7 +291,10 @@ class VideoView(QWidget):
                 f"<span style='color:{TRUTH}'>◆ {true.replace('-', '−')}</span>"
             )
         self._readout.setText("&nbsp;&nbsp;&nbsp;&nbsp;".join(parts))
-        self._readout.setToolTip("● predicted   ◆ true; yaw rate is positive to the right")
+        span = ""
+        if (at := session.transition) is not None:
+            span = f"Mean from frame {session.series.frames[at]} to {session.series.frames[at + 1]}\n"
+        self._readout.setToolTip(span + "● predicted   ◆ true; yaw rate is positive to the right")
 
     def _paint_crop(self, painter: QPainter, canvas: ImageCanvas) -> None:
         crop = self._session.crop

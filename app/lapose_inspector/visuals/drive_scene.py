@@ -139,9 +139,11 @@ class DriveScene:
         self.residual.set_ends(ends[0], ends[1])
 
     def pose_at(self, which: Which, frame: int) -> Array | None:
-        """The camera-to-scene pose [4, 4] of a path at a drive frame, interpolated between samples."""
+        """The camera-to-scene pose [4, 4] of a path at a drive frame, interpolated between samples; the last
+        pose stands for the frames from its own to the segment's ``last_frame``."""
         for segment in self.segments[which]:
-            if segment.frames[0] <= frame <= segment.frames[-1]:
+            if segment.frames[0] <= frame <= segment.last_frame:
+                frame = min(frame, int(segment.frames[-1]))
                 i = int(np.searchsorted(segment.frames, frame, side="right")) - 1
                 i = max(0, min(i, len(segment.frames) - 2))
                 pair = slice(i, i + 2)
