@@ -71,7 +71,11 @@ def reporting_exceptions(inspector: Inspector) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quitting_on_interrupt(inspector: Inspector) -> Iterator[None]:
-    """Let Ctrl+C close the window. Qt's event loop sleeps in C; the signal's own file descriptor wakes it."""
+    """Let Ctrl+C close the window. Qt's event loop sleeps in C; the signal's own file descriptor wakes it.
+
+    The window closes from the event loop, not in the signal's handler: Python runs that between any two
+    instructions, also in the middle of a canvas's drawing.
+    """
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
@@ -79,11 +83,12 @@ def quitting_on_interrupt(inspector: Inspector) -> Iterator[None]:
 
     def drain() -> None:
         with contextlib.suppress(BlockingIOError):
-            reader.recv(64)
+            if signal.SIGINT in reader.recv(64):
+                inspector.quit()
 
     notifier.activated.connect(drain)
     before_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    before = signal.signal(signal.SIGINT, lambda *_: inspector.quit())
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield
     finally:
