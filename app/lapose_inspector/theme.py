@@ -91,8 +91,11 @@ QCheckBox, QRadioButton {{ color: {c.text}; spacing: 6px; }}
 
 QDockWidget {{ color: {c.text}; }}
 QWidget#panelTitle {{ background: {c.panel}; border-bottom: 1px solid {c.border}; }}
-QWidget#panelTitle QLabel {{ font-weight: 600; color: {c.text}; }}
-QWidget#panelTitle QToolButton {{ padding: 1px; border-radius: 3px; }}
+QWidget#panelTitle QLabel#panelName {{ font-weight: 600; }}
+QWidget#panelTitle QToolButton#panelButton {{ padding: 1px; border-radius: 3px; }}
+QFrame#tools QLabel {{ color: {c.muted}; }}
+QFrame#tools QToolButton {{ padding: 2px 4px; }}
+QFrame#tools QComboBox {{ padding: 1px 8px; }}
 QWidget#panelBody {{ background: {c.panel}; }}
 
 QWidget#transport {{ background: {c.panel}; border-top: 1px solid {c.border}; }}

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")
 SHORT = ("Now", "Predicted next", "True next (VQ-VAE)", "Difference")
-HEAD = 20
-"""Height of the line over a picture."""
+HEAD, WORDS, MARGIN, GAP = 16, 38, 6, 6
+"""Heights of the line over a picture and of the words below; room around and between the pictures."""
 LATE = 150
 """Milliseconds after which a reconstruction still being computed is announced."""
 WORST_PIXEL = 0.4
@@ -145,30 +145,29 @@ class ForwardView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         self._grid = QGridLayout()
-        self._grid.setContentsMargins(6, 4, 6, 2)
-        self._grid.setHorizontalSpacing(6)
-        self._grid.setVerticalSpacing(4)
+        self._grid.setContentsMargins(MARGIN, 2, MARGIN, 2)
+        self._grid.setHorizontalSpacing(GAP)
+        self._grid.setVerticalSpacing(2)
         self._cells = []
-        for i, (caption, canvas) in enumerate(zip(self._captions, self.canvases, strict=True)):
+        for caption, canvas in zip(self._captions, self.canvases, strict=True):
             caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            head = QHBoxLayout()
-            head.setSpacing(6)
-            head.addWidget(caption, 1)
-            if i == 3:
-                for widget in (self._legend, self._mode):
-                    head.addWidget(widget)
+            caption.setAlignment(Qt.AlignmentFlag.AlignCenter)  # as the picture under it
+            caption.setFixedHeight(HEAD)
             cell = QWidget()
             cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # all four the same
             box = QVBoxLayout(cell)
             box.setContentsMargins(0, 0, 0, 0)
-            box.setSpacing(2)
-            row = QWidget()
-            row.setLayout(head)
-            head.setContentsMargins(2, 0, 2, 0)
-            row.setFixedHeight(HEAD)
-            box.addWidget(row)
+            box.setSpacing(1)
+            box.addWidget(caption)
             box.addWidget(canvas, 1)
             self._cells.append(cell)
+        self.tools = QWidget()
+        tools = QHBoxLayout(self.tools)
+        tools.setContentsMargins(12, 0, 6, 0)
+        tools.addStretch(1)
+        tools.addWidget(self._legend)
+        tools.addWidget(self._mode)
+        column.addWidget(self.tools)
         self._pictures = QWidget()
         self._pictures.setLayout(self._grid)
         column.addWidget(self._pictures, 1)
@@ -177,11 +176,12 @@ class ForwardView(QWidget):
 
     def _arrange(self) -> None:
         """Four in a row or two by two, whichever makes the pictures larger."""
-        width, height = max(self.width(), 1), max(self.height() - 50, 1)
+        own = self.tools.sizeHint().height() if self.tools.parent() is self else 0
+        height = self.height() - WORDS - own - 4
 
         def picture(columns: int) -> float:
             rows = 4 // columns
-            return min(width / columns, (height / rows - 22) * 15 / 7)
+            return min(self._cell_width(columns), ((height - 2 * (rows - 1)) / rows - HEAD - 1) * 15 / 7)
 
         columns = 4 if picture(4) > picture(2) else 2
         if columns == self._columns:
@@ -192,6 +192,10 @@ class ForwardView(QWidget):
         for i in range(4):
             self._grid.setColumnStretch(i, 1 if i < columns else 0)
             self._grid.setRowStretch(i, 1 if i < 4 // columns else 0)
+
+    def _cell_width(self, columns: int) -> float:
+        # Not the cells' own width: on a resize the layout gives them theirs later.
+        return (self.width() - 2 * MARGIN - GAP * (columns - 1)) / columns
 
     def _on_drive(self) -> None:
         self._run, self._shown, self._wanted, self._failure = None, None, None, ""
@@ -269,32 +273,27 @@ class ForwardView(QWidget):
     def _difference(self, result: Reconstruction) -> Image:
         if self._mode.isChecked():
             top = max(float(np.ceil(result.cell_cross_entropy.max())), 1.0)
-            self._legend.set_ends("0", f"{top:.0f} nats")
+            self._legend.set_ends("cross-entropy 0", f"{top:.0f} nats")
             shares = np.asarray(result.cell_cross_entropy / top)
         else:
-            self._legend.set_ends("0", f"{100 * WORST_PIXEL:.0f} %")
+            self._legend.set_ends("difference 0", f"{100 * WORST_PIXEL:.0f} %")
             shares = result.difference.astype(np.float64) / WORST_PIXEL
         return (np.asarray(MAP(np.clip(shares, 0, 1)))[..., :3] * 255).round().astype(np.uint8)
 
     def _update_captions(self) -> None:
         known = self._shown is not None
-        # Not the cells' own width: on a resize the layout gives them theirs later.
-        columns = max(self._columns, 1)
-        room = (self.width() - 12 - 6 * (columns - 1)) // columns
-        legend = known and room >= 190
+        room = self._cell_width(max(self._columns, 1)) - 8
         for i, caption in enumerate(self._captions):
             caption.ensurePolished()  # the style sheet sets its font
             metrics = QFontMetricsF(caption.font())
             frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
             candidates = (TITLES[i] + frame, SHORT[i] + frame, SHORT[i])
-            if i == 3:
-                name = "Cross-entropy" if self._mode.isChecked() else TITLES[3]
-                candidates = (name, "CE" if self._mode.isChecked() else "Diff.", "")
-                room -= self._mode.sizeHint().width() + (self._legend.sizeHint().width() if legend else 0)
-            fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room - 16)
+            if i == 3 and self._mode.isChecked():
+                candidates = ("Cross-entropy of each code", "Cross-entropy", "CE")
+            fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room)
             caption.setText(next(fitting, candidates[-1]))
-            caption.setToolTip(TITLES[i] + frame)
-        self._legend.setVisible(legend)
+            caption.setToolTip(candidates[0])
+        self._legend.setVisible(known)
         self._mode.setVisible(known)
 
     def _update_words(self) -> None:

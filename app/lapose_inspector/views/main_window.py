@@ -167,7 +167,8 @@ class MainWindow(QMainWindow):
         rows = [round(room * share) for share in (0.36, 0.36, 0.28)]
         self.resizeDocks([docks["video"], docks["map"]], columns, across)
         self.resizeDocks([docks["video"], docks["trajectory"], docks["tracks"]], rows, down)
-        self.resizeDocks([docks["map"], docks["forward"]], rows[:2], down)
+        # Four pictures need more room than a cloud of points.
+        self.resizeDocks([docks["map"], docks["forward"]], [round(room * share) for share in (0.29, 0.43)], down)
 
     def reset_layout(self) -> None:
         """Put every panel back where it was at first."""

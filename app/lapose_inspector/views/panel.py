@@ -8,9 +8,16 @@ from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSi
 
 from lapose_inspector.models.colours import ThemeColours
 
+TITLE_HEIGHT = 31
+"""Pixels: room for a combo box, and the same for the panels that have none."""
+
 
 class PanelDock(QDockWidget):
-    """A panel in a dock: drag by the title, double click to float, buttons to float and close."""
+    """A panel in a dock: drag by the title, double click to float, buttons to float and close.
+
+    A panel's row of controls, its attribute ``tools``, moves into the title bar: a row less is a tenth more of
+    picture in a small window.
+    """
 
     def __init__(self, key: str, title: str, panel: QWidget, window: QMainWindow) -> None:
         super().__init__(title, window)
@@ -18,17 +25,25 @@ class PanelDock(QDockWidget):
         bar = QWidget()
         bar.setObjectName("panelTitle")
         bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        bar.setMinimumHeight(TITLE_HEIGHT)
         row = QHBoxLayout(bar)
         row.setContentsMargins(9, 2, 4, 2)
         row.setSpacing(2)
-        row.addWidget(QLabel(title))
-        row.addStretch(1)
+        name = QLabel(title)
+        name.setObjectName("panelName")
+        row.addWidget(name)
+        tools: QWidget | None = getattr(panel, "tools", None)
+        if tools is None:
+            row.addStretch(1)
+        else:
+            row.addWidget(tools, 1)
         self._float, self._close = QToolButton(), QToolButton()
         self._float.setToolTip("Float this panel, or dock it again")
         self._close.setToolTip("Close this panel (View > Panels brings it back)")
         self._float.clicked.connect(lambda: self.setFloating(not self.isFloating()))
         self._close.clicked.connect(self.close)
         for button in (self._float, self._close):
+            button.setObjectName("panelButton")
             button.setAutoRaise(True)
             row.addWidget(button)
         self.setTitleBarWidget(bar)

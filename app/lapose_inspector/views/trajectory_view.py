@@ -55,10 +55,10 @@ class TrajectoryView(QWidget):
 
     def _build(self) -> None:
         layout = panel_layout(self)
-        row = QFrame(self)
-        row.setObjectName("toolrow")
+        self.tools = row = QFrame(self)
+        row.setObjectName("tools")
         tools = QHBoxLayout(row)
-        tools.setContentsMargins(6, 3, 6, 3)
+        tools.setContentsMargins(12, 0, 6, 0)
         tools.setSpacing(4)
         self.alignment_box = ComboBox(row)
         for key in ALIGNMENTS:
