@@ -28,7 +28,7 @@ from panel_drive import (
 )
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 
 @pytest.fixture
@@ -219,6 +219,18 @@ def test_the_readout_has_units_and_dashes_where_nothing_is_known(make_view, qtbo
     view = make_view(no_truth, drive)
     no_truth.set_analysis(analysis)
     assert "◆ –" in view.readout_text
+
+
+@pytest.mark.parametrize("width", [340, 620])
+def test_the_whole_readout_fits_the_panel(make_view, qtbot, width):
+    session, analysis, drive = analysed()
+    view = make_view(session, drive, (width, 330))
+    session.timeline.seek(60)
+    session.set_analysis(analysis)
+    label = view.findChildren(QLabel)[-1]
+    assert "yaw rate" in label.text()
+    assert label.sizeHint().width() <= view.width()
+    qtbot.waitUntil(lambda: label.height() >= label.sizeHint().height())
 
 
 def test_the_wheel_zooms_about_the_pointer_and_a_double_click_fits(make_view, qtbot):

@@ -86,10 +86,10 @@ class LatentMapView(QWidget):
 
     def _build(self) -> None:
         layout = panel_layout(self)
-        row = QFrame(self)
-        row.setObjectName("toolrow")
+        self.tools = row = QFrame(self)
+        row.setObjectName("tools")
         tools = QHBoxLayout(row)
-        tools.setContentsMargins(6, 3, 6, 3)
+        tools.setContentsMargins(12, 0, 6, 0)
         tools.setSpacing(4)
         self.method_box = ComboBox(row)
         self.method_box.addItem("t-SNE", "t-sne")
@@ -168,6 +168,7 @@ class LatentMapView(QWidget):
 
     def _on_drive_change(self) -> None:
         self.thumbnails.set_drive(self._session.drive)
+        self.popup.forget()
         self._forget()
         self._say()
 

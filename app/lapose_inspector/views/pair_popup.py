@@ -61,6 +61,13 @@ class PairPopup(QFrame):
             label.setText(caption)
         self._text.setText(text)
 
+    def forget(self) -> None:
+        """Hide, and keep no picture: another drive has other pictures under the same frame numbers."""
+        self._pair = None
+        for label in self.pictures:
+            label.clear()
+        self.hide()
+
     def set_pictures(self, pair: tuple[int, int], pictures: tuple[Image, Image]) -> None:
         """Pictures [h, w, 3] of a pair; those of another pair than the described one are late: dropped."""
         if pair != self._pair:

@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QPainter,
     QPen,
     QPixmap,
+    QResizeEvent,
     QShowEvent,
     QTextDocument,
 )
@@ -92,7 +93,8 @@ class VideoView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._build_strip())
+        self.tools = self._build_tools()
+        column.addWidget(self.tools)
         column.addWidget(self.canvas, 1)
         column.addWidget(self._readout)
 
@@ -153,10 +155,10 @@ class VideoView(QWidget):
         """What about the camera is not the log's own, in a few words."""
         return self._assumed.text()
 
-    def _build_strip(self) -> QWidget:
-        self._strip = QWidget()
-        strip = QHBoxLayout(self._strip)
-        strip.setContentsMargins(6, 3, 6, 3)
+    def _build_tools(self) -> QWidget:
+        tools = QWidget()
+        strip = QHBoxLayout(tools)
+        strip.setContentsMargins(12, 0, 6, 0)
         strip.setSpacing(4)
         self._actions: dict[str, QAction] = {}
         for key, (text, tip) in TOGGLES.items():
@@ -175,7 +177,7 @@ class VideoView(QWidget):
         self._assumed.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._assumed.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         strip.addWidget(self._assumed, 1)
-        return self._strip
+        return tools
 
     def _on_drive(self) -> None:
         self._shown, self._failure = None, None
@@ -234,7 +236,7 @@ class VideoView(QWidget):
     def _on_theme(self, _: str = "") -> None:
         colours = self._session.display.colours
         self.canvas.set_colours(colours.canvas, colours.muted)
-        self._strip.setStyleSheet(
+        self.tools.setStyleSheet(
             f"QLabel {{ color: {colours.muted}; font-size: 11px; }}"
             f"QToolButton {{ color: {colours.muted}; font-size: 11px; padding: 2px 5px; border: none;"
             f" border-radius: 4px; background: transparent; }}"
@@ -290,7 +292,12 @@ class VideoView(QWidget):
                 f"<span style='color:{PREDICTION}'>● {predicted.replace('-', '−')}</span>&nbsp; "
                 f"<span style='color:{TRUTH}'>◆ {true.replace('-', '−')}</span>"
             )
-        self._readout.setText("&nbsp;&nbsp;&nbsp;&nbsp;".join(parts))
+        self._readout.ensurePolished()  # the style sheet sets its font
+        line = QTextDocument()
+        line.setDefaultFont(self._readout.font())
+        line.setHtml((4 * "&nbsp;").join(parts))
+        fits = line.idealWidth() + 16 <= self.width()
+        self._readout.setText((4 * "&nbsp;" if fits else "<br>").join(parts))
         span = ""
         if (at := session.transition) is not None:
             span = f"Mean from frame {session.series.frames[at]} to {session.series.frames[at + 1]}\n"
@@ -340,6 +347,10 @@ class VideoView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._on_cursor(self._session.timeline.frame)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._update_readout()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
