@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from lapose_core import geometry
-from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips
+from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips, without_nan
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.pose_head import PoseOutput, decouple
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import save_checkpoint
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
+from lapose_core.training.pretrain import motion_probes
 from lapose_core.training.settings import PoseLossWeights, Posttraining
 
 
@@ -138,6 +139,9 @@ def posttrain(
         test_latents = whole_clip_latents(model, held_out, test)
         model.pose_head.latent_mean.copy_(latents.flatten(0, 1).mean(0))
         model.pose_head.latent_scale.copy_(latents.flatten(0, 1).std(0).clamp_min(1e-6))
+        fit = (latents, data.poses[labelled], data.times[labelled])
+        score_on = (test_latents, held_out.poses[test], held_out.times[test])
+        record = {**record, "probes": without_nan(motion_probes(fit, score_on))}
     else:
         trained += [model.tokenizer, model.inverse_dynamics]
     parts = torch.nn.ModuleList(trained)

@@ -77,19 +77,38 @@ def latent_quality(latents: Tensor, poses: Tensor, times: Tensor) -> dict[str, f
         "effective_rank": float(effective_rank(flat)),
     }
     labelled = torch.isfinite(poses).flatten(1).all(1)
-    if int(labelled.sum()) < 8:
+    half = int(labelled.sum()) // 2
+    if half < 4:
         return figures
-    x = latents[labelled].double().numpy()
-    truth, seconds = (
-        poses[labelled][:, : x.shape[1] + 1].numpy(),
-        times[labelled][:, : x.shape[1] + 1].numpy(),
-    )
-    relative = np.stack([geometry.relative(p) for p in truth])
+    x, p, t = latents[labelled], poses[labelled], times[labelled]
+    return figures | motion_probes((x[:half], p[:half], t[:half]), (x[half:], p[half:], t[half:]))
+
+
+Labelled = tuple[Tensor, Tensor, Tensor]  # latents [N, T - 1, A], poses [N, T, 4, 4], times [N, T]
+
+
+def motion_probes(fit: Labelled, score: Labelled) -> dict[str, float]:
+    """Ridge probes from latent to yaw and its rate, speed, pitch and signed forward step, fitted on some clips and
+    scored on others: R2 over all transitions, over the ordinary ones, and rank correlation (``evaluation.md``)."""
+    x_fit, targets_fit, _ = _motion(*fit)
+    x, targets, ordinary = _motion(*score)
+    figures = {}
+    for name, target in targets.items():
+        found = ridge_probe(x_fit, targets_fit[name], x, target, ordinary=ordinary)
+        figures[f"probe_{name}_r2"] = float(found.r2)
+        figures[f"probe_{name}_r2_ordinary"] = float(found.r2_ordinary)
+        figures[f"probe_{name}_spearman"] = float(found.spearman)
+    return figures
+
+
+def _motion(latents: Tensor, poses: Tensor, times: Tensor) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Latents [M, A] and true motions [M] of all transitions, and which are ordinary (under 3.5 degrees, 0.2-6 m)."""
+    frames = latents.shape[1] + 1
+    relative = np.stack([geometry.relative(p) for p in poses[:, :frames].numpy()])
     step = relative[..., :3, 3]
     length = np.linalg.norm(step, axis=-1)
     turn = geometry.yaw(relative[..., :3, :3])
-    gap = np.diff(seconds, axis=1)
-    ordinary = (np.abs(turn) < np.radians(3.5)) & (length > 0.2) & (length < 6.0)
+    gap = np.diff(times[:, :frames].numpy(), axis=1)
     targets = {
         "yaw_rate": turn / gap,
         "yaw": turn,
@@ -97,17 +116,9 @@ def latent_quality(latents: Tensor, poses: Tensor, times: Tensor) -> dict[str, f
         "pitch": geometry.pitch(relative[..., :3, :3]),
         "forward": step[..., 2],
     }
-    half = len(x) // 2
-    a = x.shape[-1]
-    for name, target in targets.items():
-        score = ridge_probe(
-            x[:half].reshape(-1, a), target[:half].ravel(), x[half:].reshape(-1, a), target[half:].ravel(),
-            ordinary=ordinary[half:].ravel(),
-        )  # fmt: skip
-        figures[f"probe_{name}_r2"] = float(score.r2)
-        figures[f"probe_{name}_r2_ordinary"] = float(score.r2_ordinary)
-        figures[f"probe_{name}_spearman"] = float(score.spearman)
-    return figures
+    ordinary = (np.abs(turn) < np.radians(3.5)) & (length > 0.2) & (length < 6.0)
+    flat = latents.flatten(0, 1).double().cpu().numpy()
+    return flat, {name: value.ravel() for name, value in targets.items()}, ordinary.ravel()
 
 
 def pretrain(

@@ -18,7 +18,7 @@ class VqVaeTraining:
 
 @dataclass(frozen=True)
 class Pretraining:
-    steps: int = 4500
+    steps: int = 4200
     batch_frames: int = 64  # frames per step: clips times their length
     lengths: tuple[int, ...] = (
         4,
