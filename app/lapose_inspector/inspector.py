@@ -355,7 +355,7 @@ class Inspector(QObject):
 
     def show_error(self, title: str, message: str, details: str) -> None:
         """Tell the user what went wrong, with details to copy."""
-        log.error("%s: %s", title, message)
+        log.info("%s: %s", title, message)
         if not self._closed:
             ErrorDialog(title, message, details, self.window).open()
         self.error_shown.emit(message)

@@ -66,13 +66,18 @@ class CanvasOverlay(QWidget):
         self.message.setVisible(bool(text))
 
     def point_out(self, widget: QWidget, position: tuple[float, float]) -> None:
-        """Show a child widget beside a canvas position, inside the canvas."""
+        """Show a widget beside a canvas position and not over it: inside the window, for which the canvas
+        itself may be too low."""
+        window = self.window()
+        if widget.parentWidget() is not window:
+            widget.setParent(window)
         widget.adjustSize()
-        x, y = int(position[0]) + 14, int(position[1]) + 14
-        if x + widget.width() > self.width() - 4:
-            x = int(position[0]) - 14 - widget.width()
-        if y + widget.height() > self.height() - 4:
-            y = int(position[1]) - 14 - widget.height()
+        at = self.mapTo(window, QPoint(int(position[0]), int(position[1])))
+        x, y = at.x() + 14, at.y() + 14
+        if x + widget.width() > window.width() - 4:
+            x = at.x() - 14 - widget.width()
+        if y + widget.height() > window.height() - 4:
+            y = at.y() - 14 - widget.height()
         widget.move(QPoint(max(4, x), max(4, y)))
         widget.show()
         widget.raise_()
@@ -82,7 +87,7 @@ class CanvasOverlay(QWidget):
         chip = f"background: {_alpha(colours.canvas, 0.78)}; border-radius: 4px; padding: 2px 5px;"
         self._pane.setStyleSheet(
             f"QLabel {{ color: {colours.text}; {chip} }}"
-            f"QLabel#message {{ background: transparent; color: {colours.muted}; font-size: 14px; }}"
+            f"QLabel#message {{ background: transparent; color: {colours.muted}; }}"
         )
         self.tooltip.setStyleSheet(
             f"background: {colours.raised}; color: {colours.text}; border: 1px solid {colours.border};"

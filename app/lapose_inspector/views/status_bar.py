@@ -20,6 +20,7 @@ class StatusBar(QStatusBar):
         self.where.setContentsMargins(8, 0, 0, 0)
         self.device, self.doing = QLabel(), QLabel()
         self.device.setProperty("muted", True)
+        self.device.setContentsMargins(4, 0, 10, 0)
         self.progress = QProgressBar()
         self.progress.setFixedWidth(150)
         self.progress.setRange(0, 1000)
@@ -76,7 +77,7 @@ class StatusBar(QStatusBar):
 
     def _show_model(self) -> None:
         info = self._session.model_info
-        self.device.setText("no model" if info is None else f"{info.device}  ")
+        self.device.setText("no model" if info is None else info.device)
 
     def _show_doing(self) -> None:
         analysis = self._session.analysis
