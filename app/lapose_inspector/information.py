@@ -25,7 +25,7 @@ def drive_information(session: Session) -> list[Section]:
         ("Camera", _camera(drive)),
         ("Ground truth", _truth(drive)),
         ("Where the values come from", [(k, v) for k, v in drive.provenance.items()]),
-        ("Assumptions", [("", note) for note in drive.notes]),
+        ("Notes", [("", note) for note in drive.notes]),
         ("Analysis", _analysis(session)),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 from lapose_core.drive import Drive
 from lapose_core.export.tum import write_tum
@@ -50,6 +51,21 @@ def write_folder(folder: Path, n: int = 40, *, poses: bool = True) -> Path:
     if poses:
         write_tum(folder / "poses.tum", np.arange(n) / RATE, turning_path(n))
     return folder
+
+
+def write_cut_video(path: Path) -> Path:
+    """A video of 60 frames whose file ends after about half of them, its index being in front."""
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream("libx264", rate=10, options={"g": "5"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for index in range(60):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture(index % DISTINCT))):
+                out.mux(packet)
+        for packet in stream.encode():
+            out.mux(packet)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
 
 
 def drive_in_memory(n: int = 40, *, poses: Array | None = None, valid: np.ndarray | None = None) -> Drive:

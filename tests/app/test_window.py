@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_drives import write_folder
+from app_drives import write_cut_video, write_folder
 from conftest import end
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.screenshot import grab_window
@@ -155,6 +155,15 @@ def test_a_log_that_cannot_be_read_is_told_and_the_old_drive_stays(
     assert app.session.drive is before
     assert app.timeline.frame == 7
     assert app.settings.last_log.path == log_folder
+
+
+def test_a_video_cut_short_is_opened_and_the_status_bar_says_so(launch, tmp_path: Path, qtbot) -> None:
+    app = launch(write_cut_video(tmp_path / "cut.mp4"), analyse=False)
+    assert "cut short" in app.window.status.note.text()
+    assert 1 < len(app.session.drive) < 60
+    app.timeline.end()
+    qtbot.waitUntil(lambda: app.window.video.shown_frame == app.timeline.frame, timeout=20_000)
+    assert errors_of(app) == []
 
 
 def test_a_damaged_checkpoint_is_told_and_the_drive_can_be_watched(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
+from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
@@ -26,7 +26,13 @@ class StatusBar(QStatusBar):
         self.progress.setRange(0, 1000)
         self.cancel = QToolButton()
         self.cancel.setDefaultAction(actions["analyse.cancel"])
-        self.addWidget(self.where, 1)
+        self.note = QLabel()
+        self.note.setProperty("warning", True)
+        self.note.setContentsMargins(8, 0, 0, 0)
+        # A long note is cut off rather than making the window wider; the tooltip has all of it.
+        self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.addWidget(self.where)
+        self.addWidget(self.note, 1)
         for widget in (self.doing, self.progress, self.cancel, self.device):
             self.addPermanentWidget(widget)
         self._running = False
@@ -66,6 +72,9 @@ class StatusBar(QStatusBar):
 
     def _show_where(self) -> None:
         drive, timeline = self._session.drive, self._session.timeline
+        notes = () if drive is None else drive.notes
+        self.note.setText(notes[0] + (f" (and {len(notes) - 1} more)" if len(notes) > 1 else "") if notes else "")
+        self.note.setToolTip("\n".join(notes))
         if drive is None:
             self.where.setText("No drive open. File > Open file, or drop a log here.")
             return
