@@ -191,11 +191,11 @@ def test_without_a_checkpoint_the_drive_can_be_watched_and_the_window_says_so(
     assert not app.window.actions_["analyse.toggle"].isEnabled()
 
 
-def test_a_drive_is_analysed_at_4_hz_unless_told_otherwise(launch, log_folder: Path, qtbot) -> None:
+def test_a_drive_is_analysed_at_5_hz_unless_told_otherwise(launch, log_folder: Path, qtbot) -> None:
     app = launch(log_folder, rate=None)
     wait_analysed(app, qtbot)
-    assert app.session.analysis.rate == 4.0
-    assert app.window.rate.currentText() == "4 Hz"
+    assert app.session.analysis.rate == 5.0
+    assert app.window.rate.currentText() == "5 Hz"
 
 
 def test_a_file_dropped_on_the_window_opens(launch, log_folder: Path, qtbot) -> None:
