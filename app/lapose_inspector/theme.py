@@ -67,7 +67,6 @@ QToolButton:checked {{ background: {c.raised}; border-color: {c.accent}; }}
 QToolButton:disabled {{ color: {c.muted}; }}
 QToolButton::menu-indicator {{ image: none; }}
 
-QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
     padding: 5px 14px; }}
 QPushButton:hover {{ border-color: {c.accent}; }}

@@ -36,12 +36,15 @@ class _Dialog(QDialog):
         self.box = QVBoxLayout(self)
         self.box.setContentsMargins(18, 16, 18, 14)
         self.box.setSpacing(12)
-        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self.buttons = QDialogButtonBox()
+        # Not the standard button: that brings an icon of the style's own, which no theme colours.
+        self.buttons.addButton("Close", QDialogButtonBox.ButtonRole.RejectRole).setDefault(True)
         self.buttons.rejected.connect(self.reject)
 
     def add_copy_button(self, text: str) -> QPushButton:
         """A button that puts ``text`` on the clipboard and says so."""
         button = self.buttons.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
+        button.setAutoDefault(False)
 
         def copy() -> None:
             QGuiApplication.clipboard().setText(text)

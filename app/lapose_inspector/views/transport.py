@@ -34,7 +34,7 @@ class Transport(QWidget):
         self.speed = ComboBox()
         self.speed.setToolTip("Playback speed (- and =)")
         self.speed.addItems([f"{speed:g}×" for speed in SPEEDS])
-        self.speed.setFixedWidth(72)
+        self.speed.setFixedWidth(78)
         self.speed.activated.connect(self._on_speed_chosen)
         self.time = QLabel()
         self.time.setToolTip("Time of the frame at the cursor, and of the whole drive")
