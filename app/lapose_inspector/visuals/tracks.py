@@ -108,20 +108,16 @@ def paint_static(
     painter.fillRect(plot, QColor(colours.canvas))
     if loop is not None:
         _shade_loop(painter, plot, span, loop, colours)
-    step = time_step(span.length, max(int(span.width / 110), 2))
-    ticks = np.arange(np.ceil(span.start / step - 1e-9), np.floor(span.stop / step + 1e-9) + 1) * step
     painter.setPen(QColor(colours.grid))
-    for tick in ticks:
+    for tick in _ticks(span)[0]:
         x = round(float(span.x(tick))) + 0.5
         painter.drawLine(QPointF(x, 0), QPointF(x, plot.height()))
     for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
         _paint_track(painter, QRectF(span.left, top, span.width, height), track, span, colours)
     painter.setFont(small(font))
     painter.setPen(QColor(colours.muted))
-    for tick in ticks:
-        box = QRectF(float(span.x(tick)) - 50, size.height() - AXIS + 2, 100, AXIS - 4)
-        box.moveLeft(float(np.clip(box.left(), span.left - 34, size.width() - 100 + 34)))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, time_text(float(tick), step))
+    for box, text in _tick_labels(size, span, painter.font()):
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
     painter.end()
     return pixmap
 
@@ -156,12 +152,31 @@ def paint_cursor(
     plate.moveLeft(float(np.clip(x - plate.width() / 2, span.left - 30, size.width() - plate.width() - 2)))
     painter.setFont(small(font))
     painter.setPen(Qt.PenStyle.NoPen)
-    # Tick labels under the plate would show as stumps at its sides.
-    painter.fillRect(plate.adjusted(-30, 0, 30, 0), QColor(colours.panel))
+    for box, _ in _tick_labels(size, span, painter.font()):
+        if box.intersects(plate.adjusted(-4, 0, 4, 0)):  # it would show as a stump at the plate's side
+            painter.fillRect(box, QColor(colours.panel))
     painter.setBrush(QColor(colours.cursor))
     painter.drawRoundedRect(plate, 4, 4)
     painter.setPen(QColor(colours.canvas))
     painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def _ticks(span: TimeSpan) -> tuple[Array, float]:
+    """Seconds [K] of the time axis's ticks, and the step between them."""
+    step = time_step(span.length, max(int(span.width / 110), 2))
+    return np.arange(np.ceil(span.start / step - 1e-9), np.floor(span.stop / step + 1e-9) + 1) * step, step
+
+
+def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF, str]]:
+    """Where the time axis's labels stand, and what they say."""
+    metrics, out = QFontMetricsF(font), []
+    ticks, step = _ticks(span)
+    for tick in ticks:
+        text = time_text(float(tick), step)
+        width = metrics.horizontalAdvance(text) + 4
+        left = float(np.clip(span.x(tick) - width / 2, span.left - 14, size.width() - width - 2))
+        out.append((QRectF(left, size.height() - AXIS + 2, width, AXIS - 4), text))
+    return out
 
 
 def _shade_loop(

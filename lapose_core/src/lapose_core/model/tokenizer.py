@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.matching import CHANNELS, Prepared, by_token, match_clip
-from lapose_core.model.st_transformer import Block, TimeEmbedding, gaps
+from lapose_core.model.st_transformer import Block, TimeEmbedding
 from lapose_core.model.vqvae import VqVae
 
 
@@ -104,6 +104,3 @@ def matching_width(config: LaPoseConfig) -> int:
     """Channels of ``FrameInputs.matches``."""
     assert config.matching is not None
     return (config.patch // config.matching.cell) ** 2 * CHANNELS
-
-
-__all__ = ["FrameInputs", "Tokenizer", "cells", "gaps", "matching_width", "prepare", "uncells"]
