@@ -209,10 +209,7 @@ def test_hovering_shows_the_two_frames_of_the_transition(make_view, qtbot):
     view = make_view(session)
     transition = lonely(view, 1)[0]
     window = view.window().windowHandle()
-    QTest.mouseMove(window, QPoint(20, 60))
-    qtbot.wait(20)
-    QTest.mouseMove(window, place(view, transition))
-    qtbot.waitUntil(view.popup.isVisible)
+    hover(view, transition, qtbot)
     pair = tuple(int(f) for f in session.analysis.frames[transition : transition + 2])
     assert view.popup.pair == pair
     assert session.series["speed"].text(transition) in view.popup.text
@@ -224,21 +221,28 @@ def test_hovering_shows_the_two_frames_of_the_transition(make_view, qtbot):
     qtbot.waitUntil(lambda: not view.popup.isVisible())
 
 
+def hover(view: LatentMapView, transition: int, qtbot) -> None:
+    """Move the mouse onto a transition's point; from elsewhere, as a mouse already there moves nothing."""
+    window = view.window().windowHandle()
+    QTest.mouseMove(window, QPoint(20, 60))
+    qtbot.wait(20)
+    QTest.mouseMove(window, place(view, transition))
+    qtbot.waitUntil(view.popup.isVisible)
+
+
 def test_another_drive_never_shows_the_pictures_of_the_one_before(make_view, qtbot):
     session = session_of()
     view = make_view(session)
     transition = lonely(view, 1)[0]
-    window = view.window().windowHandle()
-    QTest.mouseMove(window, place(view, transition))
+    hover(view, transition, qtbot)
     qtbot.waitUntil(lambda: view.popup.has_pictures, timeout=20_000)
     pair = view.popup.pair
     session.open(make_drive(300, RATE, broken=pair))
     assert not view.popup.isVisible()
     session.set_analysis(analysis_of(session, 1.0))
     qtbot.waitUntil(lambda: view.projection is not None and len(view.projection.transitions) > transition)
-    QTest.mouseMove(window, QPoint(20, 60))
-    QTest.mouseMove(window, place(view, transition))
-    qtbot.waitUntil(lambda: view.popup.pair == pair)
+    hover(view, transition, qtbot)
+    assert view.popup.pair == pair
     qtbot.waitUntil(lambda: view.popup.pictures[0].text() == "cannot be read", timeout=20_000)
     assert not view.popup.has_pictures
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from cmap import Color, Colormap
-from lapose_core.palette import PREDICTION, TRUTH
+from lapose_core.evaluation.regimes import TRANSITION_NAMES
+from lapose_core.palette import PREDICTION, REGIMES, TRUTH
 from numpy.typing import NDArray
 
 from lapose_inspector.models.series import Series
@@ -23,9 +24,8 @@ __all__ = [
     "series_colours",
 ]
 
-CATEGORIES = ("#8d96a6", "#b58cf0", "#a8cfe6", "#56b4e9", "#e6a817", "#cc79a7")
-"""Colours of regimes, in the order of TRANSITION_NAMES: standstill grey, reverse violet, then from straight
-to sharp; none is near those of truth and prediction."""
+CATEGORIES = tuple(REGIMES[name] for name in TRANSITION_NAMES)
+"""Colours of regimes, in the order of TRANSITION_NAMES."""
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ TRAIL_SECONDS = 3.0
 """How much of the drive before the cursor is drawn as a line through the map."""
 GROWTH = 1.3
 """t-SNE starts over (from its own last map) when there are this many times as many points, or all of them."""
-INSETS = (18.0, 34.0, 18.0, 40.0)
-"""Pixels of the canvas left, above, right and below the fitted points."""
+INSETS = ((18.0, 34.0, 18.0, 58.0), (120.0, 34.0, 182.0, 12.0))
+"""Pixels of the canvas left, above, right and below the fitted points: they stand over the legends or, in a
+low panel, between them."""
 
 
 class LatentMapView(QWidget):
@@ -329,12 +330,15 @@ class LatentMapView(QWidget):
             return
         low, high = self._shown.points.min(axis=0), self._shown.points.max(axis=0)
         width, height = (max(float(v), 80.0) for v in self.view.size)
-        left, top, right, bottom = INSETS
-        unit = max(
-            float(high[0] - low[0]) / max(width - left - right, 40.0),
-            float(high[1] - low[1]) / max(height - top - bottom, 40.0),
-            1e-6,
-        )
+        extent = high - low
+
+        def unit_of(insets: tuple[float, float, float, float]) -> float:
+            left, top, right, bottom = insets
+            room = np.maximum([width - left - right, height - top - bottom], 40.0)
+            return max(float((extent / room).max()), 1e-6)
+
+        insets = min(INSETS, key=unit_of)
+        unit, (left, top, right, bottom) = unit_of(insets), insets
         middle = (low + high) / 2 + np.array([right - left, top - bottom]) / 2 * unit
         size = np.array([width, height]) * unit
         self.view.camera.rect = (*(middle - size / 2), *size)

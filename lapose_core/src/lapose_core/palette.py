@@ -1,7 +1,6 @@
 """The colours that mean something, the same in every panel, export and report; safe for colour-blind eyes.
 
-After Okabe and Ito (2008): bluish green and vermillion for the prediction and the truth, and others of the
-same set for the motion regimes.
+After Okabe and Ito (2008): bluish green and vermillion for the prediction and the truth.
 """
 
 from __future__ import annotations
@@ -9,12 +8,13 @@ from __future__ import annotations
 PREDICTION = "#009E73"
 TRUTH = "#D55E00"
 
-#: Motion regimes of transitions, by the names of ``evaluation.regimes.TRANSITION_NAMES``.
+#: Motion regimes of transitions, by the names of ``evaluation.regimes.TRANSITION_NAMES``: standstill grey, reverse
+#: violet, then from straight to sharp; none is near those of truth and prediction.
 REGIMES = {
-    "standstill": "#56B4E9",
-    "reverse": "#E69F00",
-    "straight": "#CC79A7",
-    "gentle": "#F0E442",
-    "medium": "#0072B2",
-    "sharp": "#999999",
+    "standstill": "#8D96A6",
+    "reverse": "#B58CF0",
+    "straight": "#A8CFE6",
+    "gentle": "#56B4E9",
+    "medium": "#E6A817",
+    "sharp": "#CC79A7",
 }
