@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.functional import interpolate
+
 from lapose_core.drive import Drive
 from lapose_core.inference.analysis import DriveAnalyzer, estimate_windows
 from lapose_core.inference.preprocess import Preprocessor
@@ -28,7 +30,6 @@ from lapose_core.model.config import nano
 from lapose_core.model.lapose import LaPose
 from lapose_core.resources import default_checkpoint
 from lapose_core.training.checkpoints import load_checkpoint
-from torch.nn.functional import interpolate
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:

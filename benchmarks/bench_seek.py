@@ -19,6 +19,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+
 from lapose_core.drive import Image
 from lapose_core.video import VideoSource
 

@@ -11,6 +11,7 @@ import argparse
 import time
 
 import numpy as np
+
 from lapose_core.commands.synth import parse_size
 from lapose_core.synth import SyntheticDrive
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+
 from lapose_core.drive import Drive
 from lapose_core.geometry import path_length
-
 from lapose_inspector.models.session import Session
 
 Section = tuple[str, list[tuple[str, str]]]

@@ -8,11 +8,11 @@ import traceback
 from functools import partial
 from pathlib import Path
 
-from lapose_core.drive import Drive
-from lapose_core.resources import default_checkpoint
 from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from lapose_core.drive import Drive
+from lapose_core.resources import default_checkpoint
 from lapose_inspector.information import drive_information
 from lapose_inspector.models.display import Alignment, ColourBy, Display
 from lapose_inspector.models.events import next_event

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
+
 from lapose_core.drive import Drive
 from lapose_core.export.tum import write_tum
 from lapose_core.geometry import Array, accumulate, make_poses, relative
 from lapose_core.inference.result import DriveAnalysis, WindowResult
-from PIL import Image
 
 RATE = 10.0
 SIZE = (160, 80)

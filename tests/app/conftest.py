@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import vispy
 from app_drives import RATE, write_folder
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtWidgets import QApplication
+
 from lapose_inspector.application import display_problem
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.settings import Folders
-from PySide6.QtCore import QCoreApplication, QEvent, Qt
-from PySide6.QtWidgets import QApplication
 
 # Both must be set before the first QApplication, which pytest-qt makes.
 QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
@@ -47,6 +48,7 @@ def _display() -> None:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model with random weights: fast, and wrong in a way no test minds."""
     import torch
+
     from lapose_core.model.config import tiny
     from lapose_core.model.lapose import LaPose
     from lapose_core.training.checkpoints import save_checkpoint

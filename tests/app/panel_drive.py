@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
 from lapose_core.drive import Drive, Image, Intrinsics
 from lapose_core.geometry import Array, accumulate, make_poses, relative
 from lapose_core.inference.result import DriveAnalysis, WindowResult

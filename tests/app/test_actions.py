@@ -6,14 +6,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from lapose_inspector.actions import MENUS, PANELS, commands
-from lapose_inspector.inspector import Inspector
-from lapose_inspector.views.command_palette import CommandPalette, score
-from lapose_inspector.views.dialogs import GoToDialog, ShortcutsDialog, parse_position
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
+
+from lapose_inspector.actions import MENUS, PANELS, commands
+from lapose_inspector.inspector import Inspector
+from lapose_inspector.views.command_palette import CommandPalette, score
+from lapose_inspector.views.dialogs import GoToDialog, ShortcutsDialog, parse_position
 
 
 @pytest.fixture

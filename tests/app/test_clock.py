@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_drives import RATE
-from lapose_inspector.inspector import Inspector
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
+
+from lapose_inspector.inspector import Inspector
 
 NO_KEY = Qt.KeyboardModifier.NoModifier
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QMainWindow
+
 from lapose_inspector import theme
 from lapose_inspector.models.colours import DARK, LIGHT, ThemeColours, rgba
 from lapose_inspector.views.combo_box import INSET, ComboBox
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QMainWindow
 
 
 @pytest.mark.parametrize("colours", [DARK, LIGHT])

@@ -8,6 +8,9 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from panel_drive import make_drive
+from PySide6.QtGui import QImage
+
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.reconstruction import context, reconstruct
 from lapose_core.model.config import tiny
@@ -18,8 +21,6 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.views.forward_view import ForwardView
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
-from panel_drive import make_drive
-from PySide6.QtGui import QImage
 
 RATE = 2.0
 

@@ -7,14 +7,15 @@ import weakref
 
 import numpy as np
 import pytest
-from lapose_core.geometry import relative
-from lapose_inspector.models.session import Session
-from lapose_inspector.views.latent_map_view import LatentMapView
-from lapose_inspector.workers.thumbnails import ThumbnailLoader, shrink
 from panel_drive import analyse, make_drive, read_index, winding_path
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
+
+from lapose_core.geometry import relative
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.latent_map_view import LatentMapView
+from lapose_inspector.workers.thumbnails import ThumbnailLoader, shrink
 
 RATE = 10.0
 ANALYSED = 5.0

@@ -11,6 +11,7 @@ import pytest
 from app_drives import RATE, analysed, drive_in_memory, turning_path
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lapose_inspector.models.colours import DARK, colormap_of, limits_of, rgba, series_colours
 from lapose_inspector.models.events import event_frames, next_event
 from lapose_inspector.models.export import default_name, write_trajectory

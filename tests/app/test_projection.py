@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lapose_inspector.workers.latest import PATIENCE, LatestWorker, unfinished
 from lapose_inspector.workers.projection import Projection, ProjectionWorker, extend, pca, tsne
 

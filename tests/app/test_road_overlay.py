@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panel_drive import CAMERA, analyse, make_drive, step_pose, turn, winding_path
+
 from lapose_core.drive import Intrinsics
 from lapose_core.geometry import accumulate, make_poses, relative
 from lapose_inspector.models.road_overlay import (
@@ -24,7 +26,6 @@ from lapose_inspector.models.road_overlay import (
     true_path,
     true_steps,
 )
-from panel_drive import CAMERA, analyse, make_drive, step_pose, turn, winding_path
 
 LEVEL = RoadCamera(CAMERA, 1.5, np.array([0.0, 1.0, 0.0]))
 

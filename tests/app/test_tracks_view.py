@@ -10,6 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from panel_drive import analyse, make_drive, winding_path
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtWidgets import QApplication
+
 from lapose_inspector.models.colours import PREDICTION
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.tracks_view import TracksView
@@ -23,10 +28,6 @@ from lapose_inspector.visuals.tracks_axis import (
     value_range,
     value_ticks,
 )
-from panel_drive import analyse, make_drive, winding_path
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
-from PySide6.QtWidgets import QApplication
 
 RATE = 10.0
 

@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from panel_drive import analyse, make_drive, turn, winding_path
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtTest import QTest
+
 from lapose_core.geometry import make_poses
 from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.session import PathSegment, Session
@@ -18,10 +23,6 @@ from lapose_inspector.views.trajectory_view import TrajectoryView
 from lapose_inspector.visuals.frusta import spaced
 from lapose_inspector.visuals.grid import nice_spacing
 from lapose_inspector.visuals.space import SceneSpace
-from panel_drive import analyse, make_drive, turn, winding_path
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QImage
-from PySide6.QtTest import QTest
 
 RATE = 10.0
 ANALYSED = 5.0

@@ -10,12 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lapose_core.inference.preprocess import Preprocessor
-from lapose_core.inference.result import DriveAnalysis
-from lapose_inspector.models.session import Session
-from lapose_inspector.views.video_view import LATE, VideoView
-from lapose_inspector.visuals.image import ImageCanvas
-from lapose_inspector.workers.frames import FrameLoader
 from panel_drive import (
     HEIGHT,
     WIDTH,
@@ -29,6 +23,13 @@ from panel_drive import (
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
+
+from lapose_core.inference.preprocess import Preprocessor
+from lapose_core.inference.result import DriveAnalysis
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.video_view import LATE, VideoView
+from lapose_inspector.visuals.image import ImageCanvas
+from lapose_inspector.workers.frames import FrameLoader
 
 
 @pytest.fixture

@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from app_drives import write_cut_video, write_folder
 from conftest import end
-from lapose_inspector.inspector import Inspector
-from lapose_inspector.screenshot import grab_window
-from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, TableDialog
-from lapose_inspector.workers.latest import unfinished
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
+
+from lapose_inspector.inspector import Inspector
+from lapose_inspector.screenshot import grab_window
+from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, TableDialog
+from lapose_inspector.workers.latest import unfinished
 
 ANALYSIS = 120_000
 """Milliseconds a small drive may take on a busy machine."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from app_drives import SIZE, drive_in_memory, picture
+
 from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
 from lapose_inspector.workers.frames import FrameCache, FrameLoader

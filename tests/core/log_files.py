@@ -11,8 +11,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from lapose_core.geometry import Array, make_poses, matrix_from_quaternion, quaternion_from_matrix
 from PIL import Image as Pil
+
+from lapose_core.geometry import Array, make_poses, matrix_from_quaternion, quaternion_from_matrix
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 X264 = {"preset": "veryfast", "bf": "3"}

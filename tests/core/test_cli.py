@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from lapose_core import cli
 from lapose_core.inference.store import RESULT, TRANSITIONS, read_result
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
 from lapose_core.resources import default_checkpoint
 from lapose_core.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from PIL import Image
-
-from lapose_core import cli
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from analysis_data import MemoryDrive, rotation_y, winding_path
+from PIL import Image
+
 from lapose_core.cli import main
 from lapose_core.commands.evaluate import Evaluate
 from lapose_core.drive import Drive, LogError
@@ -25,7 +27,6 @@ from lapose_core.geometry import accumulate, make_poses
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.checkpoints import save_checkpoint
-from PIL import Image
 
 TIMES = np.arange(16) / 2.0
 

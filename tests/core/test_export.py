@@ -9,6 +9,7 @@ import pytest
 from analysis_data import empty_analysis, winding_path, windows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lapose_core.commands.export import Export
 from lapose_core.evaluation.aligned import aligned_segment
 from lapose_core.export.files import write_text

@@ -13,6 +13,7 @@ import torch
 from analysis_data import MemoryDrive, empty_analysis, rotation_y, winding_path, windows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lapose_core.drive import Intrinsics
 from lapose_core.geometry import invert, make_poses, quaternion_from_matrix, relative, rotation_angle
 from lapose_core.inference.analysis import DriveAnalyzer, estimate_windows

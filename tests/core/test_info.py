@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from log_files import arc, kitti_text, real, write_kitti, write_video
+
 from lapose_core.commands.info import Info, motion_shares
 from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import accumulate, make_poses, matrix_from_quaternion
-from log_files import arc, kitti_text, real, write_kitti, write_video
 
 
 def test_the_table_has_the_figures_of_the_drive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lapose_core.drive import LogError
-from lapose_core.logs import open_log
-from lapose_core.trajectory_files import read_kitti, read_tum
 from log_files import (
     BASELINE,
     FOCAL,
@@ -25,6 +22,10 @@ from log_files import (
     write_video,
 )
 from PIL import Image as Pil
+
+from lapose_core.drive import LogError
+from lapose_core.logs import open_log
+from lapose_core.trajectory_files import read_kitti, read_tum
 
 # -- one clear line ------------------------------------------------------------------------------------------
 

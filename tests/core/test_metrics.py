@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lapose_core.evaluation.baselines import constant_forward
 from lapose_core.evaluation.latent import deviations, effective_rank, ranks, ridge_probe, spearman
 from lapose_core.evaluation.map_quality import map_quality

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+
 from lapose_core.model import matching
 from lapose_core.model.config import ConfigError, LaPoseConfig, MatchingConfig, nano, paper, tiny
 from lapose_core.model.lapose import LaPose

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lapose_core.evaluation.regimes import (
     clip_regimes,
     forward_steps,

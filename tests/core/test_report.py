@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_data import LATENTS, MemoryDrive, empty_analysis, winding_path, windows_of
+
 from lapose_core.commands.report import Report
 from lapose_core.evaluation.aligned import analysis_clips
 from lapose_core.evaluation.regimes import TRANSITION_NAMES

@@ -13,6 +13,7 @@ import pytest
 from analysis_data import empty_analysis, winding_path, windows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from lapose_core.inference.result import DriveAnalysis
 from lapose_core.inference.store import (
     RESULT,

@@ -10,11 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+
+from lapose_core import geometry
 from lapose_core.commands.synth import Synth, parse_size
 from lapose_core.drive import Intrinsics
 from lapose_core.synth import SynthConfig, SyntheticDrive
-
-from lapose_core import geometry
 
 DAY = SynthConfig(lighting="day", weather="clear", mono=False)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from lapose_core.commands.train import Posttrain, Pretrain, Vqvae
 from lapose_core.drive import Drive, LogError
 from lapose_core.model.config import tiny
@@ -23,7 +25,6 @@ from lapose_core.training.loop import Run, Schedule
 from lapose_core.training.pretrain import copy_cross_entropy
 from lapose_core.training.settings import Posttraining, Pretraining, VqVaeTraining
 from lapose_core.training.shards import Clip, Shards, drive_clips, synthetic_clip, write_shards
-from safetensors.torch import load_file, save_file
 
 T, WIDTH, HEIGHT = 6, 120, 56
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from log_files import X264, real, write_video
+
 from lapose_core.drive import LogError
 from lapose_core.video import VideoSource
 from lapose_core.video_index import build_index
-from log_files import X264, real, write_video
 
 
 def sequential(path: Path) -> list[np.ndarray]:

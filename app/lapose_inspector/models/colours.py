@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from cmap import Color, Colormap
-from lapose_core.evaluation.regimes import TRANSITION_NAMES
-from lapose_core.palette import PREDICTION, REGIMES, TRUTH
 from numpy.typing import NDArray
 
+from lapose_core.evaluation.regimes import TRANSITION_NAMES
+from lapose_core.palette import PREDICTION, REGIMES, TRUTH
 from lapose_inspector.models.series import Series
 
 __all__ = [

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+
 from lapose_core.export.kitti import write_kitti
 from lapose_core.export.tum import write_tum
-
 from lapose_inspector.models.session import PathSegment, Session
 
 

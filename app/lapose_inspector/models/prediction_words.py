@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from lapose_core.geometry import Array
 
 ENOUGH = 20

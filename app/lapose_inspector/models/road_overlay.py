@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
 from lapose_core.drive import Drive, Intrinsics
 from lapose_core.geometry import Array, as_poses, interpolate_poses, invert, make_poses, relative, yaw
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lapose_core.drive import Drive
 from lapose_core.evaluation.regimes import TRANSITION_NAMES, transition_regimes
 from lapose_core.geometry import Array, relative, yaw
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from lapose_core.drive import Drive
-from lapose_core.geometry import Array
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from lapose_core.drive import Drive
+from lapose_core.geometry import Array
 from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
 from lapose_inspector.models.series import SeriesSet, build_series
 from lapose_inspector.models.timeline import Timeline

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from lapose_core.geometry import Array
 from psygnal import Signal
+
+from lapose_core.geometry import Array
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
 """The playback speeds that slower/faster step through, as multiples of real time."""

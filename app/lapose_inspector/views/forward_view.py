@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from cmap import Colormap
-from lapose_core.drive import Image
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QFontMetricsF, QHideEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from lapose_core.drive import Image
 from lapose_inspector.models.prediction_words import action_share, verdict
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.image import ImageCanvas
@@ -18,7 +18,6 @@ from lapose_inspector.visuals.overlay import draw_badge
 
 if TYPE_CHECKING:
     from lapose_core.inference.reconstruction import Reconstruction
-
     from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
 TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import qtawesome
-from lapose_core.geometry import Array
 from numpy.typing import NDArray
 from psygnal import SignalInstance
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
 
+from lapose_core.geometry import Array
 from lapose_inspector.models.colours import rgba, series_colours
 from lapose_inspector.models.display import COLOUR_BY
 from lapose_inspector.models.session import Session

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from lapose_core.drive import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
+from lapose_core.drive import Image
 from lapose_inspector.models.colours import ThemeColours
 
 WIDTH = 160

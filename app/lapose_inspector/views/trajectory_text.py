@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from lapose_core.drive import Drive
-from lapose_core.geometry import Array, path_length, rotation_angle
 from numpy.typing import NDArray
 
+from lapose_core.drive import Drive
+from lapose_core.geometry import Array, path_length, rotation_angle
 from lapose_inspector.models.session import PathSegment
 
 

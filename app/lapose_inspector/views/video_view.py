@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from lapose_core.drive import Image
-from lapose_core.geometry import Array
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import (
     QAction,
@@ -23,6 +21,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from lapose_core.drive import Image
+from lapose_core.geometry import Array
 from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.road_overlay import (
     ASSUMED_HEIGHT,

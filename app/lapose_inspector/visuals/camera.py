@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from lapose_core.geometry import Array
 from numpy.typing import NDArray
 from vispy.scene import TurntableCamera
+
+from lapose_core.geometry import Array
 
 NEAREST, FARTHEST = 0.5, 200_000.0
 """Limits of the zoom, metres across the view."""

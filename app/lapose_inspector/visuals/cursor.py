@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from lapose_core.geometry import Array
 from numpy.typing import NDArray
 from vispy import scene
 from vispy.visuals.transforms import MatrixTransform
 
+from lapose_core.geometry import Array
 from lapose_inspector.visuals.frusta import EDGES
 from lapose_inspector.visuals.ribbon import Ribbon
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from lapose_core.geometry import Array, interpolate_poses
 from numpy.typing import NDArray
 from vispy import scene
 
+from lapose_core.geometry import Array, interpolate_poses
 from lapose_inspector.models.colours import PREDICTION, TRUTH, ThemeColours, rgba
 from lapose_inspector.models.session import PathSegment
 from lapose_inspector.visuals.camera import DriveCamera

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from lapose_core.geometry import Array
 from numpy.typing import NDArray
 from vispy import scene
 
+from lapose_core.geometry import Array
 from lapose_inspector.visuals.ribbon import Ribbon
 
 EDGES = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7], [7, 5]])

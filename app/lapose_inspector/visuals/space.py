@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from lapose_core.geometry import Array
 from numpy.typing import NDArray
+
+from lapose_core.geometry import Array
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from lapose_core.geometry import Array
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
+from lapose_core.geometry import Array
 from lapose_inspector.models.colours import ThemeColours
 from lapose_inspector.visuals.tracks_axis import (
     TimeSpan,

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from lapose_core.drive import Drive, FrameSource
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lapose_core.inference.analysis import DriveAnalyzer
     from lapose_core.inference.reconstruction import Reconstruction
     from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult
     from lapose_core.inference.store import ResultStore
     from lapose_core.model.lapose import LaPose
-    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,7 @@ class AnalysisJob:
             ValueError: where there is no such transition, or the model's output is not finite.
         """
         import torch
+
         from lapose_core.inference.reconstruction import context, reconstruct
 
         analysis = self.analyzer.analysis

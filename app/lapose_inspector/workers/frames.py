@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from lapose_core.drive import Drive, FrameSource, Image, LogError
 from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from lapose_core.drive import Drive, FrameSource, Image, LogError
 
 CACHE_BYTES = 256 * 1024 * 1024
 LARGEST_STRIDE = 8

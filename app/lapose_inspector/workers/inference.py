@@ -10,9 +10,9 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapose_core.drive import Drive, LogError
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
+from lapose_core.drive import Drive, LogError
 from lapose_inspector.models.session import ModelInfo
 from lapose_inspector.workers.analysis_job import AnalysisJob, LoadedModel
 
@@ -239,6 +239,7 @@ class InferenceThread(QThread):
     def _load_checkpoint(self, path: Path) -> None:
         try:
             import torch
+
             from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
 
             # One core stays free for the window and for decoding.

@@ -6,9 +6,9 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from lapose_core.drive import Drive, LogError
 from PySide6.QtCore import QObject, Signal, Slot
 
+from lapose_core.drive import Drive, LogError
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import numpy as np
-from lapose_core.drive import Drive, FrameSource, Image
 from PySide6.QtCore import QObject, Signal, Slot
 
+from lapose_core.drive import Drive, FrameSource, Image
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 CACHE = 64
