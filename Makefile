@@ -16,7 +16,7 @@ system:
 $(STAMP): pyproject.toml lapose_core/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "torch>=2.13,<2.14"
-	$(BIN)/python -m pip install --quiet -e "./lapose_core[clouds,baselines]" -e ".[dev]"
+	$(BIN)/python -m pip install --quiet -e ./lapose_core -e ".[dev]"
 	@touch $@
 
 demo: setup
