@@ -55,11 +55,6 @@ class FuturePath:
     seconds: Array
 
     @property
-    def forward_metres(self) -> float:
-        """How far ahead the path ends, along the cursor's viewing direction; negative when reversing."""
-        return float(self.poses[-1, 2, 3])
-
-    @property
     def length(self) -> float:
         """Metres along the path."""
         return float(np.linalg.norm(np.diff(self.poses[:, :3, 3], axis=0), axis=1).sum())

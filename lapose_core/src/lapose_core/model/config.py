@@ -100,10 +100,6 @@ class LaPoseConfig:
         return self.image_height // self.vqvae.downsample, self.image_width // self.vqvae.downsample
 
     @property
-    def codes_per_token(self) -> int:
-        return (self.patch // self.vqvae.downsample) ** 2
-
-    @property
     def latent_dim(self) -> int:
         """Width of a latent action as the pose head and the map see it."""
         return self.bottleneck or self.width
