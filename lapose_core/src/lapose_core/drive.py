@@ -76,6 +76,34 @@ class FrameSource(Protocol):
 
 
 @dataclass(frozen=True)
+class Track:
+    """A quantity of the vehicle over time, on its own clock: speed or steering angle from the CAN bus, say.
+
+    Attributes:
+        times: [K] seconds on the clock of the drive's timestamps, never decreasing, float64.
+        values: [K] float64 in ``unit``; NaN where the log has none.
+        unit: such as ``m/s`` or ``rad``.
+        source: the file or topic it was read from, for people.
+    """
+
+    times: Array
+    values: Array
+    unit: str
+    source: str
+
+    def __post_init__(self) -> None:
+        times, values = np.asarray(self.times, np.float64), np.asarray(self.values, np.float64)
+        if times.ndim != 1 or times.shape != values.shape:
+            raise LogError(f"{self.source}: {times.shape} times for {values.shape} values; each value needs its time")
+        bad = ~np.isfinite(times)
+        bad[1:] |= np.diff(times) < 0
+        if bad.any():
+            raise LogError(f"{self.source}: time {int(np.argmax(bad))} comes before the one before it, or is none")
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True)
 class Drive:
     """One camera's view of one drive. The frame's integer index is the master clock.
 
@@ -91,6 +119,7 @@ class Drive:
         intrinsics: or None when the log does not know its camera.
         camera_height: of the camera over the road in metres, or None when the log does not tell.
         point_cloud: frame index -> points [P, 3] float32 in the camera's axes, or None for a frame without one.
+        tracks: what else the vehicle recorded, name (``speed``, ``steering angle``) -> values over time.
         regimes: per-frame labels that the log itself carries (the synthetic world's), name -> [N].
         provenance: what is known of where each value came from, shown in the drive's information.
         notes: assumptions the reader made, each one sentence, shown to the user.
@@ -108,6 +137,7 @@ class Drive:
     intrinsics: Intrinsics | None = None
     camera_height: float | None = None
     point_cloud: Callable[[int], NDArray[np.float32] | None] | None = None
+    tracks: Mapping[str, Track] = field(default_factory=dict)
     regimes: Mapping[str, NDArray] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -8,31 +8,19 @@ et al., CVPR 2012). Both in the OpenCV camera axes of `lapose_core.geometry`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lapose_core.drive import LogError
-from lapose_core.geometry import Array, as_poses, interpolate_poses, make_poses, matrix_from_quaternion
+from lapose_core.geometry import Array, as_poses, make_poses, matrix_from_quaternion
+from lapose_core.logs.pose_sync import FramePoses, poses_at
 
 _TUM_LINE = "'timestamp tx ty tz qx qy qz qw' (8 numbers)"
 _KITTI_LINE = "the 3 x 4 matrix row by row (12 numbers)"
-# Writers round times; a frame this close to the span of the poses is meant to be inside it.
-_ROUNDING = 1e-3
 # Longer than this without a pose, a car's motion can no longer be interpolated linearly.
 _GAP_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class FramePoses:
-    """Poses [N, 4, 4] of a drive's N frames, valid where ``valid`` [N]; identity elsewhere."""
-
-    poses: Array
-    valid: NDArray[np.bool_]
-    provenance: str
-    notes: tuple[str, ...] = ()
 
 
 def read_tum(path: Path) -> tuple[Array, Array]:
@@ -119,8 +107,8 @@ def poses_for_frames(path: Path, timestamps: Array) -> FramePoses:
 
 def _interpolated(path: Path, timestamps: Array) -> FramePoses:
     times, poses = read_tum(path)
-    inside = (timestamps >= times[0] - _ROUNDING) & (timestamps <= times[-1] + _ROUNDING)
-    if not inside.any():
+    limit = max(_GAP_SECONDS, 3 * float(np.median(np.diff(times)))) if len(times) > 1 else _GAP_SECONDS
+    if timestamps[-1] < times[0] or timestamps[0] > times[-1]:
         if len(times) == len(timestamps):
             return FramePoses(
                 poses,
@@ -132,26 +120,8 @@ def _interpolated(path: Path, timestamps: Array) -> FramePoses:
             f"{path}: its times run from {times[0]:.3f} to {times[-1]:.3f} s, the frames' from "
             f"{timestamps[0]:.3f} to {timestamps[-1]:.3f} s; put the poses on the frames' clock"
         )
-    notes = []
-    out = np.repeat(np.eye(4)[None], len(timestamps), axis=0)
-    valid = inside & ~_in_gap(times, timestamps)
-    if valid.any():
-        at = np.clip(timestamps[valid], times[0], times[-1])
-        out[valid] = interpolate_poses(poses, times, at)
-    if not valid.all():
-        notes.append(f"{int((~valid).sum())} of {len(valid)} frames have no pose in {path.name}.")
-    return FramePoses(out, valid, f"{path.name} (TUM, interpolated to the frames' times)", tuple(notes))
-
-
-def _in_gap(times: Array, at: Array) -> NDArray[np.bool_]:
-    """Whether each of ``at`` [M] lies between two of ``times`` [N] too far apart to interpolate."""
-    if len(times) < 2:
-        return np.zeros(len(at), bool)
-    step = np.diff(times)
-    after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
-    nearest = np.minimum(np.abs(at - times[after - 1]), np.abs(times[after] - at))
-    limit = max(_GAP_SECONDS, 3 * float(np.median(step)))
-    return (step[after - 1] > limit) & (nearest > _ROUNDING)
+    found = poses_at(timestamps, times, poses, max_gap=limit)
+    return replace(found, provenance=f"{path.name} (TUM), {found.provenance}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -5,11 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from lapose_core.drive import Drive, LogError
-from lapose_core.logs.image_folder import find_images, open_image_folder
-from lapose_core.logs.images import SUFFIXES as PICTURES
-from lapose_core.logs.kitti_odometry import is_kitti_odometry, open_kitti_odometry
-from lapose_core.logs.synthetic import DESCRIPTION, open_synthetic
-from lapose_core.logs.video import list_videos, open_video_log
 
 _KNOWN = "a video, a KITTI odometry sequence, a folder of .png or .jpg pictures, or a drive of lapose synth"
 
@@ -41,6 +36,10 @@ def open_log(path: Path | str, *, poses: Path | None = None) -> Drive:
 
 
 def _open_file(path: Path, poses: Path | None) -> Drive:
+    from lapose_core.logs.images import SUFFIXES as PICTURES
+    from lapose_core.logs.synthetic import DESCRIPTION, open_synthetic
+    from lapose_core.logs.video import open_video_log
+
     if path.name == DESCRIPTION:
         return open_synthetic(path, poses)
     if path.suffix.lower() in PICTURES:
@@ -49,6 +48,11 @@ def _open_file(path: Path, poses: Path | None) -> Drive:
 
 
 def _open_folder(path: Path, poses: Path | None) -> Drive:
+    from lapose_core.logs.image_folder import find_images, open_image_folder
+    from lapose_core.logs.kitti_odometry import is_kitti_odometry, open_kitti_odometry
+    from lapose_core.logs.synthetic import DESCRIPTION, open_synthetic
+    from lapose_core.logs.video import list_videos, open_video_log
+
     if (path / DESCRIPTION).is_file():
         return open_synthetic(path, poses)
     if is_kitti_odometry(path):
