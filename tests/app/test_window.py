@@ -320,7 +320,7 @@ def test_export_and_dialogs(launch, log_folder: Path, tmp_path: Path, qtbot) -> 
     errors_of(app)[0].close()
     app.show_information()
     (information,) = app.window.findChildren(TableDialog)
-    for expected in ("image-folder", "40 of 40 frames", "tiny", "SE(3) aligned"):
+    for expected in ("images", "40 of 40 frames", "tiny", "SE(3) aligned"):
         assert expected in information.text
     information.close()
     app.show_about()

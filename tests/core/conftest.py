@@ -1,1 +1,17 @@
-"""Here so that pytest puts this folder on the import path: the tests in logs/ share its helpers."""
+"""Here also so that pytest puts this folder on the import path: the tests in logs/ share its helpers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lapose_core.logs.index import ENVIRONMENT
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv(ENVIRONMENT, str(folder))
+    return folder

@@ -1,8 +1,9 @@
-"""Reading pose files, TUM and KITTI, and matching their poses to a drive's frames.
+"""Reading pose files, TUM, KITTI and CSV, and matching their poses to a drive's frames.
 
 TUM: ``timestamp tx ty tz qx qy qz qw`` a line, seconds and camera-to-world, ``#`` begins a comment (Sturm
 et al., IROS 2012). KITTI odometry: the 3 x 4 camera-to-world matrix row by row, one line per frame (Geiger
-et al., CVPR 2012). Both in the OpenCV camera axes of `lapose_core.geometry`.
+et al., CVPR 2012). CSV: see `csv_poses`. In the OpenCV camera axes of `lapose_core.geometry`, unless the
+options say that they are of a vehicle.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
+from lapose_core import csv_poses
 from lapose_core.drive import LogError
 from lapose_core.geometry import Array, as_poses, make_poses, matrix_from_quaternion
 from lapose_core.logs.pose_sync import FramePoses, poses_at
+from lapose_core.logs.reader import LogOptions, PoseFrame
 
 _TUM_LINE = "'timestamp tx ty tz qx qy qz qw' (8 numbers)"
 _KITTI_LINE = "the 3 x 4 matrix row by row (12 numbers)"
+# The camera's x (right), y (down) and z (forward) as columns in the vehicle's axes.
+_CAMERA_AXES = {
+    "flu": np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]),
+    "frd": np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]),
+}
 # Longer than this without a pose, a car's motion can no longer be interpolated linearly.
 _GAP_SECONDS = 1.0
 
@@ -69,7 +77,9 @@ def read_kitti(path: Path) -> Array:
 
 
 def pose_format(path: Path) -> str | None:
-    """``tum`` or ``kitti`` by the number of columns of the first line, or None for a file without poses."""
+    """``tum`` or ``kitti`` by the number of columns of the first line, ``csv`` for a table of poses, else None."""
+    if path.suffix.lower() == ".csv" or csv_poses.is_table(path):
+        return "csv" if csv_poses.holds_poses(path) else None
     for _, fields in _lines(path):
         try:
             [float(field) for field in fields]
@@ -79,25 +89,40 @@ def pose_format(path: Path) -> str | None:
     return None
 
 
-def poses_for_frames(path: Path, timestamps: Array) -> FramePoses:
-    """Poses of the frames at ``timestamps`` [N]: of a TUM file interpolated, of a KITTI file line by line.
-
-    A frame outside the span of a TUM file, or inside a gap of it, has no valid pose.
+def poses_from(options: LogOptions, timestamps: Array, beside: Path | None = None) -> FramePoses | None:
+    """Poses of the frames at ``timestamps`` [N] from the file that the options name, else from ``beside``.
 
     Raises:
         LogError: where the file cannot be read or does not fit the frames.
     """
-    known = {".tum": "tum", ".kitti": "kitti"}.get(path.suffix.lower()) or pose_format(path)
-    if known == "tum":
-        return _interpolated(path, timestamps)
-    if known == "kitti":
-        poses = read_kitti(path)
-        if len(poses) != len(timestamps):
-            raise LogError(
-                f"{path}: {len(poses)} poses for {len(timestamps)} frames; a KITTI pose file needs one line "
-                "per frame (a TUM file, which has times, may differ)"
-            )
-        return FramePoses(poses, np.ones(len(poses), bool), f"{path.name} (KITTI, one line per frame)")
+    path = options.poses or beside
+    if path is None:
+        return None
+    return poses_for_frames(path, timestamps, time_offset=options.time_offset, pose_frame=options.pose_frame)
+
+
+def poses_for_frames(
+    path: Path, timestamps: Array, *, time_offset: float = 0.0, pose_frame: PoseFrame = "camera"
+) -> FramePoses:
+    """Camera poses of the frames at ``timestamps`` [N].
+
+    Poses with times (TUM, and CSV with a column of times) are interpolated, others are taken line by line. A
+    frame outside the span of the times, or inside a gap, has no valid pose.
+
+    Args:
+        path: a TUM, KITTI or CSV file.
+        timestamps: [N] seconds.
+        time_offset: seconds added to the file's times.
+        pose_frame: whose axes the poses of the file have. Those of a vehicle are turned to a camera at the
+            vehicle's origin that looks straight ahead.
+
+    Raises:
+        LogError: where the file cannot be read or does not fit the frames.
+    """
+    known = {".tum": "tum", ".kitti": "kitti", ".csv": "csv"}.get(path.suffix.lower()) or pose_format(path)
+    if known is not None:
+        found = _read(known, path, timestamps, time_offset)
+        return found if pose_frame == "camera" else _to_camera(found, pose_frame)
     line, fields = next(_lines(path), (1, [""]))
     raise LogError(
         f"{path}: line {line}: not a pose file; expected {_TUM_LINE} or {_KITTI_LINE}, "
@@ -105,23 +130,63 @@ def poses_for_frames(path: Path, timestamps: Array) -> FramePoses:
     )
 
 
-def _interpolated(path: Path, timestamps: Array) -> FramePoses:
-    times, poses = read_tum(path)
+def _read(known: str, path: Path, timestamps: Array, time_offset: float) -> FramePoses:
+    if known == "tum":
+        times, poses = read_tum(path)
+        return _interpolated(path, "TUM", times + time_offset, poses, timestamps)
+    if known == "csv":
+        table = csv_poses.read_csv(path)
+        words = f"CSV, {table.mapping}"
+        if table.times is not None:
+            found = _interpolated(path, words, table.times + time_offset, table.poses, timestamps)
+        else:
+            found = _line_by_line(path, words, table.poses, timestamps)
+        return replace(found, notes=(*table.notes, *found.notes))
+    return _line_by_line(path, "KITTI", read_kitti(path), timestamps)
+
+
+def _line_by_line(path: Path, words: str, poses: Array, timestamps: Array) -> FramePoses:
+    if len(poses) != len(timestamps):
+        raise LogError(
+            f"{path}: {len(poses)} poses for {len(timestamps)} frames; a pose file without times needs one line "
+            "per frame (a TUM file, which has times, may differ)"
+        )
+    return FramePoses(poses, np.ones(len(poses), bool), f"{path.name} ({words}, one line per frame)")
+
+
+def _to_camera(found: FramePoses, pose_frame: PoseFrame) -> FramePoses:
+    """A vehicle's poses as those of a camera at its origin that looks along its x axis."""
+    turn = np.eye(4)
+    turn[:3, :3] = _CAMERA_AXES[pose_frame]
+    poses = np.where(found.valid[:, None, None], found.poses @ turn, np.eye(4))
+    return replace(
+        found,
+        poses=poses,
+        provenance=f"{found.provenance}; vehicle axes {pose_frame.upper()} turned to the camera's",
+        notes=(
+            *found.notes,
+            "The poses are of the vehicle: the camera is taken to look straight ahead from the vehicle's origin.",
+        ),
+    )
+
+
+def _interpolated(path: Path, words: str, times: Array, poses: Array, timestamps: Array) -> FramePoses:
     limit = max(_GAP_SECONDS, 3 * float(np.median(np.diff(times)))) if len(times) > 1 else _GAP_SECONDS
     if timestamps[-1] < times[0] or timestamps[0] > times[-1]:
         if len(times) == len(timestamps):
             return FramePoses(
                 poses,
                 np.ones(len(poses), bool),
-                f"{path.name} (TUM, line by line)",
+                f"{path.name} ({words}, line by line)",
                 (f"The times in {path.name} are of another clock: its lines were matched in order.",),
             )
         raise LogError(
             f"{path}: its times run from {times[0]:.3f} to {times[-1]:.3f} s, the frames' from "
-            f"{timestamps[0]:.3f} to {timestamps[-1]:.3f} s; put the poses on the frames' clock"
+            f"{timestamps[0]:.3f} to {timestamps[-1]:.3f} s; put the poses on the frames' clock by a time "
+            f"offset (--time-offset {timestamps[0] - times[0]:.3f} would make them begin together)"
         )
     found = poses_at(timestamps, times, poses, max_gap=limit)
-    return replace(found, provenance=f"{path.name} (TUM), {found.provenance}")
+    return replace(found, provenance=f"{path.name} ({words}), {found.provenance}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -2,71 +2,197 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from lapose_core.drive import Drive, LogError
+from lapose_core.logs.reader import Listing, LogOptions, Reader
 
-_KNOWN = "a video, a KITTI odometry sequence, a folder of .png or .jpg pictures, or a drive of lapose synth"
+__all__ = ["ENTRY_POINTS", "Listing", "LogOptions", "Reader", "find_reader", "list_drives", "open_log", "readers"]
+
+ENTRY_POINTS = "lapose_core.logs"
+"""The entry point group in which other packages offer a `Reader`."""
+
+_NAMED = 5  # drives named in a message before "..."
+_logger = logging.getLogger(__name__)
 
 
-def open_log(path: Path | str, *, poses: Path | None = None) -> Drive:
-    """Open a driving log of any known format.
+def readers() -> tuple[Reader, ...]:
+    """Every known format, in the order in which a path is tried.
 
-    Args:
-        path: a file or folder.
-        poses: a TUM or KITTI pose file to use in place of the log's own.
+    Data sets come first, which own their whole folder; then the readers of other packages; then pictures,
+    videos and folders of logs, which would take what is in a data set's folder for their own.
+    """
+    from lapose_core.logs.collection import collection
+    from lapose_core.logs.image_folder import READER as images
+    from lapose_core.logs.kitti_odometry import READER as kitti_odometry
+    from lapose_core.logs.synthetic import READER as synthetic
+    from lapose_core.logs.video import READER as video
+
+    data_sets = (synthetic, kitti_odometry)
+    single = (*data_sets, *_third_party()[0], images, video)
+    return (*single, collection(single))
+
+
+def find_reader(path: Path) -> Reader:
+    """The first reader whose format ``path`` is.
 
     Raises:
-        LogError: in one line, where there is nothing to read, or what is there cannot be read.
+        LogError: where there is nothing at ``path``, or no reader knows what is there.
     """
-    path = Path(path).expanduser()
-    poses = None if poses is None else Path(poses).expanduser()
-    try:
-        if poses is not None and not poses.is_file():
-            raise LogError(f"{poses}: there is no such pose file")
-        if path.is_dir():
-            return _open_folder(path, poses)
-        if path.is_file():
-            return _open_file(path, poses)
+    if not path.is_file() and not path.is_dir():
         # Devices and pipes would block for ever.
         what = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
         raise LogError(f"{path}: {what}")
-    except (OSError, ValueError) as error:
-        raise LogError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    known = readers()
+    for reader in known:
+        if _matches(reader, path):
+            return reader
+    if path.is_file():
+        from lapose_core.logs.images import SUFFIXES
 
-
-def _open_file(path: Path, poses: Path | None) -> Drive:
-    from lapose_core.logs.images import SUFFIXES as PICTURES
-    from lapose_core.logs.synthetic import DESCRIPTION, open_synthetic
-    from lapose_core.logs.video import open_video_log
-
-    if path.name == DESCRIPTION:
-        return open_synthetic(path, poses)
-    if path.suffix.lower() in PICTURES:
-        raise LogError(f"{path}: a single picture is no drive; open its folder")
-    return open_video_log(path, poses)
-
-
-def _open_folder(path: Path, poses: Path | None) -> Drive:
-    from lapose_core.logs.image_folder import find_images, open_image_folder
-    from lapose_core.logs.kitti_odometry import is_kitti_odometry, open_kitti_odometry
-    from lapose_core.logs.synthetic import DESCRIPTION, open_synthetic
-    from lapose_core.logs.video import list_videos, open_video_log
-
-    if (path / DESCRIPTION).is_file():
-        return open_synthetic(path, poses)
-    if is_kitti_odometry(path):
-        return open_kitti_odometry(path, poses)
-    if find_images(path) is not None:
-        return open_image_folder(path, poses)
-    videos = list_videos(path)
-    if len(videos) == 1:
-        return open_video_log(videos[0], poses)
-    drives = sorted(p for p in path.iterdir() if (p / DESCRIPTION).is_file())
-    choices = videos or drives
-    if choices:
-        names = ", ".join(p.name for p in choices[:5]) + (", ..." if len(choices) > 5 else "")
-        raise LogError(f"{path}: several drives in this folder; open one of {names}")
-    if not any(path.iterdir()):
+        if path.suffix.lower() in SUFFIXES:
+            raise LogError(f"{path}: a single picture is no drive; open its folder")
+        return next(r for r in known if r.name == "video")  # videos go by any name
+    if next(path.iterdir(), None) is None:
         raise LogError(f"{path}: the folder is empty")
-    raise LogError(f"{path}: nothing in this folder is known; it should be {_KNOWN}")
+    titles = ", ".join(r.title for r in known)
+    failed = "".join(f"; {problem}" for problem in _third_party()[1])
+    raise LogError(f"{path}: nothing in this folder is known; the formats are: {titles} (docs/logs.md){failed}")
+
+
+def list_drives(path: Path | str) -> tuple[Reader, list[Listing]]:
+    """The reader of ``path`` and the drives that it finds there, at least one.
+
+    What takes long to list is remembered in the user's cache folder until the files change.
+
+    Raises:
+        LogError: in one line, where there is nothing to read, or what is there cannot be listed.
+    """
+    path = Path(path).expanduser()
+    with _one_line(path):
+        reader = find_reader(path)
+        return reader, _list(reader, path)
+
+
+def open_log(
+    path: Path | str, *, drive: str | None = None, options: LogOptions | None = None, poses: Path | None = None
+) -> Drive:
+    """Open a drive of a log of any known format.
+
+    Args:
+        path: a file or folder.
+        drive: which of the drives at ``path``: the key or the name of its `Listing`. Not needed for a single one.
+        options: the camera and the poses to take; by default the reader's own choice.
+        poses: the same as ``options.poses``.
+
+    Raises:
+        LogError: in one line, where there is nothing to read, what is there cannot be read, or there are several
+            drives and none is chosen.
+    """
+    path = Path(path).expanduser()
+    options = options or LogOptions()
+    if poses is not None:
+        options = replace(options, poses=Path(poses).expanduser())
+    with _one_line(path):
+        if options.poses is not None and not options.poses.is_file():
+            raise LogError(f"{options.poses}: there is no such pose file")
+        reader = find_reader(path)
+        chosen = _choose(path, _list(reader, path), drive)
+        if options.camera is not None and chosen.cameras and options.camera not in chosen.cameras:
+            raise LogError(
+                f"{path}: {chosen.key} has no camera {options.camera!r}; choose one of {', '.join(chosen.cameras)}"
+            )
+        try:
+            return reader.open(path, chosen.key, options)
+        except Exception as error:
+            raise _foreign(reader, path, error) from error
+
+
+class _one_line:
+    """Turns what the system says of a path into one line that names it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError | ValueError):
+            raise LogError(f"{self._path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _list(reader: Reader, path: Path) -> list[Listing]:
+    from lapose_core.logs.index import cached_list
+
+    try:
+        listings = cached_list(reader, path)
+    except Exception as error:
+        raise _foreign(reader, path, error) from error
+    if not listings:
+        raise LogError(f"{path}: {reader.title}: no drive in this folder")
+    return listings
+
+
+def _choose(path: Path, listings: Sequence[Listing], wanted: str | None) -> Listing:
+    def named(some: Sequence[Listing] | Sequence[str]) -> str:
+        names = [s if isinstance(s, str) else s.key for s in some]
+        return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+    if wanted is None:
+        if len(listings) > 1:
+            raise LogError(f"{path}: {len(listings)} drives; choose one with --drive NAME: {named(listings)}")
+        return listings[0]
+    for listing in listings:
+        if listing.key == wanted:
+            return listing
+    same = [listing for listing in listings if listing.name == wanted]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise LogError(f"{path}: {len(same)} drives are called {wanted!r}; choose one of {named(same)}")
+    keys = [listing.key for listing in listings]
+    near = difflib.get_close_matches(wanted, keys, _NAMED, 0.4) or keys
+    raise LogError(f"{path}: there is no drive {wanted!r}; choose one of {named(near)}")
+
+
+def _matches(reader: Reader, path: Path) -> bool:
+    try:
+        return reader.matches(path)
+    except Exception as error:  # a reader of another package must not keep ours from a path
+        if not isinstance(error, OSError):
+            _logger.warning("the reader %s failed on %s (%s: %s)", reader.name, path, type(error).__name__, error)
+        return False
+
+
+def _foreign(reader: Reader, path: Path, error: Exception) -> Exception:
+    """A fault of another package's reader as one line; one of ours stays what it is."""
+    if isinstance(error, LogError | OSError | ValueError) or reader.open.__module__.startswith("lapose_core."):
+        return error
+    return LogError(f"{path}: the reader {reader.name} failed ({type(error).__name__}: {error}); tell its authors")
+
+
+def _third_party() -> tuple[list[Reader], list[str]]:
+    """The readers that other packages offer, and a sentence about each that cannot be used."""
+    found: list[Reader] = []
+    problems: list[str] = []
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        try:
+            reader = point.load()
+            if not isinstance(reader, Reader):
+                raise TypeError(f"it is a {type(reader).__name__}, not a lapose_core.logs.reader.Reader")
+            found.append(reader)
+        except Exception as error:
+            problems.append(_unusable(point, error))
+            _logger.warning("%s", problems[-1])
+    return found, problems
+
+
+def _unusable(point: EntryPoint, error: Exception) -> str:
+    package = f" of {point.dist.name}" if point.dist else ""
+    return f"the log reader {point.name}{package} cannot be used ({type(error).__name__}: {error})"

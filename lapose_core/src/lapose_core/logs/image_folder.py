@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
-from lapose_core.logs.images import ImageSource, common_size, list_images
+from lapose_core.logs.images import ImageSource, common_size, has_images, list_images
+from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import first_existing, parse_intrinsics, read_json, read_times
-from lapose_core.trajectory_files import poses_for_frames
+from lapose_core.trajectory_files import poses_from
 
 _ASSUMED_RATE = 10.0
+_TIMES = ("times.txt", "timestamps.txt")
 _SUBFOLDERS = ("data", "images", "frames", "rgb")
 
 
@@ -22,19 +24,45 @@ def find_images(path: Path) -> Path | None:
     Raises:
         LogError: where several of those have some.
     """
-    if list_images(path):
-        return path
-    found = [path / name for name in _SUBFOLDERS if (path / name).is_dir() and list_images(path / name)]
+    found = _folders(path)
     if len(found) > 1:
         raise LogError(f"{path}: pictures in {' and '.join(p.name for p in found)}; open one of these folders")
     return found[0] if found else None
 
 
-def open_image_folder(path: Path, poses: Path | None = None) -> Drive:
+def _folders(path: Path) -> list[Path]:
+    if has_images(path):
+        return [path]
+    return [path / name for name in _SUBFOLDERS if (path / name).is_dir() and has_images(path / name)]
+
+
+def _matches(path: Path) -> bool:
+    return path.is_dir() and bool(_folders(path))
+
+
+def _list(path: Path) -> list[Listing]:
+    folder = find_images(path)
+    files = [] if folder is None else list_images(folder)
+    name = path.resolve().name
+    return [Listing(name or "pictures", name or str(path), frames=len(files), seconds=_seconds(path, folder, files))]
+
+
+def _seconds(path: Path, folder: Path | None, files: list[Path]) -> float | None:
+    beside = first_existing([folder or path, path], _TIMES)
+    if beside is None:
+        return (len(files) - 1) / _ASSUMED_RATE if files else None
+    try:
+        times = read_times(beside)
+    except LogError:  # told when the drive is opened
+        return None
+    return float(times[-1] - times[0])
+
+
+def open_image_folder(path: Path, options: LogOptions) -> Drive:
     """The drive of a folder of .png or .jpg pictures, taken in natural order of their names.
 
-    Optional beside the pictures: times.txt or timestamps.txt (one line per picture), poses.tum, poses.txt or
-    poses.kitti, and intrinsics.json (see `parse_intrinsics`). Without times 10 Hz are assumed.
+    Optional beside the pictures: times.txt or timestamps.txt (one line per picture), poses.tum, poses.txt,
+    poses.kitti or poses.csv, and intrinsics.json (see `parse_intrinsics`). Without times 10 Hz are assumed.
 
     Raises:
         LogError: where there are no pictures, or a file beside them does not fit.
@@ -48,7 +76,7 @@ def open_image_folder(path: Path, poses: Path | None = None) -> Drive:
     provenance = {"frames": f"pictures {files[0].name} to {files[-1].name}"}
     notes: list[str] = []
 
-    times_file = first_existing(beside, ("times.txt", "timestamps.txt"))
+    times_file = first_existing(beside, _TIMES)
     if times_file is not None:
         times = read_times(times_file)
         if len(times) != len(files):
@@ -59,8 +87,7 @@ def open_image_folder(path: Path, poses: Path | None = None) -> Drive:
         provenance["timestamps"] = f"assumed {_ASSUMED_RATE:g} Hz"
         notes.append(f"The folder has no times.txt: {_ASSUMED_RATE:g} pictures per second are assumed.")
 
-    pose_file = poses or first_existing(beside, ("poses.tum", "poses.txt", "poses.kitti"))
-    found = None if pose_file is None else poses_for_frames(pose_file, times)
+    found = poses_from(options, times, first_existing(beside, ("poses.tum", "poses.txt", "poses.kitti", "poses.csv")))
     if found is not None:
         provenance["poses"] = found.provenance
         notes += found.notes
@@ -73,7 +100,7 @@ def open_image_folder(path: Path, poses: Path | None = None) -> Drive:
     return Drive(
         name=path.name or str(path),
         path=path,
-        format="image-folder",
+        format="images",
         width=width,
         height=height,
         timestamps=times,
@@ -83,5 +110,14 @@ def open_image_folder(path: Path, poses: Path | None = None) -> Drive:
         intrinsics=camera,
         provenance=provenance,
         notes=tuple(notes),
-        fingerprint=fingerprint(folder, "image-folder", times, None if found is None else found.poses),
+        fingerprint=fingerprint(folder, "images", times, None if found is None else found.poses),
     )
+
+
+READER = Reader(
+    name="images",
+    title="a folder of .png or .jpg pictures",
+    matches=_matches,
+    list=_list,
+    open=lambda path, key, options: open_image_folder(path, options),
+)

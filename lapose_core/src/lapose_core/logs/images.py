@@ -28,7 +28,12 @@ _SIZES_CHECKED = 200
 def list_images(folder: Path) -> list[Path]:
     """The pictures in ``folder``, in natural order (2 before 10); hidden files are left out."""
     named = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted((p for p in named if p.is_file()), key=lambda p: _natural(p.name))
+    return sorted((p for p in named if p.is_file()), key=lambda p: natural(p.name))
+
+
+def has_images(folder: Path) -> bool:
+    """Whether there is a picture in ``folder``; stops at the first."""
+    return any(p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file() for p in folder.iterdir())
 
 
 def common_size(files: Sequence[Path]) -> tuple[int, int]:
@@ -131,7 +136,8 @@ def _read(path: Path, use: Callable[[PilImage], T]) -> T:
         raise LogError(f"{path}: the picture cannot be read ({error})") from error
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names with numbers as people count: 2 before 10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 

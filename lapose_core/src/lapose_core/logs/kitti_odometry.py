@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
 from lapose_core.geometry import Array
-from lapose_core.logs.images import ImageSource, common_size, list_images
-from lapose_core.logs.sidecars import read_times
-from lapose_core.trajectory_files import FramePoses, pose_format, poses_for_frames, read_kitti
+from lapose_core.logs.images import ImageSource, common_size, has_images, list_images
+from lapose_core.logs.reader import Listing, LogOptions, Reader
+from lapose_core.logs.sidecars import inside, read_times
+from lapose_core.trajectory_files import FramePoses, pose_format, poses_from, read_kitti
 
 _RATE = 10.0
-_CAMERA_HEIGHT = 1.65  # metres over the road, by the data set\'s description of its car
+_CAMERA_HEIGHT = 1.65  # metres over the road, by the data set's description of its car
 Rows = NDArray[np.int64]
 # Colour before grey, left before right.
 _CAMERAS = ("image_2", "image_0", "image_3", "image_1")
@@ -24,11 +25,33 @@ _CAMERAS = ("image_2", "image_0", "image_3", "image_1")
 
 def is_kitti_odometry(path: Path) -> bool:
     """Whether the folder is a dataset root, a sequence or an image folder of a sequence, by its layout."""
-    return (path / "sequences").is_dir() or _is_sequence(path) or _is_camera(path)
+    if not path.is_dir():
+        return False
+    sequences = path / "sequences"
+    return (
+        _is_camera(path) or _is_sequence(path) or (sequences.is_dir() and any(map(_is_sequence, sequences.iterdir())))
+    )
 
 
-def open_kitti_odometry(path: Path, poses: Path | None = None) -> Drive:
-    """The drive of one KITTI odometry sequence seen by one camera.
+def list_sequences(path: Path) -> list[Listing]:
+    """The sequences of a dataset's root in order, or the one that ``path`` is or is an image folder of.
+
+    Raises:
+        LogError: where there is no sequence with an image folder.
+    """
+    if _is_camera(path):
+        return [_listing(path.parent, path.name)]
+    if _is_sequence(path):
+        return [_listing(path)]
+    folder = path / "sequences"
+    found = [_listing(p) for p in sorted(folder.iterdir()) if _is_sequence(p)] if folder.is_dir() else []
+    if not found:
+        raise LogError(f"{path}: no sequence with an image folder")
+    return found
+
+
+def open_kitti_odometry(path: Path, key: str, options: LogOptions) -> Drive:
+    """The drive of sequence ``key`` of KITTI odometry, seen by one camera.
 
     ``path`` is the dataset's root, a sequence, or an image folder; without a choice of camera the left colour
     one is taken, else the left grey one. The poses in the file are of camera 0; those of camera k are shifted
@@ -37,9 +60,13 @@ def open_kitti_odometry(path: Path, poses: Path | None = None) -> Drive:
     as those of the chosen camera.
 
     Raises:
-        LogError: where the layout is incomplete, several sequences are there, or a file cannot be read.
+        LogError: where the layout is incomplete, or a file cannot be read.
     """
-    sequence, camera = _locate(path)
+    sequence = _sequence(path, key)
+    cameras = _cameras(sequence, path.name if _is_camera(path) else None)
+    camera = options.camera or cameras[0]
+    if camera not in cameras:
+        raise LogError(f"{sequence}: there is no camera {camera!r}; choose one of {', '.join(cameras)}")
     files = list_images(sequence / camera)
     if not files:
         raise LogError(f"{sequence / camera}: no .png or .jpg pictures in this folder")
@@ -64,7 +91,7 @@ def open_kitti_odometry(path: Path, poses: Path | None = None) -> Drive:
     else:
         notes.append(f"calib.txt has no P{camera[-1]}: the camera is not known.")
 
-    found = _poses(sequence, poses, rows, times, offset, notes)
+    found = _poses(sequence, options, rows, times, offset, notes)
     if found is not None:
         provenance["poses"] = found.provenance
         notes += found.notes
@@ -95,19 +122,38 @@ def _is_sequence(path: Path) -> bool:
     return any((path / camera).is_dir() and _is_camera(path / camera) for camera in _CAMERAS)
 
 
-def _locate(path: Path) -> tuple[Path, str]:
-    """The sequence's folder and the camera's name."""
-    if _is_camera(path):
-        return path.parent, path.name
-    if not _is_sequence(path):
-        sequences = sorted(p for p in (path / "sequences").iterdir() if _is_sequence(p))
-        if len(sequences) != 1:
-            names = ", ".join(f"sequences/{p.name}" for p in sequences)
-            what = f"several sequences; open one of {names}" if names else "no sequence with an image folder"
-            raise LogError(f"{path}: {what}")
-        path = sequences[0]
-    cameras = [camera for camera in _CAMERAS if (path / camera).is_dir()]
-    return path, next((c for c in cameras if list_images(path / c)), cameras[0])
+def _sequence(path: Path, key: str) -> Path:
+    """The folder of the sequence that `list_sequences` calls ``key``."""
+    folder = path.parent if _is_camera(path) else path
+    if _is_sequence(folder):
+        return folder
+    sequence = inside(path, f"sequences/{key}", "sequence")
+    if not _is_sequence(sequence):
+        raise LogError(f"{path}: sequences/{key}: there is no such sequence with an image folder")
+    return sequence
+
+
+def _cameras(sequence: Path, first: str | None = None) -> list[str]:
+    """The cameras of a sequence, the default first; those without pictures last."""
+    there = [camera for camera in _CAMERAS if (sequence / camera).is_dir()]
+    return sorted(there, key=lambda c: (c != first, not has_images(sequence / c)))
+
+
+def _listing(sequence: Path, first: str | None = None) -> Listing:
+    cameras = _cameras(sequence, first)
+    files = list_images(sequence / cameras[0])
+    seconds = None
+    if files:
+        rows, times_file = _frame_numbers(files), sequence / "times.txt"
+        try:
+            times = (
+                _pick(read_times(times_file), rows, times_file, "times", []) if times_file.is_file() else rows / _RATE
+            )
+            seconds = float(times[-1] - times[0])
+        except LogError:  # told when the drive is opened
+            pass
+    name = sequence.resolve().name
+    return Listing(name, name, cameras=tuple(cameras), frames=len(files), seconds=seconds)
 
 
 def _frame_numbers(files: list[Path]) -> Rows:
@@ -131,10 +177,12 @@ def _pick(values: Array, rows: Rows, path: Path, what: str, notes: list[str]) ->
 
 
 def _poses(
-    sequence: Path, given: Path | None, rows: Rows, times: Array, offset: Array, notes: list[str]
+    sequence: Path, options: LogOptions, rows: Rows, times: Array, offset: Array, notes: list[str]
 ) -> FramePoses | None:
-    if given is not None and pose_format(given) != "kitti":
-        return poses_for_frames(given, times)
+    given = options.poses
+    # A KITTI file has a line for each frame of the sequence, with or without a picture, and is of camera 0.
+    if given is not None and (pose_format(given) != "kitti" or options.pose_frame != "camera"):
+        return poses_from(options, times)
     beside = (sequence.parent.parent / "poses" / f"{sequence.name}.txt", sequence / "poses.txt")
     path = given or next((p for p in beside if p.is_file()), None)
     if path is None:
@@ -174,3 +222,12 @@ def _camera(projection: Array, width: int, height: int, path: Path) -> tuple[Int
         return intrinsics, np.asarray(0.0 - np.linalg.solve(k, projection[:, 3]), dtype=np.float64)
     except (ValueError, np.linalg.LinAlgError) as error:
         raise LogError(f"{path}: the projection matrix is of no camera ({error})") from error
+
+
+READER = Reader(
+    name="kitti-odometry",
+    title="KITTI odometry",
+    matches=is_kitti_odometry,
+    list=list_sequences,
+    open=open_kitti_odometry,
+)

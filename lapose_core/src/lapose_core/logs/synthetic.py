@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lapose_core.drive import Drive, FrameSource, LogError, fingerprint
 from lapose_core.geometry import Array
 from lapose_core.logs.images import ImageSource, common_size, list_images
+from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside, parse_intrinsics, read_json
-from lapose_core.trajectory_files import poses_for_frames
+from lapose_core.trajectory_files import poses_from
 from lapose_core.video import VideoSource
 
 FORMAT = "lapose-synthetic"
@@ -22,7 +23,7 @@ DESCRIPTION = "drive.json"
 _VERSION = 1
 
 
-def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
+def open_synthetic(path: Path, options: LogOptions) -> Drive:
     """The drive of a synthetic log: its folder, or the drive.json in it.
 
     No path in drive.json may leave the folder.
@@ -30,22 +31,13 @@ def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
     Raises:
         LogError: naming the field that is missing, wrong, or at odds with the frames.
     """
-    folder = path if path.is_dir() else path.parent
-    description = folder / DESCRIPTION
-    values = read_json(description)
-    if values.get("format") != FORMAT:
-        raise LogError(f"{description}: format: expected {FORMAT!r}, found {values.get('format')!r}")
-    if values.get("version") != _VERSION:
-        raise LogError(
-            f"{description}: version: this program reads {_VERSION}, found {values.get('version')!r}; "
-            "write the drive again with this version of lapose synth"
-        )
+    folder, description, values = _describe(path)
     times = _times(values.get("times"), description)
     open_frames, size, frames = _frames(folder, values.get("frames"))
     if frames != len(times):
         raise LogError(f"{description}: times: {len(times)} times for {frames} frames")
-    pose_file = poses or inside(folder, values.get("poses", "poses.tum"), "poses")
-    found = poses_for_frames(pose_file, times) if pose_file.is_file() or poses else None
+    pose_file = inside(folder, values.get("poses", "poses.tum"), "poses")
+    found = poses_from(options, times, pose_file if pose_file.is_file() else None)
     intrinsics = None
     if values.get("intrinsics") is not None:
         intrinsics = parse_intrinsics(values["intrinsics"], *size, f"{description}: intrinsics")
@@ -55,10 +47,9 @@ def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
         "intrinsics": DESCRIPTION,
     }
     if found is not None:
-        provenance["poses"] = found.provenance if poses else f"{pose_file.name}, exact"
-    name = values.get("name")
+        provenance["poses"] = found.provenance if options.poses else f"{pose_file.name}, exact"
     return Drive(
-        name=name if isinstance(name, str) and name else folder.name,
+        name=_name(values, folder),
         path=path,
         format="synthetic",
         width=size[0],
@@ -74,6 +65,33 @@ def open_synthetic(path: Path, poses: Path | None = None) -> Drive:
         notes=() if found is None else found.notes,
         fingerprint=fingerprint(folder, "synthetic", times, None if found is None else found.poses),
     )
+
+
+def _describe(path: Path) -> tuple[Path, Path, dict[str, Any]]:
+    """The log's folder, its description's path, and what that says."""
+    folder = path if path.is_dir() else path.parent
+    description = folder / DESCRIPTION
+    values = read_json(description)
+    if values.get("format") != FORMAT:
+        raise LogError(f"{description}: format: expected {FORMAT!r}, found {values.get('format')!r}")
+    if values.get("version") != _VERSION:
+        raise LogError(
+            f"{description}: version: this program reads {_VERSION}, found {values.get('version')!r}; "
+            "write the drive again with this version of lapose synth"
+        )
+    return folder, description, values
+
+
+def _name(values: dict[str, Any], folder: Path) -> str:
+    name = values.get("name")
+    return name if isinstance(name, str) and name else folder.resolve().name
+
+
+def _list(path: Path) -> list[Listing]:
+    folder, description, values = _describe(path)
+    times = _times(values.get("times"), description)
+    name = _name(values, folder)
+    return [Listing(name, name, frames=len(times), seconds=float(times[-1] - times[0]))]
 
 
 def _camera_height(mount: object, where: Path) -> float | None:
@@ -127,3 +145,12 @@ def _regimes(values: object, count: int, where: Path) -> dict[str, NDArray]:
             raise LogError(f"{where}: regimes: {name}: labels are text, numbers, or true and false")
         regimes[name] = np.array(labels)
     return regimes
+
+
+READER = Reader(
+    name="synthetic",
+    title="a drive of lapose synth",
+    matches=lambda path: path.name == DESCRIPTION if path.is_file() else (path / DESCRIPTION).is_file(),
+    list=_list,
+    open=lambda path, key, options: open_synthetic(path, options),
+)

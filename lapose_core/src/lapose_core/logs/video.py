@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from lapose_core.drive import Drive, Intrinsics, fingerprint
-from lapose_core.geometry import Array
+from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
+from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import parse_intrinsics, read_json
-from lapose_core.trajectory_files import FramePoses, pose_format, poses_for_frames
+from lapose_core.trajectory_files import pose_format, poses_from
 from lapose_core.video import VideoSource
+from lapose_core.video_index import open_video
+
+_CONTAINER_TICKS = 1e6  # FFmpeg counts a container's duration in microseconds
 
 SUFFIXES = (
     ".mp4",
@@ -28,12 +31,12 @@ SUFFIXES = (
 )
 
 
-def open_video_log(path: Path, poses: Path | None = None) -> Drive:
+def open_video_log(path: Path, options: LogOptions) -> Drive:
     """The drive of any video that PyAV opens.
 
-    Poses come from ``poses`` or from a file beside the video: its own name with .tum, .kitti or .txt, or,
-    where it is the only video of its folder, poses.tum or poses.txt. The camera comes from
-    ``<name>.intrinsics.json``. Times in a TUM file are seconds from the first frame.
+    Poses come from ``options.poses`` or from a file beside the video: its own name with .tum, .kitti, .csv or
+    .txt, or, where it is the only video of its folder, poses.tum, poses.csv or poses.txt. The camera comes from
+    ``<name>.intrinsics.json``. Times of poses are seconds from the first frame.
 
     Raises:
         LogError: where the video, the poses or the camera cannot be read.
@@ -45,7 +48,7 @@ def open_video_log(path: Path, poses: Path | None = None) -> Drive:
         source.close()
     provenance = {"frames": f"{path.name} ({codec})", "timestamps": "the video's presentation times, from 0"}
     notes = list(index.notes)
-    found = _poses(path, poses, notes, index.timestamps)
+    found = poses_from(options, index.timestamps, _beside(path, notes) if options.poses is None else None)
     if found is not None:
         provenance["poses"] = found.provenance
         notes += found.notes
@@ -77,16 +80,45 @@ def list_videos(folder: Path) -> list[Path]:
     return sorted(p for p in named if p.is_file())
 
 
-def _poses(path: Path, given: Path | None, notes: list[str], timestamps: Array) -> FramePoses | None:
-    if given is not None:
-        return poses_for_frames(given, timestamps)
-    own = [path.with_suffix(suffix) for suffix in (".tum", ".kitti", ".txt")]
-    common = [path.parent / name for name in ("poses.tum", "poses.txt")]
+def _beside(path: Path, notes: list[str]) -> Path | None:
+    """The pose file beside a video, if any."""
+    own = [path.with_suffix(suffix) for suffix in (".tum", ".kitti", ".csv", ".txt")]
+    common = [path.parent / name for name in ("poses.tum", "poses.csv", "poses.txt")]
     beside = [p for p in own + (common if len(list_videos(path.parent)) <= 1 else []) if p.is_file() and p != path]
-    if not beside:
-        return None
-    # A text file of the video's name may be anything, a description say; but poses must be good ones.
-    if beside[0].suffix == ".txt" and pose_format(beside[0]) is None:
+    # A table or text of the video's name may be anything, a description say; but poses must be good ones.
+    while beside and beside[0].suffix in (".csv", ".txt") and pose_format(beside[0]) is None:
         notes.append(f"{beside[0].name} beside the video holds no poses and was left alone.")
-        return None
-    return poses_for_frames(beside[0], timestamps)
+        beside.pop(0)
+    return beside[0] if beside else None
+
+
+def _matches(path: Path) -> bool:
+    return bool(list_videos(path)) if path.is_dir() else path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def _list(path: Path) -> list[Listing]:
+    return [_listing(video) for video in (list_videos(path) if path.is_dir() else [path])]
+
+
+def _listing(path: Path) -> Listing:
+    """What the container's header says; a video that tells nothing, or cannot be read, is listed all the same."""
+    try:
+        container, stream = open_video(path)
+    except LogError:
+        return Listing(path.name, path.name, "cannot be read as a video")
+    with container:
+        seconds = None if not stream.duration else float(stream.duration * stream.time_base)
+        if seconds is None and container.duration:
+            seconds = container.duration / _CONTAINER_TICKS
+        return Listing(path.name, path.name, frames=stream.frames or None, seconds=seconds)
+
+
+def _open(path: Path, key: str, options: LogOptions) -> Drive:
+    if path.is_dir():
+        path = next((video for video in list_videos(path) if video.name == key), path / key)
+        if not path.is_file() or path.name != key:
+            raise LogError(f"{path.parent}: there is no video {key!r}")
+    return open_video_log(path, options)
+
+
+READER = Reader(name="video", title="a video", matches=_matches, list=_list, open=_open)
