@@ -200,13 +200,13 @@ class SyntheticDrive:
 
 def _draw_camera(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Intrinsics, mo.CameraMount]:
     width, height = size
-    fov = np.deg2rad(rng.uniform(45.0, 95.0))
+    fov = np.deg2rad(rng.uniform(45.0, 90.0))
     focal = 0.5 * width / np.tan(fov / 2)
     cx = width * (0.5 + float(np.clip(rng.normal(0, 0.01), -0.03, 0.03)))
     cy = height * (0.5 + float(np.clip(rng.normal(0, 0.02), -0.06, 0.06)))
     mount = mo.CameraMount(
-        height=float(rng.uniform(1.2, 2.0)),
-        ahead=float(rng.uniform(0.5, 2.0)),
+        height=float(rng.triangular(1.15, 1.5, 2.15)),
+        ahead=float(rng.uniform(0.9, 2.1)),
         right=float(np.clip(rng.normal(0.0, 0.15), -0.4, 0.4)),
         pitch=float(np.deg2rad(np.clip(rng.normal(-0.8, 1.8), -5, 4))),
         yaw=float(np.deg2rad(np.clip(rng.normal(0.0, 0.8), -2.5, 2.5))),
@@ -244,7 +244,7 @@ def _generate(
     streams: list[np.random.Generator],
 ) -> SyntheticDrive:
     general, road_rng, motion_rng, scene_rng, traffic_rng, light_rng, camera_rng, sky_rng, _ = streams
-    drawn: Setting = SETTINGS[int(general.choice(5, p=[0.27, 0.30, 0.22, 0.09, 0.12]))]
+    drawn: Setting = SETTINGS[int(general.choice(5, p=[0.27, 0.28, 0.21, 0.13, 0.11]))]
     reverses = bool(general.random() < {"yard": 0.45}.get(config.setting or drawn, 0.10))
     setting = config.setting or ("suburb" if config.route == "tour" else drawn)
     if setting == "highway":

@@ -146,12 +146,34 @@ def _roughness(rng: np.random.Generator, distance: Array, strength: float) -> Ar
     return out
 
 
+def _ease(rng: np.random.Generator, distance: Array, pace: float) -> Array:
+    """Factor [P] on the cruising speed: nobody holds a speed exactly, and following traffic nobody can."""
+    out = np.ones(len(distance))
+    for _ in range(2):
+        # The faster, the smaller the share: the acceleration felt stays about the same.
+        seconds, amount = float(rng.uniform(5.0, 20.0)), float(rng.uniform(0.0, min(1.0 / pace, 0.15)))
+        out += amount * np.sin(2 * np.pi * distance / (seconds * pace) + float(rng.uniform(0, 2 * np.pi)))
+    return out
+
+
 CRUISE: dict[Setting, tuple[float, float]] = {
-    "city": (5.0, 14.0),
-    "suburb": (4.0, 13.0),
-    "rural": (9.0, 24.0),
-    "highway": (16.0, 25.0),
+    "city": (5.0, 15.0),
+    "suburb": (4.0, 13.5),
+    "rural": (9.0, 26.0),
+    "highway": (17.0, 33.0),
     "yard": (1.2, 4.5),
+}
+
+# Fast roads are the smooth ones: on a real one the body shakes no more at 20 m/s than in town at 10 m/s.
+ROUGHNESS: dict[Setting, float] = {"city": 1.0, "suburb": 1.0, "rural": 0.75, "highway": 0.5, "yard": 1.0}
+
+# Wandering in the lane: wavelengths in metres, largest amplitude in metres of each of three waves.
+WANDER: dict[Setting, tuple[float, float, float]] = {
+    "city": (30.0, 80.0, 0.18),
+    "suburb": (30.0, 80.0, 0.18),
+    "rural": (60.0, 200.0, 0.22),
+    "highway": (150.0, 400.0, 0.25),
+    "yard": (25.0, 60.0, 0.22),
 }
 
 
@@ -241,10 +263,10 @@ def simulate(
 
     # Lateral offset from the path and its slope: wandering, lane change, swerves.
     w, slope = np.zeros(n), np.zeros(n)
-    narrow = setting in ("city", "suburb", "yard")
+    shortest, longest, widest = WANDER[setting]
     for _ in range(3):
-        wave = float(rng.uniform(25.0, 60.0) if narrow else rng.uniform(60.0, 200.0))
-        sway, phi = float(rng.uniform(0.0, 0.22)), float(rng.uniform(0, 2 * np.pi))
+        wave = float(rng.uniform(shortest, longest))
+        sway, phi = float(rng.uniform(0.0, widest)), float(rng.uniform(0, 2 * np.pi))
         w += sway * np.sin(2 * np.pi * s / wave + phi)
         slope += sway * 2 * np.pi / wave * np.cos(2 * np.pi * s / wave + phi)
     if lane_change is not None:
@@ -272,8 +294,12 @@ def simulate(
 
     # Speed over distance.
     cruise = np.full(n, pace)
+    slowest = 0.85 if setting == "highway" else 0.6
     for edge in np.arange(0.0, reach, float(rng.uniform(40.0, 120.0))):
-        cruise[int(edge / GRID) :] = np.clip(pace * rng.uniform(0.6, 1.15), low * 0.6, high) if events is None else pace
+        part = rng.uniform(slowest, 1.15)
+        cruise[int(edge / GRID) :] = np.clip(pace * part, low * 0.6, high) if events is None else pace
+    if events is None:
+        cruise = np.minimum(cruise * _ease(rng, driven, pace), high)
     cruise[direction < 0] = np.minimum(cruise[direction < 0], reverse_pace)
     table = [] if events is None else list(events)
     for cusp, _, _ in cusps[1:]:
@@ -299,8 +325,8 @@ def simulate(
         cruise,
         float(rng.uniform(1.6, 3.6)),
         rows,
-        float(rng.uniform(1.0, 3.0)),
-        float(rng.uniform(1.5, 3.0)),
+        float(rng.uniform(0.4, 1.6) if setting == "highway" else rng.uniform(0.8, 2.6)),
+        float(rng.uniform(1.0, 2.8)),
         0.0 if standing else 99.0,
     )
     mean_speed = np.maximum(0.5 * (limit[1:] + limit[:-1]), 0.02)
@@ -337,13 +363,17 @@ def simulate(
     acceleration = np.gradient(speed, 1.0 / SIM_RATE)
     acceleration = np.convolve(np.pad(acceleration, 10, mode="edge"), np.ones(21) / 21, mode="valid")
     soft = float(rng.uniform(0.5, 1.5))
-    rough = float(np.exp(rng.normal(0.0, 0.5)))
+    rough = ROUGHNESS[setting] * float(np.exp(rng.normal(-0.1, 0.45)))
     lateral = speed**2 * on(curvature)
     frequency = float(rng.uniform(1.0, 1.7))
-    pitch = _body(0.0040 * soft * acceleration, _roughness(rng, u, 0.0045 * rough), frequency, 0.35, SIM_RATE)
-    roll = _body(-0.0045 * soft * lateral, _roughness(rng, u, 0.0050 * rough), frequency * 1.1, 0.35, SIM_RATE)
+    pitch = _body(0.0028 * soft * acceleration, _roughness(rng, u, 0.0045 * rough), frequency, 0.35, SIM_RATE)
+    roll = _body(-0.0045 * soft * lateral, _roughness(rng, u, 0.0038 * rough), frequency * 1.1, 0.35, SIM_RATE)
     heave = _body(np.zeros(len(u)), _roughness(rng, u, 0.012 * rough), frequency, 0.4, SIM_RATE)
-    return Motion(times, on(x), on(z), on(heading), on(s), speed, acceleration, on(curvature), pitch, roll, heave)
+    # The body also twitches about the vertical; no label follows from it.
+    twitch = _body(np.zeros(len(u)), _roughness(rng, u, 0.0010 * rough), frequency, 0.4, SIM_RATE)
+    return Motion(
+        times, on(x), on(z), on(heading) + twitch, on(s), speed, acceleration, on(curvature), pitch, roll, heave
+    )
 
 
 def regimes(motion: Motion, at: Array) -> dict[str, NDArray]:

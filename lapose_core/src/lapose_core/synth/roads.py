@@ -92,7 +92,7 @@ CURVES: dict[Setting, tuple[tuple[float, float, float, float, float], tuple[floa
     "city": ((0.30, 0.20, 0.20, 0.05, 0.25), (20.0, 70.0)),
     "suburb": ((0.24, 0.20, 0.30, 0.06, 0.20), (20.0, 70.0)),
     "rural": ((0.14, 0.30, 0.46, 0.08, 0.02), (30.0, 110.0)),
-    "highway": ((0.35, 0.50, 0.15, 0.0, 0.0), (80.0, 260.0)),
+    "highway": ((0.42, 0.50, 0.08, 0.0, 0.0), (80.0, 300.0)),
     "yard": ((0.08, 0.07, 0.40, 0.45, 0.0), (4.0, 16.0)),
 }
 
@@ -116,7 +116,8 @@ def curvature_profile(
         if kind == 0:
             k = float(rng.uniform(-0.0006, 0.0006))
         elif kind == 1:
-            k = sign * float(np.exp(rng.uniform(np.log(0.0013), np.log(0.009))))
+            low, top = (0.0005, 0.003) if setting == "highway" else (0.0013, 0.009)
+            k = sign * float(np.exp(rng.uniform(np.log(low), np.log(top))))
         elif kind == 2:
             top = 0.012 if setting == "highway" else 0.09
             k = sign * float(np.exp(rng.uniform(np.log(0.0105), np.log(top))))
