@@ -1,4 +1,4 @@
-"""From a log's frame to the image that the model sees: one crop, one resize."""
+"""From a log's frame to the image that the model sees: one crop, one resampling that also undoes lens distortion."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lapose_core.drive import Drive, Image, Intrinsics
+from lapose_core.undistort import Rectangle, SourceBoxes, is_distorted, outline, source_boxes, visible_rectangle
+
+_WIDEST = np.radians(95.0)
+"""Horizontal field of view in radians of the widest camera that the model is trained on (`lapose_core.synth`)."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a frame that the model sees, in whole source pixels."""
+    """The part of a frame that the model sees, in whole source pixels.
+
+    ``outline`` is its border where the lens bends it, as points (x, y) in source pixels; the other values are then
+    those of the upright rectangle around it. Empty where the part is that rectangle.
+    """
 
     left: int
     top: int
     width: int
     height: int
+    outline: tuple[tuple[float, float], ...] = ()
 
 
 class Preprocessor:
@@ -30,11 +39,13 @@ class Preprocessor:
     with the horizon near the middle; about the centre of the frame otherwise. A crop that would leave the
     frame is moved back into it.
 
-    Lens distortion is not undone: a frame keeps the distortion of its log, and ``intrinsics`` describes the
-    undistorted pinhole of the same camera.
+    A lens that distorts is undone in the same resampling: the model sees the pinhole of the same focal length,
+    the largest part that the frame fills, no wider than the cameras that it was trained on. Where each pixel
+    comes from is computed here, once.
 
     Raises:
-        ValueError: where a size is not positive, or the intrinsics belong to images of another size.
+        ValueError: where a size is not positive, the intrinsics belong to images of another size, or their
+            distortion leaves nothing of the frame.
     """
 
     def __init__(self, width: int, height: int, intrinsics: Intrinsics | None, model_size: tuple[int, int]) -> None:
@@ -47,11 +58,21 @@ class Preprocessor:
             )
         self.width, self.height = width, height
         self.model_size = model_size
-        self._source_intrinsics = intrinsics
-        centre = (intrinsics.cx, intrinsics.cy) if intrinsics is not None else (width / 2, height / 2)
-        self.crop = _largest_crop(width, height, model_size, centre)
-        self._column_taps = _taps(self.crop.width, model_size[0])
-        self._row_taps = _taps(self.crop.height, model_size[1])
+        self._boxes: SourceBoxes | None = None
+        self._intrinsics: Intrinsics | None = None
+        if intrinsics is not None and is_distorted(intrinsics):
+            seen = visible_rectangle(intrinsics, model_size[0] / model_size[1], _WIDEST)
+            self.crop = _crop_around(intrinsics, seen)
+            self._boxes = source_boxes(intrinsics, seen, model_size)
+            self._intrinsics = _pinhole(intrinsics, seen, model_size)
+        else:
+            centre = (intrinsics.cx, intrinsics.cy) if intrinsics is not None else (width / 2, height / 2)
+            self.crop = _largest_crop(width, height, model_size, centre)
+            self._column_taps = _taps(self.crop.width, model_size[0])
+            self._row_taps = _taps(self.crop.height, model_size[1])
+            if intrinsics is not None:
+                part = intrinsics.crop(self.crop.left, self.crop.top, self.crop.width, self.crop.height)
+                self._intrinsics = part.resize(*model_size)
 
     @classmethod
     def for_drive(cls, drive: Drive, model_size: tuple[int, int]) -> Preprocessor:
@@ -60,12 +81,8 @@ class Preprocessor:
 
     @property
     def intrinsics(self) -> Intrinsics | None:
-        """The camera of the model's image, or None when the log does not know its camera."""
-        if self._source_intrinsics is None:
-            return None
-        crop = self.crop
-        part = self._source_intrinsics.crop(crop.left, crop.top, crop.width, crop.height)
-        return part.resize(*self.model_size)
+        """The pinhole of the model's image, or None when the log does not know its camera."""
+        return self._intrinsics
 
     def __call__(self, image: Image) -> Tensor:
         """The model's image, float32 [3, h, w] in 0..1, of a frame uint8 [H, W, 3] RGB.
@@ -77,6 +94,10 @@ class Preprocessor:
             raise ValueError(
                 f"expected a frame of {self.width}x{self.height} RGB uint8, got shape {list(image.shape)} {image.dtype}"
             )
+        if self._boxes is not None:
+            from lapose_core.area_mean import area_mean
+
+            return torch.from_numpy(area_mean(image, self._boxes))
         c = self.crop
         part = image[c.top : c.top + c.height, c.left : c.left + c.width]
         width, height = self.model_size
@@ -84,6 +105,20 @@ class Preprocessor:
         columns = _weighted(rows.transpose(1, 0, 2).reshape(c.width, -1), *self._column_taps)
         pixels = columns.reshape(width, height, 3).transpose(2, 1, 0)
         return torch.from_numpy(np.ascontiguousarray(pixels)).div_(255.0).clamp_(0.0, 1.0)
+
+
+def _pinhole(lens: Intrinsics, seen: Rectangle, model_size: tuple[int, int]) -> Intrinsics:
+    """The camera of the rectangle of the undistorted plane, resized to the model's image."""
+    sx, sy = model_size[0] / seen.width, model_size[1] / seen.height
+    return Intrinsics(lens.fx * sx, lens.fy * sy, (lens.cx - seen.left) * sx, (lens.cy - seen.top) * sy, *model_size)
+
+
+def _crop_around(lens: Intrinsics, seen: Rectangle) -> Crop:
+    border = np.clip(outline(lens, seen), 0, [lens.width, lens.height])
+    (left, top), (right, bottom) = np.floor(border.min(0)).astype(int), np.ceil(border.max(0)).astype(int)
+    return Crop(
+        int(left), int(top), int(right - left), int(bottom - top), tuple((float(x), float(y)) for x, y in border)
+    )
 
 
 def _taps(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
