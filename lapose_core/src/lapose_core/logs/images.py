@@ -112,17 +112,24 @@ def load_image(path: Path) -> Image:
     def pixels(picture: PilImage) -> Image:
         if picture.mode.startswith("I;16"):
             return np.repeat((np.asarray(picture) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
-        return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+        if _may_be_turned(picture):
+            picture = ImageOps.exif_transpose(picture)
+        return np.array(picture.convert("RGB"))
 
     return _read(path, pixels)
 
 
 def _size(path: Path) -> tuple[int, int]:
     def upright(picture: PilImage) -> tuple[int, int]:
-        sideways = picture.getexif().get(274) in _SIDEWAYS
+        sideways = _may_be_turned(picture) and picture.getexif().get(274) in _SIDEWAYS
         return picture.size[::-1] if sideways else picture.size
 
     return _read(path, upright)
+
+
+def _may_be_turned(picture: PilImage) -> bool:
+    """Whether to ask for the orientation: a PNG without it before the pixels would be decoded to look behind them."""
+    return picture.format != "PNG" or "exif" in picture.info
 
 
 def _read(path: Path, use: Callable[[PilImage], T]) -> T:
