@@ -299,7 +299,7 @@ def simulate(
         part = rng.uniform(slowest, 1.15)
         cruise[int(edge / GRID) :] = np.clip(pace * part, low * 0.6, high) if events is None else pace
     if events is None:
-        cruise = np.minimum(cruise * _ease(rng, driven, pace), high)
+        cruise[:] = np.minimum(cruise * _ease(rng, np.asarray(driven, np.float64), pace), high)
     cruise[direction < 0] = np.minimum(cruise[direction < 0], reverse_pace)
     table = [] if events is None else list(events)
     for cusp, _, _ in cusps[1:]:
@@ -366,7 +366,7 @@ def simulate(
     rough = ROUGHNESS[setting] * float(np.exp(rng.normal(-0.1, 0.45)))
     lateral = speed**2 * on(curvature)
     frequency = float(rng.uniform(1.0, 1.7))
-    pitch = _body(0.0028 * soft * acceleration, _roughness(rng, u, 0.0045 * rough), frequency, 0.35, SIM_RATE)
+    pitch = _body(0.0028 * soft * acceleration, _roughness(rng, u, 0.0053 * rough), frequency, 0.35, SIM_RATE)
     roll = _body(-0.0045 * soft * lateral, _roughness(rng, u, 0.0038 * rough), frequency * 1.1, 0.35, SIM_RATE)
     heave = _body(np.zeros(len(u)), _roughness(rng, u, 0.012 * rough), frequency, 0.4, SIM_RATE)
     # The body also twitches about the vertical; no label follows from it.
