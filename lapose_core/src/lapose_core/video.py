@@ -162,16 +162,21 @@ class VideoSource:
 
     def _seek(self, start: int) -> None:
         """Make ``start`` the next packet: by the container's index if that proves right, else by counting."""
-        stamp = self.index.start_stamps[int(np.searchsorted(self.index.starts, start))]
-        if stamp is not None and self._seek_by_stamp(stamp, start):
+        place = int(np.searchsorted(self.index.starts, start))
+        if self._seek_by_index(self.index.start_stamps[place], self.index.start_offsets[place], start):
             return
         self._container.close()
         self._container, self._stream = open_video(self.path)
         self._begin(start, enumerate(packets(self._container, self._stream)))
 
-    def _seek_by_stamp(self, stamp: int, start: int) -> bool:
+    def _seek_by_index(self, stamp: int | None, offset: int | None, start: int) -> bool:
         try:
-            self._container.seek(stamp, stream=self._stream)
+            if stamp is not None:
+                self._container.seek(stamp, stream=self._stream)
+            elif offset is not None:
+                self._container.seek(offset, stream=self._stream, unsupported_byte_offset=True)
+            else:
+                return False
         except (av.error.FFmpegError, ValueError):
             return False
         following = packets(self._container, self._stream)

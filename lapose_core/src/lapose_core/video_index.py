@@ -44,9 +44,11 @@ class VideoIndex:
         position: [P] place in presentation order of each packet, comparable between packets only.
         starts: [K] packets at which decoding can begin, ascending; the first packet is always one.
         start_stamps: [K] the container's own time stamp to seek to, or None where it has none.
+        start_offsets: [K] the byte of the file to seek to where there is no stamp, or None.
         start_of: `signature` of a start -> its number, for those whose signature is unique.
         timestamps: [N] seconds from the first frame, strictly increasing.
         notes: what had to be assumed about this file, one sentence each.
+        time_notes: those of the notes that are about ``timestamps``, for logs that bring better times.
     """
 
     packet: NDArray[np.int64]
@@ -54,9 +56,11 @@ class VideoIndex:
     position: NDArray[np.int64]
     starts: NDArray[np.int64]
     start_stamps: tuple[int | None, ...]
+    start_offsets: tuple[int | None, ...]
     start_of: dict[Signature, int]
     timestamps: Array
     notes: tuple[str, ...] = ()
+    time_notes: tuple[str, ...] = ()
 
     def start_before(self, packet: int) -> int:
         """The last place to begin decoding from which ``packet`` is reached: a key frame not shown after it.
@@ -140,13 +144,16 @@ class _Table:
     cut: bool = False
     # Packets of this stream do not map to frames one to one, so only decoding tells what is shown.
     opaque: bool = False
+    # The stream's header promises that pictures are shown in the order in which they are decoded.
+    in_order: bool = False
 
 
 def build_index(path: Path) -> VideoIndex:
     """Demux ``path`` once and find every frame that a plain sequential decode gives.
 
-    Of an ordinary file only the first pictures are decoded. Where presentation times are missing or repeated
-    the order is taken from one decode of the whole file, which takes correspondingly long.
+    Of an ordinary file only the first pictures are decoded. Where presentation times are missing or repeated,
+    and the stream's header does not promise that pictures are shown in the order of the file, the order is
+    taken from one decode of the whole file, which takes correspondingly long.
 
     Raises:
         LogError: where the file is not a readable video or holds no frame that can be decoded.
@@ -155,10 +162,12 @@ def build_index(path: Path) -> VideoIndex:
     count = len(table.pts)
     shown = np.flatnonzero(table.shown)
     stamps = [table.pts[n] for n in shown]
-    if None in table.pts or len(set(stamps)) < len(stamps) or table.opaque:
+    timed = None not in table.pts and len(set(stamps)) == len(stamps)
+    if table.opaque or not (timed or table.in_order):
         position, frames = _order_by_decoding(path, count)
     else:
-        position, frames = _order_by_time(path, table)
+        order = np.argsort(np.array(table.pts, np.int64), kind="stable") if timed else np.arange(count)
+        position, frames = _order_known(path, table, order.astype(np.int64))
     if len(frames) == 0:
         raise LogError(f"{path}: no frame of this video can be decoded; it is damaged or cut short")
     notes = []
@@ -170,16 +179,19 @@ def build_index(path: Path) -> VideoIndex:
     frame[frames] = np.arange(len(frames))
     starts = np.union1d(np.flatnonzero(table.key), [0]).astype(np.int64)
     seen = Counter(table.signatures[n] for n in starts)
-    timestamps = _timestamps([table.pts[n] for n in frames], [table.dts[n] for n in frames], table, notes)
+    time_notes: list[str] = []
+    timestamps = _timestamps([table.pts[n] for n in frames], [table.dts[n] for n in frames], table, time_notes)
     return VideoIndex(
         packet=frames,
         frame=frame,
         position=position,
         starts=starts,
         start_stamps=tuple(table.pts[n] if table.dts[n] is None else table.dts[n] for n in starts),
+        start_offsets=tuple(table.signatures[n][1] for n in starts),
         start_of={table.signatures[n]: int(n) for n in starts if seen[table.signatures[n]] == 1},
         timestamps=timestamps,
-        notes=tuple(notes),
+        notes=(*notes, *time_notes),
+        time_notes=tuple(time_notes),
     )
 
 
@@ -189,6 +201,8 @@ def _demux(path: Path) -> _Table:
         codec = stream.codec_context.name
         rate = stream.average_rate or stream.guessed_rate or 0
         table = _Table(time_base=float(stream.time_base or 0), rate=float(rate))
+        # Only HEVC must say so; the flag of other codecs may be a guess from the first pictures.
+        table.in_order = codec == "hevc" and stream.codec_context.width > 0 and not stream.codec_context.has_b_frames
         for packet in packets(container, stream):
             table.pts.append(packet.pts)
             table.dts.append(packet.dts)
@@ -209,9 +223,8 @@ def _demux(path: Path) -> _Table:
     return table
 
 
-def _order_by_time(path: Path, table: _Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Presentation positions [P] and the shown packets in order [N], from the packets' time stamps."""
-    order = np.argsort(np.array(table.pts, dtype=np.int64), kind="stable").astype(np.int64)
+def _order_known(path: Path, table: _Table, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Presentation positions [P] and the shown packets in order [N], from the packets ``order``ed [P]."""
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
     frames = order[np.array(table.shown, dtype=bool)[order]]
