@@ -29,7 +29,7 @@ from lapose_core.synth.roads import (
 from lapose_core.synth.scenery import Shade, furnish, shade
 from lapose_core.synth.sensor import Sensor, develop, tone_curve
 from lapose_core.synth.shading import Look, shade_frame
-from lapose_core.synth.textures import atlas
+from lapose_core.synth.textures import atlas, bank_name
 from lapose_core.synth.traffic import Mover, populate
 
 SETTINGS: tuple[Setting, ...] = ("city", "suburb", "rural", "highway", "yard")
@@ -161,7 +161,7 @@ class SyntheticDrive:
         camera, rows = self._camera(index), self._rows(index)
         shape = (camera.height, camera.width, 4)
         depth, key = np.empty(shape, np.float32), np.empty(shape, np.int32)
-        textures = atlas()
+        textures = atlas(bank_name(self.seed))
         order = raycast.select(rows, camera)
         raycast.visibility(camera, rows, order, raycast.FOUR_X, raycast.FOUR_Y, textures, depth, key)
         linear = np.empty((camera.height, camera.width, 3), np.float32)
@@ -182,7 +182,8 @@ class SyntheticDrive:
         shape = (camera.height, camera.width, 1)
         depth, key = np.empty(shape, np.float32), np.empty(shape, np.int32)
         order = raycast.select(rows, camera)
-        raycast.visibility(camera, rows, order, raycast.ONE, raycast.ONE, atlas(), depth, key)
+        textures = atlas(bank_name(self.seed))
+        raycast.visibility(camera, rows, order, raycast.ONE, raycast.ONE, textures, depth, key)
         return depth[..., 0]
 
     def point_cloud(self, index: int, furthest: float = 80.0) -> NDArray[np.float32]:

@@ -1,12 +1,17 @@
 """The materials of the synthetic world: small tileable luminance textures with mip chains, made once a process.
 
+There are two banks of the same materials. Worlds of seeds below HELD_OUT draw from the training bank, those
+from HELD_OUT on from the held-out bank, so that a model is tested on surfaces it has never seen.
+
 Real pictures have texture at every scale, and it is texture that motion is read from; a mip chain makes it
 fade with distance instead of shimmering, so that a learned motion feature is not taught aliasing.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -23,6 +28,78 @@ N_FACADES = 8
 
 
 CHAIN = (4 * SIZE * SIZE - 1) // 3  # texels of one texture with all its mips
+
+HELD_OUT = 5_000_000  # seeds from here on are for testing only
+
+BankName = Literal["training", "held-out"]
+Radii = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """What distinguishes the materials of one bank from those of another, besides the noise itself.
+
+    Lengths are in texels, counts per tile; slopes are exponents of the noise's amplitude spectrum.
+    """
+
+    seed: int
+    asphalt: tuple[float, float]  # slopes of the fine and the coarse grain
+    patch: tuple[int, int, int, int]  # top, bottom, left, right of a repaired piece of road
+    joint: int  # row of the seam across the road
+    grass: tuple[float, float]
+    clouds: float
+    paving: tuple[int, int]  # rows and columns of a tile
+    brick: tuple[int, int]
+    tiles: tuple[int, int]
+    leaves: tuple[int, Radii]  # count and radii of the blobs
+    dirt: tuple[int, Radii]
+    treeline: tuple[int, Radii]
+    stone: tuple[int, Radii]
+    plank: int  # width
+    windows: tuple[tuple[int, int], ...]  # width and height of each facade's
+
+
+BANKS: dict[BankName, Bank] = {
+    "training": Bank(
+        seed=20240501,
+        asphalt=(0.6, 1.3),
+        patch=(40, 96, 60, 190),
+        joint=150,
+        grass=(0.5, 1.2),
+        clouds=1.65,
+        paving=(16, 16),
+        brick=(32, 16),
+        tiles=(24, 24),
+        leaves=(1500, (3.0, 8.0)),
+        dirt=(1800, (1.5, 5.0)),
+        treeline=(500, (5.0, 16.0)),
+        stone=(420, (8.0, 14.0)),
+        plank=16,
+        windows=((26, 34), (34, 38), (44, 42), (22, 40), (52, 34), (30, 30), (38, 44), (58, 46)),
+    ),
+    "held-out": Bank(
+        seed=20261123,
+        asphalt=(0.75, 1.15),
+        patch=(150, 228, 20, 110),
+        joint=70,
+        grass=(0.6, 1.05),
+        clouds=1.5,
+        paving=(8, 16),
+        brick=(26, 10),
+        tiles=(18, 18),
+        leaves=(1050, (4.0, 9.5)),
+        dirt=(1300, (2.0, 6.0)),
+        treeline=(380, (6.0, 19.0)),
+        stone=(300, (9.0, 17.0)),
+        plank=21,
+        windows=((32, 40), (28, 30), (50, 36), (36, 46), (24, 36), (46, 44), (30, 38), (40, 32)),
+    ),
+}
+
+
+def bank_name(seed: int) -> BankName:
+    """The bank that the world of ``seed`` draws its materials from."""
+    return "training" if seed < HELD_OUT else "held-out"
 
 
 def _noise(rng: np.random.Generator, slope: float, low: float = 1.0, aspect: float = 1.0) -> Field:
@@ -68,7 +145,7 @@ def _courses(rng: np.random.Generator, rows: int, cols: int, joint: int, stagger
     return np.where((in_y < joint) | (in_x < joint), 0.2, tone)
 
 
-def _facade(rng: np.random.Generator, index: int) -> list[Field]:
+def _facade(rng: np.random.Generator, index: int, window: tuple[int, int]) -> list[Field]:
     """Wall tone, window coverage and glass tone of a facade tile, four storeys by four windows."""
     wall = 0.62 + 0.06 * _noise(rng, 1.2) + 0.05 * _noise(rng, 1.5, aspect=3.0)
     if index % 3 == 0:
@@ -76,8 +153,7 @@ def _facade(rng: np.random.Generator, index: int) -> list[Field]:
     mask = np.zeros((SIZE, SIZE))
     glass = np.full((SIZE, SIZE), 0.4)
     cell = SIZE // 4
-    width = (26, 34, 44, 22, 52, 30, 38, 58)[index]
-    height = (34, 38, 42, 40, 34, 30, 44, 46)[index]
+    width, height = window
     ramp = np.linspace(0.25, -0.2, height)[:, None]
     for row in range(4):
         wall[row * cell : row * cell + 3] *= 0.8 if index % 2 else 1.12
@@ -113,34 +189,41 @@ def _levels(field: Field) -> list[NDArray[np.uint8]]:
     return out
 
 
-@lru_cache(maxsize=1)
-def atlas() -> NDArray[np.uint8]:
-    """The textures shared by all worlds, flat: CHAIN texels each, the finest mip first.
+@lru_cache(maxsize=len(BANKS))
+def atlas(name: BankName = "training") -> NDArray[np.uint8]:
+    """The textures of one bank, flat: CHAIN texels each, the finest mip first.
 
-    The same in every process; worlds differ by where they sample them.
+    The same in every process; worlds of one bank differ by where they sample them.
     """
-    rng = np.random.default_rng(20240501)
+    bank = BANKS[name]
+    rng = np.random.default_rng(bank.seed)
     speckle = rng.standard_normal((SIZE, SIZE))
-    asphalt = 0.5 + 0.09 * speckle + 0.07 * _noise(rng, 0.6) + 0.07 * _noise(rng, 1.3)
+    asphalt = 0.5 + 0.09 * speckle + 0.07 * _noise(rng, bank.asphalt[0]) + 0.07 * _noise(rng, bank.asphalt[1])
     crack = np.abs(_noise(rng, 1.6, 2.0))
     asphalt -= 0.3 * np.exp(-((crack / 0.03) ** 2)) * (_noise(rng, 1.5) > 0.3)
-    asphalt[40:96, 60:190] -= 0.1  # a repaired patch
-    asphalt[150:156, :] -= 0.12
-    grass = 0.45 + 0.14 * _noise(rng, 0.5, 4.0) + 0.12 * _noise(rng, 1.2) + 0.08 * _noise(rng, 0.4, 10, 0.5)
-    paving = _courses(rng, 16, 16, 1, True) * 0.6 + 0.25 + 0.05 * _noise(rng, 0.8)
-    brick = _courses(rng, 32, 16, 1, True) * 0.75 + 0.15 + 0.05 * _noise(rng, 0.8)
-    leaves = _blobs(rng, 1500, (3.0, 8.0)) * 0.75 + 0.13 * _noise(rng, 1.3, 1.0) + 0.1
+    top, bottom, left, right = bank.patch
+    asphalt[top:bottom, left:right] -= 0.1
+    asphalt[bank.joint : bank.joint + 6, :] -= 0.12
+    grass = (
+        0.45
+        + 0.14 * _noise(rng, bank.grass[0], 4.0)
+        + 0.12 * _noise(rng, bank.grass[1])
+        + 0.08 * _noise(rng, 0.4, 10, 0.5)
+    )
+    paving = _courses(rng, *bank.paving, 1, True) * 0.6 + 0.25 + 0.05 * _noise(rng, 0.8)
+    brick = _courses(rng, *bank.brick, 1, True) * 0.75 + 0.15 + 0.05 * _noise(rng, 0.8)
+    leaves = _blobs(rng, *bank.leaves) * 0.75 + 0.13 * _noise(rng, 1.3, 1.0) + 0.1
     plaster = 0.6 + 0.07 * _noise(rng, 0.8) + 0.1 * _noise(rng, 1.5, aspect=2.5) - 0.04 * np.abs(speckle)
-    clouds = 0.5 + 0.2 * _noise(rng, 1.65, 1.0)
-    dirt = _blobs(rng, 1800, (1.5, 5.0)) * 0.5 + 0.25 + 0.1 * _noise(rng, 1.3)
-    tiles = _courses(rng, 24, 24, 2, False) * 0.8 + 0.1 + 0.06 * _noise(rng, 1.2)
-    treeline = _blobs(rng, 500, (5.0, 16.0)) * 0.7 + 0.15 + 0.08 * _noise(rng, 0.6, 6.0)
-    stone = _blobs(rng, 420, (8.0, 14.0)) * 0.7 + 0.2
+    clouds = 0.5 + 0.2 * _noise(rng, bank.clouds, 1.0)
+    dirt = _blobs(rng, *bank.dirt) * 0.5 + 0.25 + 0.1 * _noise(rng, 1.3)
+    tiles = _courses(rng, *bank.tiles, 2, False) * 0.8 + 0.1 + 0.06 * _noise(rng, 1.2)
+    treeline = _blobs(rng, *bank.treeline) * 0.7 + 0.15 + 0.08 * _noise(rng, 0.6, 6.0)
+    stone = _blobs(rng, *bank.stone) * 0.7 + 0.2
     wood = 0.55 + 0.12 * _noise(rng, 0.9, 2.0, 4.0)
-    wood[:, ::16] = wood[:, 1::16] = 0.12
+    wood[:, :: bank.plank] = wood[:, 1 :: bank.plank] = 0.12
     fields = [asphalt, grass, paving, brick, leaves, plaster, clouds, dirt, tiles, treeline, stone, wood]
     for index in range(N_FACADES):
-        fields += _facade(rng, index)
+        fields += _facade(rng, index, bank.windows[index])
     return np.concatenate([level for field in fields for level in _levels(field)])
 
 
