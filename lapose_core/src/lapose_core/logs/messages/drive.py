@@ -1,0 +1,298 @@
+"""A drive made of a recording's messages: one topic of pictures, one of poses, and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from lapose_core.drive import Drive, FrameSource, Intrinsics, LogError, Track, fingerprint
+from lapose_core.logs.messages.cameras import CALIBRATIONS, calibration_for, read_camera
+from lapose_core.logs.messages.choice import camera_topics, choose, cloud_topic, pose_topics
+from lapose_core.logs.messages.decoders import Message, frame_id
+from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, in_file_order
+from lapose_core.logs.messages.mount import CameraPath, Mount, camera_path
+from lapose_core.logs.messages.pictures import PictureSource, picture_size
+from lapose_core.logs.messages.poses import PoseMessages
+from lapose_core.logs.messages.ros import DecodeError
+from lapose_core.logs.messages.stamps import Stamps, message_times
+from lapose_core.logs.messages.sweeps import sweeps_of
+from lapose_core.logs.messages.transforms import TRANSFORMS, FrameTree
+from lapose_core.logs.messages.video import VIDEO, Packets, StreamSource
+from lapose_core.logs.pose_sync import FramePoses
+from lapose_core.logs.reader import Listing, LogOptions
+from lapose_core.trajectory_files import pose_format, poses_from, read_tum
+
+# Times beyond this count from 1970, not from the beginning of the recording.
+_EPOCH_SECONDS = 1e8
+
+
+def listing(log: MessageLog, key: str) -> Listing:
+    """What a quick look into a recording tells.
+
+    Raises:
+        LogError: where it has no pictures.
+    """
+    cameras = camera_topics(log)
+    first, last = log.entries(cameras[0], "first").log_times, log.entries(cameras[0], "last").log_times
+    return Listing(
+        key=key,
+        name=key,
+        cameras=tuple(cameras),
+        pose_topics=tuple(pose_topics(log)),
+        frames=log.topics[cameras[0]].count,
+        seconds=float(last[-1] - first[0]) * 1e-9 if len(first) and len(last) else None,
+    )
+
+
+def open_drive(log: MessageLog, format: str, options: LogOptions) -> Drive:
+    """The drive that a recording shows on one topic of pictures.
+
+    Raises:
+        LogError: in one line that names the file, the topic and what to do.
+    """
+    cameras = camera_topics(log)
+    name = choose(options.camera, cameras, "picture", log)
+    assert name is not None
+    reader = log.open()
+    try:
+        return _Assembly(log, reader, log.topics[name], format, options).drive(cameras)
+    finally:
+        reader.close()
+
+
+@dataclass
+class _Frames:
+    rows: Ints
+    times: Ints
+    width: int
+    height: int
+    open: Callable[[], FrameSource]
+    frame: str
+    stamps: Stamps
+
+
+@dataclass
+class _Assembly:
+    log: MessageLog
+    reader: MessageReader
+    topic: Topic
+    format: str
+    options: LogOptions
+    notes: list[str] = field(default_factory=list)
+    provenance: dict[str, str] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)  # topics whose transforms were read
+
+    def drive(self, cameras: list[str]) -> Drive:
+        self.notes += self.log.notes
+        if self.options.camera is None and len(cameras) > 1:
+            self.notes.append(f"Of {len(cameras)} topics of pictures {self.topic.name} was taken.")
+        frames = self._frames()
+        self.provenance["frames"] = f"{self.topic.name} ({self.topic.schema})"
+        moment = np.datetime64(int(frames.times[0]), "ns").astype("datetime64[ms]")
+        self.provenance["timestamps"] = f"{frames.stamps.source}; the first is {moment} UTC"
+        self.notes += frames.stamps.notes
+        times = (frames.times - frames.times[0]) * 1e-9
+        poses, path, mount, tree, tracks = self._poses(frames, times)
+        camera = self._camera(frames)
+        clouds = self._clouds(tree, mount, path, frames) if mount is not None else None
+        matrices = None if poses is None else poses.poses
+        return Drive(
+            name=self.log.path.name if len(cameras) == 1 else f"{self.log.path.name} {self.topic.name}",
+            path=self.log.path,
+            format=self.format,
+            width=frames.width,
+            height=frames.height,
+            timestamps=times,
+            open_frames=frames.open,
+            poses=matrices,
+            pose_valid=None if poses is None else poses.valid,
+            intrinsics=camera,
+            point_cloud=clouds,
+            tracks=tracks,
+            provenance=self.provenance,
+            notes=tuple(self.notes),
+            fingerprint=fingerprint(self.log.path, f"{self.format} {self.topic.name}", times, matrices),
+        )
+
+    def _frames(self) -> _Frames:
+        topic, where = self.topic, f"{self.log.path}: {self.topic.name}"
+        entries = self.log.entries(topic.name)
+        if not len(entries):
+            raise LogError(f"{where}: the topic has no messages; choose another with the camera option")
+        first = self._first(topic, entries)
+        stamps = message_times(self.log, topic, entries, self.reader)
+        begin = 0
+        if topic.schema in VIDEO:
+            packets = Packets(self.log, topic, entries, self.reader)
+            begin = packets.first_key()
+            if begin:
+                self.notes.append(f"The first {begin} pictures need one before them and are left out.")
+        rows = np.arange(begin, len(entries), dtype=np.int64)
+        if (np.diff(stamps.times[rows]) < 0).any():
+            self.notes.append(f"Pictures on {topic.name} are not in order of time; they were sorted.")
+            rows = rows[np.argsort(stamps.times[rows], kind="stable")]
+        late = np.diff(stamps.times[rows], prepend=-1) > 0
+        if not late.all():
+            self.notes.append(f"{int((~late).sum())} pictures repeat the time of the one before and are left out.")
+            rows = rows[late]
+        opener: Callable[[], FrameSource]
+        if topic.schema in VIDEO:
+            opener = partial(StreamSource, self.log, topic, entries, rows)
+            source = StreamSource(self.log, topic, entries, rows, 0)
+            try:
+                width, height = source.size
+            finally:
+                source.close()
+        else:
+            try:
+                width, height = picture_size(topic.schema, first)
+            except DecodeError as error:
+                raise LogError(f"{where}: the first message: {error}") from error
+            opener = partial(PictureSource, self.log, topic, entries, rows, (width, height))
+        return _Frames(rows, stamps.times[rows], width, height, opener, frame_id(first), stamps)
+
+    def _first(self, topic: Topic, entries: Entries) -> Message:
+        assert topic.decoder is not None
+        try:
+            return topic.decoder.decode(self.reader.read(entries, 0))
+        except DecodeError as error:
+            raise LogError(f"{self.log.path}: {topic.name}: the first message: {error}") from error
+
+    def _camera(self, frames: _Frames) -> Intrinsics | None:
+        topics = [t.name for t in self.log.topics.values() if t.schema in CALIBRATIONS and t.decoder and t.count != 0]
+        name = calibration_for(self.topic.name, topics)
+        if name is None:
+            self.notes.append(f"No calibration belongs to {self.topic.name}: the camera is not known.")
+            return None
+        try:
+            message = self._first(self.log.topics[name], self.log.entries(name, "first"))
+            rectified = "rect" in self.topic.name.rsplit("/", 2)[-1] or "image_rect" in self.topic.name
+            camera, source = read_camera(message, frames.width, frames.height, rectified, f"{self.log.path}: {name}")
+        except (LogError, IndexError) as error:
+            self.notes.append(f"The camera is not known: {error}.")
+            return None
+        self.provenance["intrinsics"] = f"{name} ({source})"
+        return camera
+
+    def _poses(
+        self, frames: _Frames, times: np.ndarray
+    ) -> tuple[FramePoses | None, CameraPath | None, Mount | None, FrameTree, dict[str, Track]]:
+        """Poses of the frames, and what else the search for them brought to light."""
+        candidates = pose_topics(self.log)
+        wanted = choose(self.options.pose_topic, candidates, "pose", self.log)
+        if self.options.pose_topic is not None:
+            candidates = [self.options.pose_topic]
+        path: CameraPath | None = None
+        tracks: dict[str, Track] = {}
+        tree = self._tree(frames)
+        for name in candidates:
+            path, tracks, problem = self._path(name, tree, frames)
+            if path is not None:
+                if len(pose_topics(self.log)) > 1 and self.options.pose_topic is None:
+                    self.notes.append(f"Of {len(candidates)} topics of poses {name} was taken.")
+                self.provenance["poses"] = f"{name} ({self.log.topics[name].schema})"
+                break
+            self.notes.append(f"{name} gives no poses: {problem}.")
+        if path is None and self.options.pose_topic is not None:
+            raise LogError(f"{self.log.path}: {wanted}: {self.notes[-1]} Choose another pose topic")
+        if self.options.poses is not None:
+            given = self._given(frames, times)
+            return given, None, None if path is None else path.mount, tree, tracks
+        if path is None:
+            mount = Mount(frames.frame, np.eye(4), "") if frames.frame in tree else None
+            return None, None, mount, tree, tracks
+        found = path.at(frames.times)
+        details = [self.provenance["poses"], path.mount.source, found.provenance]
+        if path.track is not None and path.track.derived:
+            details.insert(1, path.track.derived)
+        self.provenance["poses"] = "; ".join(details)
+        self.notes += [*path.mount.notes, *found.notes]
+        return found, path, path.mount, tree, tracks
+
+    def _given(self, frames: _Frames, times: np.ndarray) -> FramePoses | None:
+        """The poses of the file in the options, whose times may count from 1970 as the recording's do."""
+        options, shift = self.options, 0.0
+        assert options.poses is not None
+        if pose_format(options.poses) == "tum" and read_tum(options.poses)[0][0] > _EPOCH_SECONDS:
+            shift = float(frames.times[0]) * 1e-9
+        found = poses_from(_shifted(options, -shift), times)
+        if found is not None:
+            self.provenance["poses"] = found.provenance
+            self.notes += found.notes
+        return found
+
+    def _tree(self, frames: _Frames) -> FrameTree:
+        """The transforms of the vehicle's build, and where these do not reach the camera, all others too."""
+        tree = FrameTree()
+        names = [t.name for t in self.log.topics.values() if t.schema in TRANSFORMS and t.decoder and t.count != 0]
+        fixed = [name for name in names if "static" in name]
+        self._read_transforms(tree, fixed)
+        if len(fixed) < len(names) and (frames.frame not in tree or not fixed):
+            self._read_transforms(tree, [name for name in names if name not in fixed])
+        return tree
+
+    def _read_transforms(self, tree: FrameTree, names: list[str]) -> None:
+        def take(name: str, message: Message, log_time: int) -> None:
+            tree.add(self.log.topics[name].schema, message, log_time)
+
+        self._scan({name: partial(take, name) for name in names if name not in self._known})
+        self._known.update(names)
+
+    def _path(self, name: str, tree: FrameTree, frames: _Frames) -> tuple[CameraPath | None, dict[str, Track], str]:
+        """The camera's way by one topic, tracks that come with it, or why there is none."""
+        kind = self.log.topics[name].schema
+        if kind in TRANSFORMS:
+            self._read_transforms(tree, [name])
+            path = camera_path(None, tree, frames.frame, frames.times)
+            tracks: dict[str, Track] = {}
+            problem = f"no transform in it moves the camera's frame {frames.frame!r}"
+        else:
+            collected = PoseMessages(kind)
+            self._scan({name: collected.add})
+            track = collected.track()
+            if track.dropped:
+                self.notes.append(f"{track.dropped} messages of {name} hold no valid pose and were left out.")
+            path = camera_path(track, tree, frames.frame, frames.times) if len(track.times) else None
+            when, speed = collected.speeds()
+            since = (when - frames.times[0]) * 1e-9
+            tracks = {"speed": Track(since, speed, "m/s", f"{name}, twist.linear.x")} if len(when) else {}
+            problem = "none of its messages holds a valid one"
+        if path is not None and not path.at(frames.times).valid.any():
+            return None, {}, "its times are not those of the pictures"
+        return path, tracks, problem
+
+    def _scan(self, takers: dict[str, Callable[[Message, int], None]]) -> None:
+        """Give every message of some topics to its taker; those that cannot be decoded are counted in a note."""
+        names = list(takers)
+        entries = [self.log.entries(name) for name in names]
+        failed = dict.fromkeys(names, 0)
+        for k, i in in_file_order(entries) if names else ():
+            decoder = self.log.topics[names[k]].decoder
+            assert decoder is not None
+            try:
+                message = decoder.decode(self.reader.read(entries[k], i))
+            except (DecodeError, LogError):
+                failed[names[k]] += 1
+                continue
+            takers[names[k]](message, int(entries[k].log_times[i]))
+        self.notes += [f"{n} messages of {name} are damaged and were left out." for name, n in failed.items() if n]
+
+    def _clouds(
+        self, tree: FrameTree, mount: Mount, path: CameraPath | None, frames: _Frames
+    ) -> Callable[[int], np.ndarray | None] | None:
+        name = cloud_topic(self.log)
+        if name is None:
+            return None
+        sweeps, note = sweeps_of(self.log, self.log.topics[name], self.reader, tree, mount, path, frames.times)
+        if note:
+            self.notes.append(note)
+        if sweeps is not None:
+            self.provenance["point clouds"] = f"{name}, {len(sweeps.messages)} sweeps"
+        return sweeps
+
+
+def _shifted(options: LogOptions, seconds: float) -> LogOptions:
+    return replace(options, time_offset=options.time_offset + seconds)
