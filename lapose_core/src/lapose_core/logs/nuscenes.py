@@ -21,9 +21,11 @@ from lapose_core.logs.images import ImageSource, common_size
 from lapose_core.logs.json_rows import read_row, read_table
 from lapose_core.logs.nuscenes_index import Entries, load_index
 from lapose_core.logs.pose_rows import number_rows, poses_from_quaternions
+from lapose_core.logs.pose_sync import FramePoses
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside, parse_intrinsics
-from lapose_core.trajectory_files import poses_for_frames
+from lapose_core.logs.sweeps import Sweeps, place_sweeps
+from lapose_core.trajectory_files import poses_from
 
 _FORMAT = "nuscenes"
 _VERSION = re.compile(r"v\d+\.\d+(-.+)?")
@@ -32,8 +34,7 @@ _CAMERAS = ("CAM_FRONT", "CAM_FRONT_LEFT", "CAM_FRONT_RIGHT", "CAM_BACK", "CAM_B
 _LIDAR = "LIDAR_TOP"
 # x, y, z, intensity and ring of a point.
 _POINT_VALUES = 5
-# Sweeps come every 0.05 s; one further from every frame belongs to pictures that are not there.
-_SWEEP_SECONDS = 0.1
+_FILENAME = "filename in sample_data.json"
 
 
 @dataclass(frozen=True)
@@ -70,29 +71,6 @@ class _Rows:
             self.sensor_valid[index],
             self.calibration,
         )
-
-
-@dataclass(frozen=True)
-class _Sweeps:
-    """`Drive.point_cloud`: the lidar file of a frame, and lidar-to-camera [4, 4] at the two times, world-fixed."""
-
-    files: dict[int, Path]
-    lidar_to_camera: dict[int, Array]
-
-    def __call__(self, frame: int) -> NDArray[np.float32] | None:
-        """Points [P, 3] float32 in the camera's axes, None for a frame without a sweep."""
-        if frame not in self.files:
-            return None
-        path, transform = self.files[frame], self.lidar_to_camera[frame]
-        try:
-            values = np.fromfile(path, dtype="<f4")
-        except OSError as error:
-            raise LogError(f"{path}: the sweep cannot be read ({error.strerror})") from error
-        if len(values) % _POINT_VALUES:
-            raise LogError(f"{path}: the sweep is cut off: {len(values)} values are no points of 5; get the file again")
-        points = values.reshape(-1, _POINT_VALUES)[:, :3].astype(np.float64)
-        points = points[np.isfinite(points).all(1)]
-        return (points @ transform[:3, :3].T + transform[:3, 3]).astype(np.float32)
 
 
 def _matches(path: Path) -> bool:
@@ -162,25 +140,29 @@ def _open(path: Path, key: str, options: LogOptions) -> Drive:
     intrinsics = _intrinsics(tables, rows, width, height, notes)
     poses, valid = rows.ego @ rows.sensor, rows.ego_valid & rows.sensor_valid
     poses[~valid] = np.eye(4)
+    found_poses = FramePoses(
+        poses, valid, "ego_pose.json of each picture x calibrated_sensor.json, in the axes of the map"
+    )
     if not valid.all():
         notes.append(
             f"{int((~valid).sum())} of {len(valid)} frames have no pose: their rows in {version}/ego_pose.json or "
             "calibrated_sensor.json are missing or hold no unit quaternion; get the tables again."
         )
-    sweeps = _sweeps(root, found[_LIDAR], rows.times, poses, valid, notes)
+    sweeps = _sweeps(root, found[_LIDAR], rows, found_poses, notes)
+    given = poses_from(options, rows.times)
+    if given is not None:
+        found_poses = given
+        notes += given.notes
     provenance = {
         "scene": str(scenes[number]["description"]),
         "frames": f"{version} sample_data.json, {camera}, {_counts(rows.files)}",
         "timestamps": "sample_data.json",
-        "poses": "ego_pose.json of each picture x calibrated_sensor.json, in the axes of the map",
-        "intrinsics": "calibrated_sensor.json; the pictures are undistorted by the data set",
     }
-    height_over_road = float(rows.sensor[0, 2, 3]) if rows.sensor_valid[0] else None
-    if options.poses is not None:
-        given = poses_for_frames(options.poses, rows.times)
-        poses, valid, provenance["poses"] = given.poses, given.valid, given.provenance
-        notes += given.notes
-    has_poses = bool(valid.any())
+    if intrinsics is not None:
+        provenance["intrinsics"] = "calibrated_sensor.json; the pictures are undistorted by the data set"
+    has_poses = bool(found_poses.valid.any())
+    if has_poses:
+        provenance["poses"] = found_poses.provenance
     return Drive(
         name=f"{name}/{camera}",
         path=path,
@@ -189,16 +171,16 @@ def _open(path: Path, key: str, options: LogOptions) -> Drive:
         height=height,
         timestamps=rows.times,
         open_frames=partial(ImageSource, files, (width, height)),
-        poses=poses if has_poses else None,
-        pose_valid=valid if has_poses else None,
+        poses=found_poses.poses if has_poses else None,
+        pose_valid=found_poses.valid if has_poses else None,
         intrinsics=intrinsics,
         # The vehicle's origin lies on the road, below the middle of the rear axle.
-        camera_height=height_over_road,
+        camera_height=float(rows.sensor[0, 2, 3]) if rows.sensor_valid[0] else None,
         point_cloud=sweeps,
         provenance=provenance,
         notes=tuple(notes),
         # The folder of a camera holds the pictures of all scenes: the tables stand for them.
-        fingerprint=fingerprint(tables, f"{_FORMAT}:{key}:{camera}", rows.times, poses),
+        fingerprint=fingerprint(tables, f"{_FORMAT}:{key}:{camera}", rows.times, found_poses.poses),
     )
 
 
@@ -270,8 +252,8 @@ def _read_rows(tables: Path, entries: Entries, calibrations: dict[str, dict[str,
 def _present(root: Path, rows: _Rows | None, what: str, notes: list[str]) -> _Rows:
     """The rows whose pictures are there, one for each time."""
     if rows is None:
-        raise LogError(f"{root}: {what} has no pictures in sample_data.json; choose another camera")
-    there = [i for i, name in enumerate(rows.files) if inside(root, name, "filename in sample_data.json").is_file()]
+        raise LogError(f"{root}: {what} has no rows in sample_data.json; choose another camera")
+    there = [i for i, name in enumerate(rows.files) if inside(root, name, _FILENAME).is_file()]
     if not there:
         raise LogError(
             f"{root / rows.files[0]}: {what}: none of its {len(rows.files)} pictures is there; unpack the part of the "
@@ -302,41 +284,36 @@ def _intrinsics(tables: Path, rows: _Rows, width: int, height: int, notes: list[
         return None
 
 
-def _sweeps(
-    root: Path, lidar: _Rows | None, times: Array, poses: Array, valid: NDArray[np.bool_], notes: list[str]
-) -> _Sweeps | None:
-    if lidar is None:
+def _sweeps(root: Path, lidar: _Rows | None, cameras: _Rows, poses: FramePoses, notes: list[str]) -> Sweeps | None:
+    if lidar is None or not (cameras.sensor_valid[0] and lidar.sensor_valid[0]):
         return None
-    files: dict[int, Path] = {}
-    transforms: dict[int, Array] = {}
-    lidar_poses, lidar_valid = lidar.ego @ lidar.sensor, lidar.ego_valid & lidar.sensor_valid
-    missing = 0
-    for frame, sweep in _nearest_once(times, lidar.times).items():
-        if not (valid[frame] and lidar_valid[sweep]):
-            continue
-        file = inside(root, lidar.files[sweep], "filename in sample_data.json")
-        if not file.is_file():
-            missing += 1
-            continue
-        files[frame] = file
-        transforms[frame] = invert(poses[frame]) @ lidar_poses[sweep]
-    if missing:
-        notes.append(f"{missing} sweeps of {_LIDAR} are not there; unpack this scene's part of the data set.")
-    return _Sweeps(files, transforms) if files else None
+    there = [i for i, name in enumerate(lidar.files) if inside(root, name, _FILENAME).is_file()]
+    if len(there) < len(lidar.files):
+        notes.append(
+            f"{len(lidar.files) - len(there)} of the {len(lidar.files)} sweeps of {_LIDAR} are not there; unpack the "
+            "samples and the sweeps of this scene's part of the data set."
+        )
+    lidar = lidar.take(there)
+    return place_sweeps(
+        cameras.times,
+        poses,
+        lidar.times,
+        [root / name for name in lidar.files],
+        FramePoses(lidar.ego @ lidar.sensor, lidar.ego_valid & lidar.sensor_valid, _LIDAR),
+        invert(cameras.sensor[0]) @ lidar.sensor[0],
+        _read_sweep,
+    )
 
 
-def _nearest_once(times: Array, sweep_times: Array) -> dict[int, int]:
-    """Frame -> the nearest of the sweeps that have no nearer frame; frames without such a sweep are left out."""
-    after = np.clip(np.searchsorted(times, sweep_times), 1, max(len(times) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(times) - 1)
-    nearest = np.where(sweep_times - times[before] <= np.abs(times[after] - sweep_times), before, after)
-    distance = np.abs(times[nearest] - sweep_times)
-    chosen: dict[int, int] = {}
-    for sweep, frame in enumerate(nearest.tolist()):
-        if distance[sweep] <= _SWEEP_SECONDS and (frame not in chosen or distance[sweep] < distance[chosen[frame]]):
-            chosen[frame] = sweep
-    return chosen
+def _read_sweep(path: Path) -> NDArray[np.float32]:
+    try:
+        values = np.fromfile(path, dtype="<f4")
+        size = path.stat().st_size
+    except OSError as error:
+        raise LogError(f"{path}: the sweep cannot be read ({error.strerror})") from error
+    if size % (4 * _POINT_VALUES):
+        raise LogError(f"{path}: the sweep is cut off: {size} bytes are no points of 5 numbers; get the file again")
+    return values.reshape(-1, _POINT_VALUES)[:, :3]
 
 
 def _counts(files: Sequence[str]) -> str:
