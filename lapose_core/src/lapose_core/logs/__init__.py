@@ -28,12 +28,15 @@ def readers() -> tuple[Reader, ...]:
     videos and folders of logs, which would take what is in a data set's folder for their own.
     """
     from lapose_core.logs.collection import collection
+    from lapose_core.logs.comma2k19 import READER as comma2k19
     from lapose_core.logs.image_folder import READER as images
     from lapose_core.logs.kitti_odometry import READER as kitti_odometry
+    from lapose_core.logs.nuscenes import READER as nuscenes
+    from lapose_core.logs.steering import READER as steering
     from lapose_core.logs.synthetic import READER as synthetic
     from lapose_core.logs.video import READER as video
 
-    data_sets = (synthetic, kitti_odometry)
+    data_sets = (synthetic, kitti_odometry, nuscenes, comma2k19, steering)
     single = (*data_sets, *_third_party()[0], images, video)
     return (*single, collection(single))
 
