@@ -143,6 +143,11 @@ def evaluate_clips(clips: Sequence[Clip], *, seed: int = 0) -> Evaluation:
                 clip_regimes(clip.truth, clip.times) if clip.regimes is None else clip.regimes,
             )
         )
+    return rescored(scores, seed=seed)
+
+
+def rescored(scores: list[ClipScore], *, seed: int = 0) -> Evaluation:
+    """The summaries over clips that have been scored, overall and per regime."""
     names = sorted({name for score in scores for name in score.regimes}, key=_regime_order)
     groups = {name: summarise([s for s in scores if name in s.regimes], seed=seed) for name in names}
     return Evaluation(summarise(scores, seed=seed), groups, scores)

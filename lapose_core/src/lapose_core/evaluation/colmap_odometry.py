@@ -1,0 +1,179 @@
+"""Structure from motion as COLMAP gives it: a clip's frames mapped incrementally, the camera fixed to the true one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lapose_core.drive import Intrinsics
+from lapose_core.evaluation.classical import (
+    NO_HEIGHT,
+    NO_ROAD,
+    ClassicalTrajectory,
+    Images,
+    Mask,
+    check_clip,
+    fill_frames,
+)
+from lapose_core.evaluation.scale_recovery import Depths, RoadPoints, road_height, road_normal, road_points
+from lapose_core.geometry import Array, accumulate, invert
+
+METHOD = "COLMAP incremental mapping (pycolmap), true intrinsics held fixed"
+
+_MODELS = {"none": "PINHOLE", "brown-conrady": "FULL_OPENCV", "kannala-brandt": "OPENCV_FISHEYE"}
+_THREADS = 2  # the order in which threads finish is part of COLMAP's result; few threads keep it nearly the same
+
+
+def require_pycolmap() -> Any:
+    """The pycolmap module.
+
+    Raises:
+        ImportError: where it is absent, naming the extra.
+    """
+    try:
+        import pycolmap
+    except ImportError as error:
+        raise ImportError('pycolmap is not installed: pip install "lapose-core[classical]"') from error
+    return pycolmap
+
+
+def colmap_trajectory(
+    images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None
+) -> ClassicalTrajectory:
+    """Camera motion through frames [N, H, W, 3] RGB, evenly spaced in time, of a camera that is known.
+
+    COLMAP's defaults refuse to start on a drive, where all motion is forward, so the thresholds of its first
+    pair are lowered. Of several models the one with most frames is kept; the frames that it lacks are filled
+    with constant velocity. One scale for the clip comes from the points on the road, where ``camera_height`` in
+    metres over it is given.
+
+    Raises:
+        ImportError: where pycolmap is absent.
+        ValueError: where the frames are not those of the camera.
+    """
+    pycolmap = require_pycolmap()
+    check_clip(images, intrinsics)
+    with tempfile.TemporaryDirectory(prefix="lapose-colmap-") as folder, _quiet(pycolmap):
+        model = _largest_model(pycolmap, images, intrinsics, Path(folder))
+    poses, registered = np.tile(np.eye(4), (len(images), 1, 1)), np.zeros(len(images), bool)
+    notes = []
+    scale = None
+    if model is not None:
+        for frame, image in _registered(model):
+            world_to_camera = np.vstack([image.cam_from_world().matrix(), [0.0, 0.0, 0.0, 1.0]])
+            poses[frame], registered[frame] = invert(world_to_camera), True
+        if camera_height is not None:
+            scale = _road_scale(model, poses, registered, camera_height)
+    steps = fill_frames(poses, registered)
+    if scale is not None:
+        steps[:, :3, 3] *= scale
+    elif registered.sum() > 1:
+        steps[:, :3, 3] /= max(float(np.linalg.norm(steps[:, :3, 3], axis=1).mean()), 1e-12)
+        notes.append(NO_HEIGHT if camera_height is None else NO_ROAD)
+    if not registered.all():
+        notes.append(f"{int((~registered).sum())} of {len(registered)} frames are not registered and are filled.")
+    return ClassicalTrajectory(accumulate(steps), registered, scale is not None, METHOD, tuple(notes))
+
+
+@contextmanager
+def _quiet(pycolmap: Any) -> Iterator[None]:
+    """COLMAP reports every frame on stderr; a caller's progress bar is enough."""
+    before = pycolmap.logging.minloglevel
+    pycolmap.logging.minloglevel = pycolmap.logging.FATAL.value
+    try:
+        yield
+    finally:
+        pycolmap.logging.minloglevel = before
+
+
+def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Path) -> Any | None:
+    pictures, database, models = folder / "images", folder / "database.db", folder / "models"
+    pictures.mkdir()
+    models.mkdir()
+    names = [f"{i:04d}.png" for i in range(len(images))]
+    for name, image in zip(names, images):
+        Image.fromarray(image).save(pictures / name, compress_level=1)
+
+    reading = pycolmap.ImageReaderOptions(camera_model=_MODELS[camera.model], camera_params=_parameters(camera))
+    extraction = pycolmap.FeatureExtractionOptions()
+    matching = pycolmap.FeatureMatchingOptions()
+    mapping = pycolmap.IncrementalPipelineOptions()
+    extraction.use_gpu = matching.use_gpu = False
+    extraction.num_threads = matching.num_threads = mapping.num_threads = _THREADS
+    mapping.min_model_size = 3
+    mapping.ba_refine_focal_length = mapping.ba_refine_principal_point = mapping.ba_refine_extra_params = False
+    mapping.mapper.abs_pose_refine_focal_length = mapping.mapper.abs_pose_refine_extra_params = False
+    mapping.mapper.init_max_forward_motion = 1.0
+    mapping.mapper.init_min_tri_angle = 2.0
+    mapping.mapper.init_min_num_inliers = 50
+    mapping.extract_colors = False
+    mapping.random_seed = mapping.mapper.random_seed = mapping.triangulation.random_seed = 0
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = 0
+
+    pycolmap.set_random_seed(0)
+    pycolmap.extract_features(
+        database,
+        pictures,
+        image_names=names,
+        camera_mode=pycolmap.CameraMode.SINGLE,
+        reader_options=reading,
+        extraction_options=extraction,
+    )
+    pycolmap.match_exhaustive(database, matching_options=matching, verification_options=verification)
+    found = pycolmap.incremental_mapping(database, pictures, models, options=mapping)
+    return max(found.values(), key=lambda model: model.num_reg_images(), default=None)
+
+
+def _parameters(camera: Intrinsics) -> str:
+    """COLMAP's parameters: fx, fy, cx, cy and its distortion; both put the middle of the first pixel at 0.5."""
+    coefficients = list(camera.distortion)
+    if camera.model == "brown-conrady":
+        coefficients = (coefficients + [0.0] * 8)[:8]
+    elif camera.model == "kannala-brandt":
+        coefficients = (coefficients + [0.0] * 4)[:4]
+    else:
+        coefficients = []
+    return ",".join(repr(float(v)) for v in (camera.fx, camera.fy, camera.cx, camera.cy, *coefficients))
+
+
+def _registered(model: Any) -> list[tuple[int, Any]]:
+    """(frame, COLMAP image) of the frames that have a pose, in order."""
+    found = [(int(Path(image.name).stem), image) for image in model.images.values() if image.has_pose]
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _road_scale(model: Any, poses: Array, registered: Mask, camera_height: float) -> float | None:
+    """Metres per unit of the model, from the median height of its cameras over the road; None without a road."""
+    frames = [_road_of(model, image, frame, poses, registered) for frame, image in _registered(model)]
+    normal = road_normal(frames)
+    if normal is None:
+        return None
+    heights = [height[0] for points in frames if (height := road_height(points, normal)) is not None]
+    return float(camera_height / np.exp(np.median(heights))) if heights else None
+
+
+def _road_of(model: Any, image: Any, frame: int, poses: Array, registered: Mask) -> RoadPoints:
+    """The points that one image sees, in its camera's axes, with their parallax against its nearest neighbour."""
+    seen = [model.points3D[p.point3D_id].xyz for p in image.points2D if p.has_point3D()]
+    points = np.array(seen).reshape(-1, 3)
+    others = np.flatnonzero(registered & (np.arange(len(poses)) != frame))
+    neighbour = int(others[np.argmin(np.abs(others - frame))])
+    local = _into(poses[frame], points)
+    local, points = local[local[:, 2] > 1e-9], points[local[:, 2] > 1e-9]
+    a, b = points - poses[frame, :3, 3], points - poses[neighbour, :3, 3]
+    parallax = np.arctan2(np.linalg.norm(np.cross(a, b), axis=1), (a * b).sum(1))
+    return road_points(
+        local[:, :2] / local[:, 2:], Depths(local[:, 2], _into(poses[neighbour], points)[:, 2], parallax)
+    )
+
+
+def _into(pose: Array, points: Array) -> Array:
+    """World points [P, 3] in the axes of a camera-to-world pose [4, 4]."""
+    return np.asarray((points - pose[:3, 3]) @ pose[:3, :3])
