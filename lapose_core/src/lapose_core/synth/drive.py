@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,20 @@ class SynthConfig:
     reverse: bool | None = None
     mono: bool | None = None
     route: Literal["tour"] | None = None
+
+
+class Contents(NamedTuple):
+    """What a world is made of, as numbers to compare it with others.
+
+    Attributes:
+        road: [P, 4] vertices of the reference path (x, z) and its unit tangents.
+        furniture: [R, objects.COLUMNS] what stands along the road.
+        look: [K] skyline, surface colours and where the textures are sampled.
+    """
+
+    road: Array
+    furniture: Array
+    look: Array
 
 
 @dataclass(frozen=True)
@@ -117,6 +131,12 @@ class SyntheticDrive:
             raise ValueError(f"seed must not be negative, got {seed}")
         streams = [np.random.default_rng([seed, stream]) for stream in range(9)]
         return _generate(seed, seconds, rate, size, config, streams)
+
+    def contents(self) -> Contents:
+        """The road, furniture and look of this drive's world."""
+        look = self._look
+        parts = (look.skyline.ravel(), look.shift, look.asphalt, look.verge_low, look.verge_high, look.hills)
+        return Contents(self._roads.path, self._static, np.concatenate(parts))
 
     @cached_property
     def _template(self) -> tuple[Array, NDArray[np.int64]]:
@@ -203,8 +223,10 @@ def _draw_camera(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Intri
     width, height = size
     fov = np.deg2rad(rng.uniform(45.0, 90.0))
     focal = 0.5 * width / np.tan(fov / 2)
-    cx = width * (0.5 + float(np.clip(rng.normal(0, 0.01), -0.03, 0.03)))
-    cy = height * (0.5 + float(np.clip(rng.normal(0, 0.02), -0.06, 0.06)))
+    # Inference crops about the principal point where it is known. What is left moves every direction by an angle that
+    # no picture tells, so a wide spread here would only be noise in the labels.
+    cx = width * (0.5 + float(np.clip(rng.normal(0, 0.003), -0.01, 0.01)))
+    cy = height * (0.5 + float(np.clip(rng.normal(0, 0.006), -0.02, 0.02)))
     mount = mo.CameraMount(
         height=float(rng.triangular(1.15, 1.5, 2.15)),
         ahead=float(rng.uniform(0.9, 2.1)),
