@@ -219,9 +219,17 @@ class SyntheticDrive:
         return np.stack([(u + 0.5 - k.cx) / k.fx * z, (v + 0.5 - k.cy) / k.fy * z, z], -1).astype(np.float32)
 
 
+# Horizontal fields of view in degrees that the model sees of the cameras that driving is recorded with, once their
+# pictures are cropped to its shape: Argoverse 2, Waymo, PandaSet, KITTI, nuScenes, comma2k19. Most drives have such a
+# camera, the others any from 45 to 85.
+RIGS = (49.5, 50.0, 52.0, 58.5, 64.5, 65.2)
+RIG_SHARE = 0.6
+
+
 def _draw_camera(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Intrinsics, mo.CameraMount]:
     width, height = size
-    fov = np.deg2rad(rng.uniform(45.0, 90.0))
+    rig, jitter, anything = float(rng.choice(RIGS)), float(rng.normal(0.0, 0.7)), float(rng.uniform(45.0, 85.0))
+    fov = np.deg2rad(rig + jitter if rng.random() < RIG_SHARE else anything)
     focal = 0.5 * width / np.tan(fov / 2)
     # Inference crops about the principal point where it is known. What is left moves every direction by an angle that
     # no picture tells, so a wide spread here would only be noise in the labels.

@@ -29,6 +29,8 @@ from lapose_core.inference.preprocess import Preprocessor
 
 FORMAT = "lapose-shards"
 RATES = (1.0, 1.25, 1.7, 2.0, 2.5, 3.3, 4.0, 5.0, 10.0)  # Hz; the paper's 1-4, and up to a camera's own 10
+CAMERA_RATES = (10.0, 12.0, 15.0, 20.0, 25.0, 30.0)  # Hz that logs are recorded at
+UNEVEN = 0.4  # share of the clips whose frames are those of a camera's nearest to the rate, as a log gives them
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,22 @@ def synthetic_clip(seed: int, frames: int, size: tuple[int, int], rates: tuple[f
     """One clip of the synthetic world at a rate drawn from ``rates``, by ``seed`` alone."""
     from lapose_core.synth import SyntheticDrive
 
-    rate = float(np.random.default_rng([seed, 7]).choice(rates))
-    drive = SyntheticDrive.generate(seed=seed, seconds=(frames + 0.25) / rate, rate=rate, size=size)
-    images = np.stack([drive.render(i) for i in range(frames)])
+    rng = np.random.default_rng([seed, 7])
+    rate = float(rng.choice(rates))
+    index = np.arange(frames)
+    recorded = rate
+    if rng.random() < UNEVEN:
+        recorded = float(rng.choice([r for r in CAMERA_RATES if r >= rate]))
+        index = np.rint((index + rng.random()) * recorded / rate).astype(np.int64)
+        if rng.random() < 0.25:  # a camera that drops a frame
+            index[rng.integers(1, frames) :] += int(np.ceil(recorded / rate * rng.uniform(0.3, 1.0)))
+    seconds = (index[-1] + 1.25) / recorded
+    drive = SyntheticDrive.generate(seed=seed, seconds=seconds, rate=recorded, size=size)
+    images = np.stack([drive.render(int(i)) for i in index])
     return Clip(
         np.ascontiguousarray(images.transpose(0, 3, 1, 2)),
-        drive.times[:frames],
-        drive.poses[:frames],
+        drive.times[index] - drive.times[index[0]],
+        drive.poses[index],
         drive.intrinsics.fov_x,
     )
 
