@@ -31,6 +31,38 @@ def test_the_table_has_the_figures_of_the_drive(tmp_path: Path, capsys: pytest.C
     assert len(starts) == 1
 
 
+def test_a_data_set_is_listed_and_a_drive_of_it_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_kitti(tmp_path, "03", count=4)
+    write_kitti(tmp_path, "07", cameras=(0, 1, 2))
+    assert Info(tmp_path).run() == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[2] == ["drive", "frames", "seconds", "cameras", "description"]
+    assert rows[3] == ["03", "4", "0.3", "image_0,", "image_1"]
+    assert rows[4] == ["07", "6", "0.5", "image_2,", "image_0,", "image_1"]
+    Info(tmp_path, json=True).run()
+    listed = json.loads(capsys.readouterr().out)
+    assert [drive["key"] for drive in listed["drives"]] == ["03", "07"]
+    assert listed["format"] == "kitti-odometry"
+    Info(tmp_path, drive="07", camera="image_1", json=True).run()
+    assert json.loads(capsys.readouterr().out)["name"] == "07/image_1"
+
+
+def test_a_wrong_convention_of_poses_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = write_video(tmp_path / "a.mp4", frames=60)
+    turn = np.eye(4)
+    turn[:3, :3] = [[0, -1, 0], [0, 0, -1], [1, 0, 0]]  # a vehicle's x forward, y left, z up, in the camera's axes
+    (tmp_path / "ego.txt").write_text(kitti_text(arc(60) @ turn))
+    Info(video, poses=tmp_path / "ego.txt").run()
+    text = capsys.readouterr().out
+    assert "along its own +z for 0 % of the path" in text
+    assert "PROBLEM: The camera moves along its own +x for 100 %" in text
+    assert "--pose-frame flu" in text
+    Info(video, poses=tmp_path / "ego.txt", pose_frame="flu").run()
+    text = capsys.readouterr().out
+    assert "along its own +z for 100 % of the path" in text
+    assert "PROBLEM" not in text
+
+
 def test_what_a_log_lacks_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Info(write_video(tmp_path / "a.mp4", frames=3)).run()
     text = capsys.readouterr().out

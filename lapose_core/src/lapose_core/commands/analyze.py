@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from lapose_core.commands.log_choice import LogChoice
+
 if TYPE_CHECKING:
     from lapose_core.drive import Drive
     from lapose_core.inference.analysis import DriveAnalyzer
@@ -23,14 +25,14 @@ _SAVE_EVERY = 15.0  # seconds
 
 
 @dataclass(frozen=True)
-class Analyze:
+class Analyze(LogChoice):
     """Run the model over a drive: relative pose, latent action and forward cross-entropy of each transition.
 
     Ctrl-C keeps what is done, and the same command goes on from there.
     """
 
     log: tyro.conf.Positional[Path]
-    """Video, KITTI odometry folder, image folder or synthetic drive."""
+    """Video, folder of pictures, or drive of a data set (docs/logs.md)."""
 
     out: Path
     """Folder for result.json, transitions.parquet, samples.parquet, predicted.tum and truth.tum."""
@@ -40,9 +42,6 @@ class Analyze:
 
     rate: float = 2.0
     """Frames per second to sample the log at; the model is trained on 1 to 10."""
-
-    poses: Path | None = None
-    """Ground-truth pose file, TUM or KITTI, where it does not lie beside the log."""
 
     device: str = "auto"
     """Where the model runs: auto, cpu, cuda, cuda:1 ..."""
@@ -59,11 +58,10 @@ class Analyze:
         from lapose_core.device import choose_device
         from lapose_core.inference.analysis import DriveAnalyzer
         from lapose_core.inference.store import RESULT, read_result, require_same, write_result
-        from lapose_core.logs import open_log
         from lapose_core.resources import default_checkpoint
         from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
 
-        drive = open_log(self.log, poses=self.poses)
+        drive = self.open(self.log)
         checkpoint = self.checkpoint or default_checkpoint()
         digest = checkpoint_hash(checkpoint)
         earlier = None

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from lapose_core.commands.log_choice import LogChoice
+
 if TYPE_CHECKING:
     from lapose_core.geometry import Array
     from lapose_core.inference.result import DriveAnalysis
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(LogChoice):
     """Write the predicted or the true trajectory of an analysed drive as a TUM or KITTI file."""
 
     result: tyro.conf.Positional[Path]
@@ -39,9 +41,6 @@ class Export:
     log: Path | None = None
     """Log to take the true poses from, where the result has none."""
 
-    poses: Path | None = None
-    """Pose file of that log, TUM or KITTI, where it does not lie beside it."""
-
     def run(self) -> int:
         from lapose_core.export.kitti import write_kitti
         from lapose_core.export.tum import write_tum
@@ -50,9 +49,8 @@ class Export:
         analysis = read_result(self.result)
         if self.log is not None:
             from lapose_core.evaluation.aligned import with_truth
-            from lapose_core.logs import open_log
 
-            analysis = with_truth(analysis, open_log(self.log, poses=self.poses))
+            analysis = with_truth(analysis, self.open(self.log))
         times, trajectory, words = self._truth(analysis) if self.which == "truth" else self._predicted(analysis)
         if self.to == "tum":
             model = f"model {analysis.checkpoint_name} ({analysis.checkpoint_hash}), {analysis.rate:g} Hz"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json as json_format
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
+from lapose_core.commands.log_choice import LogChoice
 from lapose_core.drive import Drive
 from lapose_core.geometry import curvature, path_length, relative
+from lapose_core.logs.reader import Listing
+from lapose_core.logs.sanity import check_poses
 
 # Curvature over a shorter time than this is mostly the noise of the poses.
 _RATE = 10.0
@@ -20,23 +24,27 @@ _CLASSES = ("straight", "gentle", "medium", "sharp")
 
 
 @dataclass(frozen=True)
-class Info:
-    """Print what a driving log holds: format, frames, size, rate, poses, camera, path and curvature."""
+class Info(LogChoice):
+    """Print what a driving log holds: format, frames, size, rate, poses and whether they are sound, camera, path
+    and curvature. Of a data set with several drives, print the list of them."""
 
     path: Annotated[Path, tyro.conf.Positional]
-    """A video, a KITTI odometry sequence, a folder of pictures, or a drive of `lapose synth`."""
-
-    poses: Path | None = None
-    """A TUM or KITTI pose file to use in place of the log's own."""
+    """A video, a folder of pictures, a data set or a drive of one (docs/logs.md)."""
 
     json: bool = False
     """Print JSON instead of a table."""
 
     def run(self) -> int:
         """Print the table; the exit code. Raises LogError where the log cannot be read."""
-        from lapose_core.logs import open_log
+        if self.drive is None:
+            from lapose_core.logs import list_drives
 
-        summary = summarise(open_log(self.path, poses=self.poses))
+            reader, listings = list_drives(self.path)
+            if len(listings) > 1:
+                values = {"path": str(self.path), "format": reader.name, "drives": [asdict(e) for e in listings]}
+                print(json_format.dumps(values, indent=2) if self.json else drives_table(reader.title, listings))
+                return 0
+        summary = summarise(self.open(self.path))
         print(json_format.dumps(summary, indent=2) if self.json else table(summary))
         return 0
 
@@ -56,6 +64,9 @@ def summarise(drive: Drive) -> dict[str, Any]:
         "intrinsics": None,
         "path_length_m": None,
         "motion": None,
+        "pose_check": None,
+        "tracks": {name: track.unit for name, track in drive.tracks.items()},
+        "point_clouds": drive.point_cloud is not None,
         "regimes": sorted(drive.regimes),
         "provenance": dict(drive.provenance),
         "notes": list(drive.notes),
@@ -76,6 +87,9 @@ def summarise(drive: Drive) -> dict[str, Any]:
         summary["poses"] = int(drive.pose_valid.sum())
         summary["path_length_m"] = sum(path_length(drive.poses[a:b]) for a, b in runs)
         summary["motion"] = motion_shares(drive)
+        check = check_poses(drive)
+        if check is not None:
+            summary["pose_check"] = {**asdict(check), "words": check.words}
     return summary
 
 
@@ -142,6 +156,13 @@ def table(summary: dict[str, Any]) -> str:
         rows.append(("field of view", f"{camera['fov_x_deg']:.1f} deg horizontal"))
     if summary["path_length_m"] is not None:
         rows.append(("path length", f"{summary['path_length_m']:.1f} m"))
+    check = summary["pose_check"]
+    if check is not None:
+        rows.append(("pose check", check["words"]))
+    if summary["tracks"]:
+        rows.append(("tracks", ", ".join(f"{name} ({unit})" for name, unit in summary["tracks"].items())))
+    if summary["point_clouds"]:
+        rows.append(("point clouds", "yes"))
     if summary["regimes"]:
         rows.append(("regimes", ", ".join(summary["regimes"])))
     width = max(len(label) for label, _ in rows)
@@ -157,7 +178,29 @@ def table(summary: dict[str, Any]) -> str:
         for name, share in summary["motion"].items():
             bar = "#" * round(40 * share)
             lines.append(f"  {name:<10}  {limits.get(name, ''):<15}  {share:6.1%}  {bar}".rstrip())
-    lines += ["", *(f"note: {note}" for note in summary["notes"])] if summary["notes"] else []
+    problems = [] if check is None else [f"PROBLEM: {problem}" for problem in check["problems"]]
+    said = [*problems, *(f"note: {note}" for note in summary["notes"])]
+    return "\n".join([*lines, "", *said] if said else lines)
+
+
+def drives_table(title: str, listings: Sequence[Listing]) -> str:
+    """The drives of a data set as aligned lines: name for --drive, frames, seconds, cameras, description."""
+    rows = [("drive", "frames", "seconds", "cameras", "description")]
+    for drive in listings:
+        rows.append(
+            (
+                drive.key,
+                "-" if drive.frames is None else str(drive.frames),
+                "-" if drive.seconds is None else f"{drive.seconds:.1f}",
+                ", ".join(drive.cameras) or "-",
+                "; ".join(part for part in (drive.name if drive.name != drive.key else "", drive.description) if part),
+            )
+        )
+    widths = [min(max(len(row[i]) for row in rows), 60) for i in range(4)]
+    lines = [f"{title}: {len(listings)} drives; choose one with --drive", ""]
+    for key, frames, seconds, cameras, words in rows:
+        cells = f"{key:<{widths[0]}}  {frames:>{widths[1]}}  {seconds:>{widths[2]}}  {cameras:<{widths[3]}}  {words}"
+        lines.append(cells.rstrip())
     return "\n".join(lines)
 
 

@@ -8,9 +8,11 @@ from typing import Literal
 
 import tyro
 
+from lapose_core.commands.log_choice import LogChoice
+
 
 @dataclass(frozen=True)
-class Report:
+class Report(LogChoice):
     """Write one self-contained HTML file about an analysed drive: figures, regimes, plots."""
 
     result: tyro.conf.Positional[Path]
@@ -25,9 +27,6 @@ class Report:
     log: Path | None = None
     """The log, for pictures, and for the true poses where the result has none."""
 
-    poses: Path | None = None
-    """Pose file of that log, TUM or KITTI, where it does not lie beside it."""
-
     def run(self) -> int:
         from lapose_core.evaluation.evaluate import number, table
         from lapose_core.evaluation.report import write_report
@@ -37,9 +36,8 @@ class Report:
         drive = None
         if self.log is not None:
             from lapose_core.evaluation.aligned import require_same_samples, with_truth
-            from lapose_core.logs import open_log
 
-            drive = open_log(self.log, poses=self.poses)
+            drive = self.open(self.log)
             require_same_samples(analysis, drive)
             if drive.poses is not None:
                 analysis = with_truth(analysis, drive)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from lapose_core.commands.log_choice import LogChoice
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shards:
+class Shards(LogChoice):
     """Cut training clips from driving logs, or render them from the synthetic world."""
 
     out: Path
@@ -41,14 +43,15 @@ class Shards:
     def run(self) -> int:
         from tqdm import tqdm
 
-        from lapose_core.logs import open_log
         from lapose_core.training.shards import drive_clips, synthetic_clips, write_shards
 
+        if self.chosen() and len(self.logs) > 1:
+            raise ValueError(f"shards: {self.chosen()[0]} belongs to one log, but several are named")
         if self.logs:
             clips: Iterator[Clip] = (
                 clip
                 for log in self.logs
-                for clip in drive_clips(open_log(log), self.frames, self.size, self.rate, self.stride)
+                for clip in drive_clips(self.open(log), self.frames, self.size, self.rate, self.stride)
             )
             origin: dict = {"logs": [path.name for path in self.logs], "rate": self.rate}
         else:

@@ -6,6 +6,7 @@ import difflib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -27,16 +28,21 @@ def readers() -> tuple[Reader, ...]:
     Data sets come first, which own their whole folder; then the readers of other packages; then pictures,
     videos and folders of logs, which would take what is in a data set's folder for their own.
     """
+    from lapose_core.logs.argoverse2 import READER as argoverse2
     from lapose_core.logs.collection import collection
     from lapose_core.logs.comma2k19 import READER as comma2k19
     from lapose_core.logs.image_folder import READER as images
     from lapose_core.logs.kitti_odometry import READER as kitti_odometry
+    from lapose_core.logs.kitti_raw import READER as kitti_raw
+    from lapose_core.logs.mcap_log import READER as mcap
     from lapose_core.logs.nuscenes import READER as nuscenes
+    from lapose_core.logs.rosbag2 import READER as rosbag2
     from lapose_core.logs.steering import READER as steering
     from lapose_core.logs.synthetic import READER as synthetic
     from lapose_core.logs.video import READER as video
 
-    data_sets = (synthetic, kitti_odometry, nuscenes, comma2k19, steering)
+    recordings = (mcap, rosbag2)
+    data_sets = (synthetic, kitti_raw, kitti_odometry, argoverse2, nuscenes, comma2k19, *recordings, steering)
     single = (*data_sets, *_third_party()[0], images, video)
     return (*single, collection(single))
 
@@ -180,6 +186,7 @@ def _foreign(reader: Reader, path: Path, error: Exception) -> Exception:
     return LogError(f"{path}: the reader {reader.name} failed ({type(error).__name__}: {error}); tell its authors")
 
 
+@cache  # once a program: looking through the installed packages takes longer than opening a log
 def _third_party() -> tuple[list[Reader], list[str]]:
     """The readers that other packages offer, and a sentence about each that cannot be used."""
     found: list[Reader] = []

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -141,4 +142,5 @@ def _write(file: Path, state: str, listings: list[Listing]) -> None:
         part.write_text(json.dumps({"state": state, "listings": [asdict(e) for e in listings]}), encoding="utf-8")
         os.replace(part, file)
     except OSError:  # no room or no right to write: the next listing is as slow as this one
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
