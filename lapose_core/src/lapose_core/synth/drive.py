@@ -222,7 +222,7 @@ class SyntheticDrive:
 # Horizontal fields of view in degrees that the model sees of the cameras that driving is recorded with, once their
 # pictures are cropped to its shape: Argoverse 2, Waymo, PandaSet, KITTI, nuScenes, comma2k19. Most drives have such a
 # camera, the others any from 45 to 85.
-RIGS = (49.5, 50.0, 52.0, 58.5, 64.5, 65.2)
+RIGS = (47.1, 50.0, 52.0, 58.5, 64.5, 65.2)
 RIG_SHARE = 0.6
 
 
