@@ -41,7 +41,7 @@ class VideoSource:
 
     Frames passed on the way to the one asked for are kept, up to ``cache_bytes``, so stepping back through a
     group of pictures decodes it once. They are kept as decoded (half the size of RGB), converted on demand.
-    Rotation metadata in quarter turns is applied.
+    The display matrix is applied where it is of quarter turns, mirrored or not.
 
     Raises:
         LogError: where the file is not a readable video or holds no decodable frame.
@@ -68,7 +68,7 @@ class VideoSource:
             self.close()
             raise
         self._coded_size = (first.width, first.height)
-        self._turns = round(first.rotation / 90) % 4
+        self._mirrored, self._turns = _orientation(first)
         self.width, self.height = self._coded_size[::-1] if self._turns % 2 else self._coded_size
 
     def __len__(self) -> int:
@@ -207,8 +207,25 @@ class VideoSource:
             image: Image = rgb.to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
             raise LogError(f"{self.path}: frame {i} cannot be turned into RGB ({reason(error)})") from error
-        return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+        if self._mirrored:
+            image = image[:, ::-1]
+        return np.ascontiguousarray(np.rot90(image, self._turns))
 
 
 def _size(frame: Any) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
+
+
+def _orientation(frame: Any) -> tuple[bool, int]:
+    """Whether the picture is to be mirrored left to right, and its quarter turns to the left after that.
+
+    The display matrix has rows (a b u), (c d v), (x y w) in 16.16 fixed point and takes a pixel (x, y), y down,
+    to (ax + cy, bx + dy).
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False, 0
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5] / 65536.0
+    mirrored = a * d - b * c < 0
+    right = (-a, -b) if mirrored else (a, b)  # where the picture's x axis, mirrored or not, comes to point
+    return mirrored, round(np.degrees(np.arctan2(-right[1], right[0])) / 90) % 4

@@ -9,7 +9,7 @@ identifies each decoded frame exactly whatever the file says about time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,12 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,vvc,av1,obu,ivf,flv,asf,"
     "ogg,nut,mjpeg,mxf,gif,dv,rm,wtv,yuv4mpegpipe,dhav"
 )
+_USUAL_RATE = 25.0
+_FASTEST = 240.0  # a rate beyond this is a time base, not a camera
+# Fewer presentation times than this share of the frames are no clock.
+_ENOUGH_TIMES = 0.1
+# Pictures decoded to see whether presentation times tell their order, where that is in doubt.
+_LOOKED_AT = 64
 # PyAV objects are untyped here: its classes are compiled and mypy does not follow them.
 Packet = Any
 Signature = tuple[int | None, int | None, int]
@@ -144,7 +150,9 @@ class _Table:
     cut: bool = False
     # Packets of this stream do not map to frames one to one, so only decoding tells what is shown.
     opaque: bool = False
-    # The stream's header promises that pictures are shown in the order in which they are decoded.
+    # Whether the decoder, by the stream's header, may show pictures in another order than the file's.
+    reorders: bool = False
+    # The stream's header promises that it does not.
     in_order: bool = False
 
 
@@ -161,8 +169,7 @@ def build_index(path: Path) -> VideoIndex:
     table = _demux(path)
     count = len(table.pts)
     shown = np.flatnonzero(table.shown)
-    stamps = [table.pts[n] for n in shown]
-    timed = None not in table.pts and len(set(stamps)) == len(stamps)
+    timed = _tells_order(path, table)
     if table.opaque or not (timed or table.in_order):
         position, frames = _order_by_decoding(path, count)
     else:
@@ -180,7 +187,7 @@ def build_index(path: Path) -> VideoIndex:
     starts = np.union1d(np.flatnonzero(table.key), [0]).astype(np.int64)
     seen = Counter(table.signatures[n] for n in starts)
     time_notes: list[str] = []
-    timestamps = _timestamps([table.pts[n] for n in frames], [table.dts[n] for n in frames], table, time_notes)
+    timestamps = _timestamps(frames, table, time_notes)
     return VideoIndex(
         packet=frames,
         frame=frame,
@@ -199,10 +206,11 @@ def _demux(path: Path) -> _Table:
     container, stream = open_video(path)
     try:
         codec = stream.codec_context.name
-        rate = stream.average_rate or stream.guessed_rate or 0
-        table = _Table(time_base=float(stream.time_base or 0), rate=float(rate))
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        table = _Table(time_base=float(stream.time_base or 0), rate=rate if rate <= _FASTEST else 0.0)
+        table.reorders = bool(stream.codec_context.has_b_frames)
         # Only HEVC must say so; the flag of other codecs may be a guess from the first pictures.
-        table.in_order = codec == "hevc" and stream.codec_context.width > 0 and not stream.codec_context.has_b_frames
+        table.in_order = codec == "hevc" and stream.codec_context.width > 0 and not table.reorders
         for packet in packets(container, stream):
             table.pts.append(packet.pts)
             table.dts.append(packet.dts)
@@ -221,6 +229,28 @@ def _demux(path: Path) -> _Table:
         for column in (table.pts, table.dts, table.signatures, table.key, table.shown):
             column.pop()
     return table
+
+
+def _tells_order(path: Path, table: _Table) -> bool:
+    """Whether the presentation times are those of the file's frames in order; of no use otherwise."""
+    if None in table.pts:
+        return False
+    stamps = [table.pts[n] for n in np.flatnonzero(table.shown)]
+    # Recordings joined end to end start their clocks anew: sorted by time their pictures would be mixed.
+    if len(set(stamps)) < len(stamps) or not _increase([d for d in table.dts if d is not None]):
+        return False
+    # Some containers (MXF) pass off decoding times as presentation times; the first pictures tell.
+    if table.reorders and _increase(table.pts):
+        first = _emitted(path, min(_LOOKED_AT, len(table.pts)))
+        if not _increase(first):
+            table.pts = [None] * len(table.pts)
+            return False
+    return True
+
+
+def _increase(values: Sequence[float] | Array) -> bool:
+    """Whether values [N] are finite and increase strictly."""
+    return bool(np.isfinite(values).all() and (np.diff(values) > 0).all())
 
 
 def _order_known(path: Path, table: _Table, order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -259,22 +289,41 @@ def _emitted(path: Path, count: int, limit: int | None = None) -> list[int]:
     return out[:limit]
 
 
-def _timestamps(pts: list[int | None], dts: list[int | None], table: _Table, notes: list[str]) -> Array:
+def _timestamps(frames: NDArray[np.int64], table: _Table, notes: list[str]) -> Array:
     """Seconds from the first frame [N], strictly increasing; what had to be made up goes to ``notes``."""
+    pts = _numbers(table.pts)[frames]
+    if _increase(pts):
+        return (pts - pts[0]) * table.time_base
     # Decoding times are presentation times in another order, so sorted they serve as well, but for a shift.
-    for stamps in (pts, sorted(dts, key=lambda stamp: -1 if stamp is None else stamp)):
-        known = np.array([np.nan if stamp is None else stamp for stamp in stamps], np.float64)
-        times = (known - known[0]) * table.time_base
-        if (np.diff(times) > 0).all() and np.isfinite(times).all():
-            return times
-    rate = table.rate or 25.0
-    known = np.array([np.nan if stamp is None else stamp for stamp in pts], np.float64)
-    if not np.isfinite(known).all():
+    if np.isnan(pts).any() and _increase(_numbers(table.dts)):
+        dts = np.sort(_numbers(table.dts)[frames])
+        return (dts - dts[0]) * table.time_base
+    rate = table.rate or _USUAL_RATE
+    known = np.flatnonzero(np.isfinite(pts))
+    if len(known) < max(2, _ENOUGH_TIMES * len(pts)):
         notes.append(f"The file gives no times for its frames: {rate:g} frames per second are assumed.")
         return np.arange(len(pts)) / rate
-    times = np.maximum.accumulate(known - known[0]) * table.time_base
-    distinct = np.flatnonzero(np.diff(times, prepend=-1.0) > 0)
-    repeats = len(times) - len(distinct)
-    notes.append(f"{repeats} frames repeat the time of the one before; they are spread evenly.")
-    end = times[-1] + (len(times) - distinct[-1]) / rate
-    return np.interp(np.arange(len(times)), np.append(distinct, len(times)), np.append(times[distinct], end))
+    if len(known) < len(pts):
+        notes.append(f"{len(pts) - len(known)} frames have no time of their own; they are spread evenly.")
+    step = np.diff(pts[known]) * table.time_base
+    gap = np.diff(known)
+    usual = float(np.median((step / gap)[step > 0])) if (step > 0).any() else 1 / rate
+    if (step < 0).any():
+        notes.append(f"The file's clock goes back {int((step < 0).sum())} times; there the usual step is taken.")
+        step = np.where(step < 0, usual * gap, step)
+    distinct = np.append(0, np.flatnonzero(step > 0) + 1)
+    if len(distinct) < len(known):
+        notes.append(f"{len(known) - len(distinct)} frames repeat the time of the one before; they are spread evenly.")
+    return _spread(len(pts), known[distinct], np.append(0.0, np.cumsum(step))[distinct], usual)
+
+
+def _numbers(stamps: Sequence[int | None]) -> Array:
+    return np.array([np.nan if stamp is None else stamp for stamp in stamps], np.float64)
+
+
+def _spread(count: int, rows: NDArray[np.int64], times: Array, step: float) -> Array:
+    """Times [count] from 0, linear between the increasing ``times`` [K] of the ``rows`` [K], ``step`` apart outside."""
+    out = np.interp(np.arange(count), rows, times)
+    out[: rows[0]] -= step * np.arange(rows[0], 0, -1)
+    out[rows[-1] + 1 :] += step * np.arange(1, count - rows[-1])
+    return out - out[0]
