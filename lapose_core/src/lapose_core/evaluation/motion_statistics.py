@@ -152,7 +152,7 @@ def compare(shared: Path, out: Path, worlds: int = WORLDS) -> dict[str, Any]:
         "real": {name: _summaries(values) for name, values in real.items()},
         "synthetic": {name: _summaries(values) for name, values in {"all": everything, **pooled}.items()},
         "covered": {
-            quantity: {name: _covered(everything[quantity], values[quantity]) for name, values in real.items()}
+            quantity: {name: covered(everything[quantity], values[quantity]) for name, values in real.items()}
             for quantity in QUANTITIES
         },
     }
@@ -176,7 +176,11 @@ def _summary(values: Array) -> dict[str, float]:
     return {name: float(f"{value:.4g}") for name, value in found.items()} | {"n": len(values)}
 
 
-def _covered(world: Array, values: Array) -> float:
+def covered(world: Array, values: Array) -> float:
+    """Share of a drive's ``values`` inside the synthetic world's distribution, its thinnest tails left out.
+
+    NaN where either has no values.
+    """
     if not len(values) or not len(world):
         return float("nan")
     low, high = np.percentile(world, _COVERED)
