@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from foreign_package import install
 from log_files import real, write_kitti, write_pictures, write_synthetic, write_video
 
 import lapose_core.logs as logs
@@ -22,18 +23,6 @@ def refused(path: Path, **arguments: object) -> str:
         open_log(path, **arguments)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def install(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> None:
-    """Another package on the import path that offers ``READER`` of its module ``name``."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(code)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[lapose_core.logs]\n{name} = {name}:READER\n")
-    monkeypatch.syspath_prepend(str(folder))
-    logs._third_party.cache_clear()
 
 
 @pytest.fixture(autouse=True)

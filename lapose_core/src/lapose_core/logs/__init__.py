@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TypeVar
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.logs.reader import Listing, LogOptions, Reader
@@ -19,6 +20,8 @@ ENTRY_POINTS = "lapose_core.logs"
 """The entry point group in which other packages offer a `Reader`."""
 
 _NAMED = 5  # drives named in a message before "..."
+T = TypeVar("T")
+
 _logger = logging.getLogger(__name__)
 
 
@@ -36,13 +39,14 @@ def readers() -> tuple[Reader, ...]:
     from lapose_core.logs.kitti_raw import READER as kitti_raw
     from lapose_core.logs.mcap_log import READER as mcap
     from lapose_core.logs.nuscenes import READER as nuscenes
+    from lapose_core.logs.pandaset import READER as pandaset
     from lapose_core.logs.rosbag2 import READER as rosbag2
     from lapose_core.logs.steering import READER as steering
     from lapose_core.logs.synthetic import READER as synthetic
     from lapose_core.logs.video import READER as video
 
     recordings = (mcap, rosbag2)
-    data_sets = (synthetic, kitti_raw, kitti_odometry, argoverse2, nuscenes, comma2k19, *recordings, steering)
+    data_sets = (synthetic, kitti_raw, kitti_odometry, argoverse2, nuscenes, pandaset, comma2k19, *recordings, steering)
     single = (*data_sets, *_third_party()[0], images, video)
     return (*single, collection(single))
 
@@ -116,10 +120,7 @@ def open_log(
             raise LogError(
                 f"{path}: {chosen.key} has no camera {options.camera!r}; choose one of {', '.join(chosen.cameras)}"
             )
-        try:
-            return reader.open(path, chosen.key, options)
-        except Exception as error:
-            raise _foreign(reader, path, error) from error
+        return reader.open(path, chosen.key, options)
 
 
 class _one_line:
@@ -139,10 +140,7 @@ class _one_line:
 def _list(reader: Reader, path: Path) -> list[Listing]:
     from lapose_core.logs.index import cached_list
 
-    try:
-        listings = cached_list(reader, path)
-    except Exception as error:
-        raise _foreign(reader, path, error) from error
+    listings = cached_list(reader, path)
     if not listings:
         raise LogError(f"{path}: {reader.title}: no drive in this folder")
     return listings
@@ -173,17 +171,36 @@ def _choose(path: Path, listings: Sequence[Listing], wanted: str | None) -> List
 def _matches(reader: Reader, path: Path) -> bool:
     try:
         return reader.matches(path)
-    except Exception as error:  # a reader of another package must not keep ours from a path
-        if not isinstance(error, OSError):
-            _logger.warning("the reader %s failed on %s (%s: %s)", reader.name, path, type(error).__name__, error)
+    except OSError:  # what may not be looked at is not of the format
         return False
 
 
-def _foreign(reader: Reader, path: Path, error: Exception) -> Exception:
-    """A fault of another package's reader as one line; one of ours stays what it is."""
-    if isinstance(error, LogError | OSError | ValueError) or reader.open.__module__.startswith("lapose_core."):
-        return error
-    return LogError(f"{path}: the reader {reader.name} failed ({type(error).__name__}: {error}); tell its authors")
+def _guarded(reader: Reader) -> Reader:
+    """Another package's reader whose faults are one line and keep no other reader from a path."""
+
+    def guard(call: Callable[..., T]) -> Callable[..., T]:
+        @wraps(call)
+        def guarded(path: Path, *rest: object) -> T:
+            try:
+                return call(path, *rest)
+            except (LogError, OSError):
+                raise
+            except Exception as error:
+                said = f"{path}: the reader {reader.name} failed ({type(error).__name__}: {error}); tell its authors"
+                raise LogError(said) from error
+
+        return guarded
+
+    look = guard(reader.matches)
+
+    def matches(path: Path) -> bool:
+        try:
+            return look(path)
+        except LogError as error:
+            _logger.warning("%s", error)
+            return False
+
+    return replace(reader, matches=matches, list=guard(reader.list), open=guard(reader.open))
 
 
 @cache  # once a program: looking through the installed packages takes longer than opening a log
@@ -196,7 +213,7 @@ def _third_party() -> tuple[list[Reader], list[str]]:
             reader = point.load()
             if not isinstance(reader, Reader):
                 raise TypeError(f"it is a {type(reader).__name__}, not a lapose_core.logs.reader.Reader")
-            found.append(reader)
+            found.append(_guarded(reader))
         except Exception as error:
             problems.append(_unusable(point, error))
             _logger.warning("%s", problems[-1])
