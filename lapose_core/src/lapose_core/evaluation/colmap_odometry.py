@@ -27,6 +27,9 @@ from lapose_core.geometry import Array, accumulate, invert
 METHOD = "COLMAP incremental mapping (pycolmap), true intrinsics held fixed"
 
 _MODELS = {"none": "PINHOLE", "brown-conrady": "FULL_OPENCV", "kannala-brandt": "OPENCV_FISHEYE"}
+# At COLMAP's own 4 pixels and 1.5 degrees a forward motion is not told from a turn, and whole clips go astray.
+_TOLERANCE = 1.0  # pixels
+_LEAST_ANGLE = 0.5  # degrees, of triangulation
 _THREADS = 2  # the order in which threads finish is part of COLMAP's result; few threads keep it nearly the same
 
 
@@ -49,9 +52,9 @@ def colmap_trajectory(
     """Camera motion through frames [N, H, W, 3] RGB, evenly spaced in time, of a camera that is known.
 
     COLMAP's defaults refuse to start on a drive, where all motion is forward, so the thresholds of its first
-    pair are lowered. Of several models the one with most frames is kept; the frames that it lacks are filled
-    with constant velocity. One scale for the clip comes from the points on the road, where ``camera_height`` in
-    metres over it is given.
+    pair are lowered, and its pixel tolerances tightened to what so little parallax needs. Of several models the
+    one with most frames is kept; the frames that it lacks are filled with constant velocity. One scale for the
+    clip comes from the road, where ``camera_height`` in metres over it is given.
 
     Raises:
         ImportError: where pycolmap is absent.
@@ -112,10 +115,17 @@ def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Pa
     mapping.mapper.init_max_forward_motion = 1.0
     mapping.mapper.init_min_tri_angle = 2.0
     mapping.mapper.init_min_num_inliers = 50
+    mapping.mapper.init_max_error = _TOLERANCE
+    mapping.mapper.abs_pose_max_error = 4 * _TOLERANCE
+    mapping.mapper.filter_max_reproj_error = 2 * _TOLERANCE
+    mapping.mapper.filter_min_tri_angle = mapping.triangulation.min_angle = _LEAST_ANGLE
+    mapping.mapper.ba_local_min_tri_angle = 2 * _LEAST_ANGLE
+    mapping.triangulation.ignore_two_view_tracks = False
     mapping.extract_colors = False
     mapping.random_seed = mapping.mapper.random_seed = mapping.triangulation.random_seed = 0
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = 0
+    verification.ransac.max_error = _TOLERANCE
 
     pycolmap.set_random_seed(0)
     pycolmap.extract_features(

@@ -209,7 +209,7 @@ def solve_lengths(ratios: Sequence[tuple[float, float] | None], lengths: Sequenc
         targets.append(0.0 if length is None else length[0])
         spread.append(1.0 if length is None else np.hypot(length[1], 0.05))
     system, target, sigma = np.array(rows), np.array(targets), np.array(spread, dtype=np.float64)
-    weight = 1.0 / sigma
+    weight: Array = 1.0 / sigma
     solution: Array = np.zeros(count)
     for _ in range(20):
         solution = np.linalg.lstsq(system * weight[:, None], target * weight, rcond=None)[0]
