@@ -240,7 +240,7 @@ def _tells_order(path: Path, table: _Table) -> bool:
     if len(set(stamps)) < len(stamps) or not _increase([d for d in table.dts if d is not None]):
         return False
     # Some containers (MXF) pass off decoding times as presentation times; the first pictures tell.
-    if table.reorders and _increase(table.pts):
+    if table.reorders and _increase(_numbers(table.pts)):
         first = _emitted(path, min(_LOOKED_AT, len(table.pts)))
         if not _increase(first):
             table.pts = [None] * len(table.pts)

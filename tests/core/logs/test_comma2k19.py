@@ -10,7 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from log_files import arc, real, tum_text, write_video
+from conformance import Conformance, Expected
+from log_files import arc, picture, real, tum_text, write_video
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import Array, invert, make_poses, path_length, quaternion_from_matrix, relative, yaw
@@ -73,6 +74,30 @@ def write_segment(folder: Path, size: tuple[int, int] = (96, 72)) -> Array:
         save(can / name / "value", values)
     hevc(folder / "video.hevc", COUNT, size)
     return truth
+
+
+class TestComma2k19(Conformance):
+    reader = READER
+
+    def write_log(self, folder: Path) -> Expected:
+        truth = write_segment(folder / "Chunk_1" / ROUTE / "10")
+        write_segment(folder / "Chunk_1" / ROUTE / "9")
+        return Expected(
+            folder,
+            f"Chunk_1/{ROUTE}/10",
+            96,
+            72,
+            0.05 * np.arange(COUNT),
+            truth,
+            None,
+            (910 * 96 / 1164, 910 * 72 / 874, 48.0, 36.0),
+            keys=(f"Chunk_1/{ROUTE}/9", f"Chunk_1/{ROUTE}/10"),
+            cameras=("road",),
+            tracks={"speed": "m/s", "steering angle": "deg"},
+            files=(folder / "Chunk_1" / ROUTE / "10" / "video.hevc",),
+            picture=lambda i: picture(i, 96, 72),
+            picture_error=12,
+        )
 
 
 def open_segment(path: Path) -> Drive:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conformance import Conformance, Expected
 from log_files import arc, real, tum_text, write_pictures
 
 from lapose_core.drive import Drive, LogError
@@ -24,6 +25,24 @@ def write_folder(folder: Path, lines: list[str], pictures: str = ".", count: int
 def dated(i: int, seconds: float) -> str:
     whole, milliseconds = divmod(round(seconds * 1000), 1000)
     return f"{i}.jpg {0.5 * i:.6f},2018-07-01 17:{9 + whole // 60:02d}:{whole % 60:02d}:{milliseconds}"
+
+
+class TestSteering(Conformance):
+    reader = READER
+
+    def write_log(self, folder: Path) -> Expected:
+        seconds = np.array([58.005, 58.04, 58.07, 59.9, 60.01, 60.1, 63.5, 63.51, 63.6, 63.7, 63.75, 64.0])
+        write_folder(folder, [dated(i, s) for i, s in enumerate(seconds)], "data")
+        return Expected(
+            folder,
+            folder.name,
+            24,
+            16,
+            seconds - seconds[0],
+            tracks={"steering angle": "deg"},
+            files=(folder / "data" / "3.jpg",),
+            picture=lambda i: np.full((16, 24, 3), (i * 9, 255 - i, 40), np.uint8),
+        )
 
 
 def open_folder(path: Path) -> Drive:

@@ -92,7 +92,7 @@ def open_steering(path: Path, key: str, options: LogOptions) -> Drive:
         tracks={"steering angle": Track(times[known], angles[known], "deg", source)},
         provenance=provenance,
         notes=tuple(notes),
-        fingerprint=fingerprint(folder, "steering", times, poses),
+        fingerprint=fingerprint(pictures, "steering", times, poses),
     )
 
 
