@@ -5,13 +5,15 @@ from __future__ import annotations
 import json as json_module
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
+from lapose_core.commands.log_choice import LogChoice
+
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(LogChoice):
     """Measure a checkpoint on logs with ground truth: AUC, ATE, scale, per motion regime.
 
     Each log is cut into clips of the model's window, each estimated by itself. Constant-forward is scored
@@ -34,31 +36,38 @@ class Evaluate:
     json: Path | None = None
     """Write everything, clip by clip, to this file."""
 
-    poses: Path | None = None
-    """Pose file, TUM or KITTI, where it does not lie beside the (single) log."""
-
     batch: int = 4
     """Clips per step of the model."""
 
     device: str = "auto"
     """Where the model runs: auto, cpu, cuda, cuda:1 ..."""
 
+    baselines: tuple[Literal["opencv", "colmap"], ...] = ()
+    """Classical geometry on the same clips, with the log's true intrinsics and camera height. Needs the extra
+    lapose-core[classical]; seconds a frame."""
+
     def run(self) -> int:
         from tqdm import tqdm
 
         from lapose_core.device import choose_device
+        from lapose_core.evaluation.classical_drives import (
+            baseline_footnote,
+            baseline_table,
+            load_baselines,
+            run_baseline,
+        )
         from lapose_core.evaluation.drives import plan_clips, predict_drive
         from lapose_core.evaluation.evaluate import evaluate_clips, table
         from lapose_core.export.files import write_text
-        from lapose_core.logs import open_log
         from lapose_core.resources import default_checkpoint
         from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
 
         if not self.logs:
             raise ValueError("evaluate: name at least one log")
-        if self.poses is not None and len(self.logs) > 1:
-            raise ValueError("evaluate: --poses belongs to one log, but several are named")
-        drives = [open_log(log, poses=self.poses) for log in self.logs]
+        if self.chosen() and len(self.logs) > 1:
+            raise ValueError(f"evaluate: {self.chosen()[0]} belongs to one log, but several are named")
+        drives = [self.open(log) for log in self.logs]
+        methods = load_baselines(self.baselines, drives)
         checkpoint = self.checkpoint or default_checkpoint()
         model = load_checkpoint(checkpoint, device=choose_device(self.device))
 
@@ -75,6 +84,10 @@ class Evaluate:
                 "no clip could be evaluated: " + (reasons[0] if reasons else "none has known poses throughout")
             )
         evaluation = evaluate_clips(clips)
+        baselines = []
+        for name, method in methods.items():
+            with tqdm(total=len(clips), unit="clip", desc=name, disable=None) as bar:
+                baselines.append(run_baseline(name, method, drives, found, bar.update))
 
         logs: list[dict[str, Any]] = [
             {
@@ -97,6 +110,7 @@ class Evaluate:
             }
         )
         document["logs"] = logs
+        document["baselines"] = {b.name: b.to_json() for b in baselines}
         document["excluded"] = {
             "standstill": evaluation.overall.clips - evaluation.overall.counted,
             "without_truth": sum(d.without_truth for d in found),
@@ -105,7 +119,11 @@ class Evaluate:
         if self.json is not None:
             write_text(self.json, json_module.dumps(document, indent=1, allow_nan=False) + "\n")
         print(table(evaluation))
+        if baselines:
+            print(f"\n{baseline_table(baselines, evaluation)}\n")
         print(_footnote(document))
+        if baselines:
+            print(baseline_footnote(baselines))
         return 0
 
 
