@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from lapose_core.model import matching
 from lapose_core.model.config import ConfigError, LaPoseConfig, MatchingConfig, nano, paper, tiny
 from lapose_core.model.lapose import LaPose
+from lapose_core.model.motion import MotionDecoder, VelocityReadout
 from lapose_core.model.pose_head import decouple, recouple
 from lapose_core.model.st_transformer import attention, gaps
 from lapose_core.model.tokenizer import cells, prepare, uncells
@@ -24,6 +26,9 @@ def plain() -> LaPoseConfig:
         action_modulation=False,
         forward_warp=False,
         forward_history=None,
+        action_rate=False,
+        motion_decoder=False,
+        head_ranks=0,
     )
 
 
@@ -176,7 +181,11 @@ def test_paper_has_the_documented_parameters_and_shapes() -> None:
 
 def test_paper_uses_no_nano_deviation() -> None:
     default = LaPoseConfig()
-    for name in ("token_source", "matching", "action_modulation", "forward_warp", "forward_history"):
+    deviations = (
+        "token_source", "matching", "action_modulation", "forward_warp", "forward_history", "action_rate",
+        "motion_decoder", "head_ranks",
+    )  # fmt: skip
+    for name in deviations:
         assert getattr(paper(), name) == getattr(default, name)
         assert getattr(nano(), name) != getattr(default, name)
 
@@ -243,6 +252,52 @@ def test_matching_finds_a_known_shift_to_a_fraction_of_a_pixel() -> None:
         good = ((u + right).abs() < 0.5) & ((v + down).abs() < 0.5)
         assert good.float().mean() > 0.7, (right, down)
         assert (found[0, 0] == 0).all()
+
+
+def test_mirrored_matches_are_the_matches_of_mirrored_images() -> None:
+    config = nano()
+    assert config.matching is not None
+    images = torch.rand(1, 2, 3, config.image_height, config.image_width, generator=torch.Generator().manual_seed(3))
+    images = F.avg_pool2d(images.flatten(0, 1), 9, stride=1, padding=4).unflatten(0, (1, 2))
+    images[:, 1] = images[:, 0].roll(5, -1)
+    per_token = config.patch // config.matching.cell
+    seen, in_mirror = (
+        matching.by_token(matching.match_clip(x, config.matching)[0], per_token) for x in (images, images.flip(-1))
+    )
+    mirrored = matching.mirror(seen, config.token_grid[1])
+    inner = mirrored.view(1, 2, *config.token_grid, -1)[:, 1, 1:-1, 2:-2]
+    expected = in_mirror.view(1, 2, *config.token_grid, -1)[:, 1, 1:-1, 2:-2]
+    assert (inner - expected).abs().median() < 0.01
+    assert (inner - expected).abs().mean() < 0.05
+    torch.testing.assert_close(matching.mirror(mirrored, config.token_grid[1]), seen)
+
+
+def test_one_motion_has_one_velocity_at_every_frame_rate() -> None:
+    torch.manual_seed(0)
+    readout = VelocityReadout(tokens=4, before=5, width=8)
+    with torch.no_grad():
+        readout.weigh[0].bias.zero_()  # type: ignore[operator]
+        readout.weigh[2].bias.zero_()  # type: ignore[operator]
+        readout.gather.bias.zero_()
+        readout.gap.weight.zero_()
+        readout.gap.bias.zero_()
+        readout.weigh[1] = torch.nn.Identity()
+    matches = torch.randn(1, 3, 4, 5)
+    slow = readout(matches, torch.full((1, 3), 0.1))
+    fast = readout(3 * matches, torch.full((1, 3), 0.3))
+    torch.testing.assert_close(slow, fast)
+    assert not readout(matches, torch.zeros(1, 3)).any(), "without a frame before there is no velocity"
+
+
+def test_the_decoder_keeps_saying_the_same_when_actions_change_their_unit() -> None:
+    torch.manual_seed(0)
+    decoder = MotionDecoder(tokens=4, cells=2, actions=6)
+    actions, gap = torch.randn(2, 3, 6), torch.rand(2, 3) + 0.1
+    before = decoder(actions, gap)
+    mean, spread = torch.randn(6), torch.rand(6) + 0.5
+    decoder.follow(mean, spread)
+    torch.testing.assert_close(decoder((actions - mean) / spread, gap), before)
+    torch.testing.assert_close(decoder(actions, 2 * gap), 2 * decoder(actions, gap))
 
 
 def test_gaps_start_with_zero() -> None:

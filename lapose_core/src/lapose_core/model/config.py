@@ -69,6 +69,17 @@ class LaPoseConfig:
     # nano: frames that the forward model sees. With history it extrapolates motion and needs the action less.
     forward_history: int | None = None
 
+    # nano: an action says how fast, not how far: matches are divided by the time that they took, and the forward model
+    # and the pose head multiply it back. One motion then has one action at every frame rate.
+    action_rate: bool = False
+    # nano: a linear read-out of the action must say where the content of every cell came from (``training.pretrain``).
+    # Codes of 8-px cells hardly change by the half cell that a degree of rotation is.
+    motion_decoder: bool = False
+
+    # nano: linear maps from action to motion that the pose head mixes and adds to what its transformer says, for the
+    # transformer's norms blunt magnitudes. 0: none.
+    head_ranks: int = 0
+
     def __post_init__(self) -> None:
         for size, name in ((self.image_width, "image_width"), (self.image_height, "image_height")):
             if size % self.patch:
@@ -81,6 +92,8 @@ class LaPoseConfig:
             raise ConfigError("rotary time encoding needs an even width per head")
         if (m := self.matching) and (self.patch % m.cell or m.cell % m.stride):
             raise ConfigError(f"patch={self.patch}, matching.cell={m.cell} and .stride={m.stride} do not divide")
+        if (self.action_rate or self.motion_decoder) and not self.matching:
+            raise ConfigError("action_rate and motion_decoder need matching")
         if self.window < 2:
             raise ConfigError("a window holds two frames at the least")
 
@@ -167,6 +180,9 @@ def nano() -> LaPoseConfig:
         action_modulation=True,
         forward_warp=True,
         forward_history=1,
+        action_rate=True,
+        motion_decoder=True,
+        head_ranks=8,
     )
 
 
@@ -195,4 +211,7 @@ def tiny() -> LaPoseConfig:
         action_modulation=True,
         forward_warp=True,
         forward_history=1,
+        action_rate=True,
+        motion_decoder=True,
+        head_ranks=8,
     )

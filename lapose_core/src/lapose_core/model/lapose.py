@@ -11,6 +11,7 @@ from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.forward_dynamics import ForwardDynamics
 from lapose_core.model.inverse_dynamics import InverseDynamics
 from lapose_core.model.matching import Prepared
+from lapose_core.model.motion import MotionDecoder
 from lapose_core.model.pose_head import PoseHead, PoseOutput, recouple, unit_quaternion
 from lapose_core.model.st_transformer import TemporalCache, gaps
 from lapose_core.model.tokenizer import FrameInputs, Tokenizer, prepare
@@ -47,6 +48,10 @@ class LaPose(nn.Module):
         self.inverse_dynamics = InverseDynamics(config)
         self.forward_dynamics = ForwardDynamics(config)
         self.pose_head = PoseHead(config)
+        self.motion_decoder: MotionDecoder | None = None
+        if config.motion_decoder and config.matching:
+            per_token = (config.patch // config.matching.cell) ** 2
+            self.motion_decoder = MotionDecoder(config.tokens, per_token, config.latent_dim)
 
     def _check(self, images: Tensor, times: Tensor) -> None:
         c = self.config
@@ -64,12 +69,15 @@ class LaPose(nn.Module):
 
     def actions(self, inputs: FrameInputs, times: Tensor) -> tuple[Tensor, Tensor]:
         """Visual tokens [B, T, S, D] and latent actions [B, T - 1, A]."""
-        tokens = self.tokenizer(inputs, gaps(times))
-        return tokens, self.inverse_dynamics(tokens, inputs, times)[:, 1:]
+        gap = gaps(times)
+        tokens = self.tokenizer(inputs, gap)
+        return tokens, self.inverse_dynamics(tokens, inputs, times, gap)[:, 1:]
 
     def next_codes(self, tokens: Tensor, inputs: FrameInputs, times: Tensor, latents: Tensor) -> Tensor:
         """Logits [B, T - 1, h, w, K] over the codes of frames 1..T-1."""
         features = inputs.features[:, :-1] if inputs.features is not None else None
+        if self.config.action_rate:
+            latents = latents * gaps(times)[:, 1:, None].to(latents)
         return self.forward_dynamics(tokens[:, :-1], self.inverse_dynamics.expand(latents), times, features)
 
     def predict_next(self, images: Tensor, times: Tensor, latents: Tensor) -> Tensor:
@@ -136,7 +144,7 @@ class StreamSession:
         inputs, self._previous = prepare(c, model.vqvae, image[None, None], self._previous)
         tokens = model.tokenizer(inputs, gap)
         now = torch.tensor([[time]], dtype=torch.float64)
-        latent = model.inverse_dynamics(tokens, inputs, now, self._caches)[:, 0]
+        latent = model.inverse_dynamics(tokens, inputs, now, gap, self._caches)[:, 0]
         if self._times:
             self._latents = [*self._latents, latent][-(c.window - 1) :]
         self._times = [*self._times, float(time)][-c.window :]

@@ -171,3 +171,12 @@ def by_token(matches: Tensor, per_token: int) -> Tensor:
     b, t, rows, columns, c = matches.shape
     x = matches.reshape(b, t, rows // per_token, per_token, columns // per_token, per_token, c)
     return x.permute(0, 1, 2, 4, 3, 5, 6).reshape(b, t, -1, per_token * per_token * c)
+
+
+def mirror(matches: Tensor, columns: int) -> Tensor:
+    """Matches [..., tokens, F] (``by_token``) of the same frames seen in a mirror; ``columns`` of tokens."""
+    *lead, tokens, width = matches.shape
+    per = int((width // CHANNELS) ** 0.5)
+    grid = matches.reshape(*lead, tokens // columns, columns, per, per, CHANNELS)
+    sign = matches.new_tensor([-1.0] + [1.0] * (CHANNELS - 1))
+    return (grid.flip((-4, -2)) * sign).reshape(matches.shape)

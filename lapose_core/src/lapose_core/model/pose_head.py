@@ -68,21 +68,40 @@ class PoseHead(nn.Module):
         with torch.no_grad():
             self.motion.bias.copy_(torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1.2]))
             self.scale.bias.fill_(1.0)
+        self.ranks = config.head_ranks
+        if self.ranks:
+            self.linear = nn.Linear(config.latent_dim, self.ranks * 6, bias=False)
+            self.gates = nn.Linear(width, self.ranks)
+            nn.init.normal_(self.linear.weight, std=1e-2)
+            nn.init.normal_(self.gates.weight, std=2e-2)
+            nn.init.ones_(self.gates.bias)
 
     latent_mean: Tensor
     latent_scale: Tensor
 
     def forward(self, latents: Tensor, times: Tensor) -> PoseOutput:
         """``latents`` [B, T - 1, A] and frame ``times`` [B, T] in seconds."""
-        x = (latents.float() - self.latent_mean) / self.latent_scale
+        action = (latents.float() - self.latent_mean) / self.latent_scale
         gap = (times[:, 1:] - times[:, :-1]).float()
-        x = self.embed(x) + self.gap(gap) + self.position[: x.shape[1]]
+        x = self.embed(action) + self.gap(gap) + self.position[: gap.shape[1]]
         x = torch.cat([x, self.scale_token.expand(len(x), 1, -1)], 1)
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
         motion = self.motion(x[:, :-1]).float()
-        return PoseOutput(motion[..., :3], motion[..., 3:7], motion[..., 7], self.scale(x[:, -1])[:, 0].float())
+        translation, vector = motion[..., :3], motion[..., 3:6]
+        if self.ranks:
+            moved = self._moved(action, x[:, :-1].float(), gap.to(x.device))
+            translation, vector = translation + moved[..., :3], vector + moved[..., 3:]
+        quaternion = torch.cat([vector, motion[..., 6:7]], -1)
+        return PoseOutput(translation, quaternion, motion[..., 7], self.scale(x[:, -1])[:, 0].float())
+
+    def _moved(self, action: Tensor, x: Tensor, gap: Tensor) -> Tensor:
+        """Translation and vector part of the quaternion [B, T - 1, 6], linear in the action and in the time that it
+        acted; what the transformer has made of the clip (its camera, above all) chooses among the linear maps."""
+        with torch.autocast(x.device.type, enabled=False):
+            maps = self.linear(action).unflatten(-1, (self.ranks, 6))
+            return (maps * self.gates(x)[..., None]).sum(-2) * gap[..., None]
 
 
 def unit_quaternion(quaternion: Tensor) -> Tensor:

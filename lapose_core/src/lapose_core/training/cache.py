@@ -74,6 +74,21 @@ class CachedClips:
                 out["matches"].append(inputs.matches.half().cpu())
         return {name: torch.cat(parts) for name, parts in out.items() if parts}
 
+    def transitions(self, clips: Iterable[int], frames: Iterable[int]) -> tuple[Tensor, Tensor]:
+        """Matches [N, S, F] of single frames, each of its clip, against the ones before them; gaps [N] in seconds.
+
+        Raises:
+            ValueError: where the model does not match, so nothing is cached.
+        """
+        if not self._files or "matches" not in self._files[0]:
+            raise ValueError(f"{self.shards.folder}: there are no matches of these clips for a model without matching")
+        clips, frames = [int(c) for c in clips], [int(f) for f in frames]
+        places = [self.shards.locate(clip) for clip in clips]
+        matches = torch.stack([self._files[n]["matches"][r, f] for (n, r), f in zip(places, frames)])
+        later = torch.tensor(frames)
+        gap = self.times[clips, later] - self.times[clips, later - 1]
+        return matches.to(self.device).float(), gap.float().to(self.device)
+
     def get(self, clips: Iterable[int], start: int, stop: int) -> tuple[FrameInputs, Tensor, Tensor]:
         """Frames start..stop of the clips: inputs and codes [B, T, h, w] on the device, times [B, T]."""
         clips, frames = [int(c) for c in clips], slice(start, stop)

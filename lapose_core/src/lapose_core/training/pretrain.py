@@ -15,9 +15,11 @@ from torch.nn import functional as F
 from lapose_core import geometry
 from lapose_core.evaluation.latent import effective_rank, ridge_probe
 from lapose_core.model.lapose import LaPose
+from lapose_core.model.st_transformer import gaps
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import save_checkpoint
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
+from lapose_core.training.motion import learn_motion, motion_loss
 from lapose_core.training.settings import Pretraining
 
 
@@ -121,6 +123,15 @@ def _motion(latents: Tensor, poses: Tensor, times: Tensor) -> tuple[np.ndarray, 
     return flat, {name: value.ravel() for name, value in targets.items()}, ordinary.ravel()
 
 
+def _calibrate(model: LaPose, data: CachedClips, seed: int) -> None:
+    model.eval()
+    first = batch_rng(seed, 0).permutation(len(data))[:48]
+    latents = collect(model, data, first)[0].flatten(0, 1).to(data.device)
+    mean, spread = model.inverse_dynamics.calibrate(latents)
+    if model.motion_decoder is not None:
+        model.motion_decoder.follow(mean, spread)
+
+
 def pretrain(
     model: LaPose,
     training: Pretraining,
@@ -132,6 +143,9 @@ def pretrain(
 ) -> None:
     """Train tokenizer, inverse and forward dynamics; writes a checkpoint folder after every evaluation."""
     parts = torch.nn.ModuleList([model.tokenizer, model.inverse_dynamics, model.forward_dynamics])
+    if model.motion_decoder is not None:
+        parts.append(model.motion_decoder)
+    matching = model.config.matching
     optimizer = optimiser([parts], training.weight_decay)
     settings = {
         "model": model.config.to_dict(),
@@ -141,9 +155,10 @@ def pretrain(
     run = Run(out, "pretrain", settings, resume)
     run.restore(parts, optimizer)
     if run.step == 0:
-        model.eval()
-        first = batch_rng(training.seed, 0).permutation(len(data))[:48]
-        model.inverse_dynamics.calibrate(collect(model, data, first)[0].flatten(0, 1).to(data.device))
+        _calibrate(model, data, training.seed)
+        if training.motion_steps and model.motion_decoder is not None and model.config.action_rate:
+            learn_motion(model, training, data, held_out, out, resume)
+            _calibrate(model, data, training.seed)
     clip_frames = min(data.shards.clip_shape[0], model.config.window)
     lengths = sorted({min(length, clip_frames) for length in training.lengths})
     if lengths[0] < 2:
@@ -159,7 +174,13 @@ def pretrain(
         with autocast(data.device):
             tokens, latents = model.actions(inputs, times)
             logits = model.next_codes(tokens, inputs, times, latents)
-        return code_loss(logits, codes[:, 1:]).mean(), {}
+        loss = code_loss(logits, codes[:, 1:]).mean()
+        if model.motion_decoder is None or matching is None:
+            return loss, {}
+        assert inputs.matches is not None
+        decoded = model.motion_decoder(latents.float(), gaps(times)[:, 1:].to(latents.device))
+        missed = motion_loss(decoded, inputs.matches[:, 1:], matching)
+        return loss + training.motion_weight * missed, {"ce": float(loss.detach()), "motion": float(missed.detach())}
 
     def evaluate() -> dict[str, Any]:
         chosen = np.arange(min(training.evaluate_clips, len(held_out)))
