@@ -117,7 +117,13 @@ def _write_video(drive: SyntheticDrive, folder: Path, rate: float, quality: int)
         stream.time_base = stream.codec_context.time_base = 1 / pace
         # One thread, so that the same drive gives the same file wherever it is written.
         stream.codec_context.thread_count = 1
-        stream.options = {"crf": str(quality), "g": str(KEY_INTERVAL), "preset": "medium"}
+        # x264's macroblock tree gives another file from run to run even so.
+        stream.options = {
+            "crf": str(quality),
+            "g": str(KEY_INTERVAL),
+            "preset": "medium",
+            "x264-params": "mbtree=0",
+        }
         for i in range(len(drive)):
             frame = av.VideoFrame.from_ndarray(drive.render(i), format="rgb24")
             frame.pts, frame.time_base = i, 1 / pace
