@@ -116,10 +116,8 @@ def open_log(
             raise LogError(f"{options.poses}: there is no such pose file")
         reader = find_reader(path)
         chosen = _choose(path, _list(reader, path), drive)
-        if options.camera is not None and chosen.cameras and options.camera not in chosen.cameras:
-            raise LogError(
-                f"{path}: {chosen.key} has no camera {options.camera!r}; choose one of {', '.join(chosen.cameras)}"
-            )
+        _check_choice(path, chosen, "camera", options.camera, chosen.cameras)
+        _check_choice(path, chosen, "pose topic", options.pose_topic, chosen.pose_topics)
         return reader.open(path, chosen.key, options)
 
 
@@ -166,6 +164,15 @@ def _choose(path: Path, listings: Sequence[Listing], wanted: str | None) -> List
     keys = [listing.key for listing in listings]
     near = difflib.get_close_matches(wanted, keys, _NAMED, 0.4) or keys
     raise LogError(f"{path}: there is no drive {wanted!r}; choose one of {named(near)}")
+
+
+def _check_choice(path: Path, drive: Listing, what: str, wanted: str | None, there: Sequence[str]) -> None:
+    if wanted is None or wanted in there:
+        return
+    if not there:
+        option = "--" + what.replace(" ", "-")
+        raise LogError(f"{path}: {drive.key} has no choice of {what}s; leave out {option} {wanted!r}")
+    raise LogError(f"{path}: {drive.key} has no {what} {wanted!r}; choose one of {', '.join(there)}")
 
 
 def _matches(reader: Reader, path: Path) -> bool:
