@@ -6,9 +6,14 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from fractions import Fraction
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
 from log_files import arc, picture
@@ -506,3 +511,28 @@ def write_raw(
 
 
 COMPRESSIONS = {"none": CompressionType.NONE, "lz4": CompressionType.LZ4, "zstd": CompressionType.ZSTD}
+
+
+@cache
+def encode(codec: str, options: tuple[tuple[str, str], ...], count: int, gop: int = 12) -> list[tuple[int, bytes]]:
+    """Number of the picture and the bitstream of each packet of a video, in order of decoding."""
+    if codec != "libsvtav1":
+        return _encode(codec, options, count, gop)
+    # This encoder gives its process real-time priority, under which its threads and a decoder's wait for ever.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_encode, codec, options, count, gop).result()
+
+
+def _encode(codec: str, options: tuple[tuple[str, str], ...], count: int, gop: int) -> list[tuple[int, bytes]]:
+    context: Any = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    context.time_base, context.framerate, context.gop_size = Fraction(1, 10), Fraction(10, 1), gop
+    context.options, context.thread_count = dict(options), 1
+    out = []
+    for i in [*range(count), None]:
+        frame = None
+        if i is not None:
+            frame = av.VideoFrame.from_ndarray(picture(i, WIDTH, HEIGHT), format="rgb24").reformat(format="yuv420p")
+            frame.pts = i
+        out += [(packet.pts, bytes(packet)) for packet in context.encode(frame)]
+    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -27,6 +27,12 @@ from lapose_core.logs.messages.mcap_index import (
 from lapose_core.logs.messages.ros import DecodeError
 
 _CACHE_BYTES = 128 << 20
+_SHORT = 1024  # bytes
+
+
+def open_raw(path: Path) -> BinaryIO:
+    """A file to read here and there: without a buffer, which would be filled anew at every place."""
+    return cast(BinaryIO, path.open("rb", buffering=0))
 
 
 class McapFile:
@@ -39,7 +45,7 @@ class McapFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with path.open("rb") as file:
+            with open_raw(path) as file:
                 if file.read(len(MAGIC)) != MAGIC:
                     raise LogError(
                         f"{path}: not an MCAP file of version 0 (its first bytes are not those of one); "
@@ -63,7 +69,7 @@ class McapFile:
         """Where the messages of ``topic`` are, in order of log time; those of the first or last chunk if so asked."""
         wanted = self._channels.get(topic, [])
         found = [(time, -1, at) for number in wanted for time, at in self._contents.loose.get(number, ())]
-        with self.path.open("rb") as file:
+        with open_raw(self.path) as file:
             unpacker = Unpacker(self.path, file, self._contents.chunks)
             chunks = list(enumerate(self._contents.chunks))
             for k, chunk in reversed(chunks) if which == "last" else chunks:
@@ -131,7 +137,7 @@ class McapReader:
     def __init__(self, path: Path, chunks: Sequence[Chunk]) -> None:
         self._path = path
         try:
-            self._file = path.open("rb")
+            self._file = open_raw(path)
         except OSError as error:
             raise LogError(f"{path}: cannot be read ({error.strerror})") from error
         self._size = path.stat().st_size
@@ -147,7 +153,8 @@ class McapReader:
         head = HEAD.size + MESSAGE_HEAD.size
         if k < 0:
             self._file.seek(offset)
-            raw = self._file.read(head)
+            # A short message, or the first bytes of a long one, come with its head.
+            raw = self._file.read(head + (_SHORT if limit is None else limit))
             start, end = offset, self._size
         else:
             data = self._unpacker.chunk(k)
@@ -160,7 +167,8 @@ class McapReader:
             raise self._damaged(offset)
         wanted = length if limit is None else min(length, limit)
         if k < 0:
-            return memoryview(self._file.read(wanted))
+            rest = self._file.read(head + wanted - len(raw)) if head + wanted > len(raw) else b""
+            return memoryview(raw + rest if rest else raw)[head : head + wanted]
         return memoryview(data)[offset + head : offset + head + wanted]
 
     def close(self) -> None:

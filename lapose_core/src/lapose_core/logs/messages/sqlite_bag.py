@@ -98,6 +98,8 @@ def _connect(path: Path) -> sqlite3.Connection:
             raise LogError(f"{path}: there is no such file")
         database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         database.execute("PRAGMA trusted_schema = OFF")
+        # Named for something else, this also makes SQLite read a file that is shorter than its header says.
+        database.execute("PRAGMA writable_schema = ON")
         for table, columns in _NEEDED.items():
             # A view of that name could be a query without end.
             kind = database.execute("SELECT type FROM sqlite_master WHERE name = ?", (table,)).fetchone()

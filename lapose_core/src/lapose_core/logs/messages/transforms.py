@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ TRANSFORMS = (
 # A transform that never moves by more than this is one of the vehicle's build.
 _STATIC_METRES, _STATIC_ROTATION = 1e-6, 1e-6
 _DEEPEST = 64
+_FARTHEST = 1e8  # metres
 
 
 @dataclass
@@ -38,8 +40,8 @@ class Samples:
     def add(self, time: int, position: object, quaternion: object) -> None:
         """Take a sample; one that is not finite, or whose quaternion is not of length 1, is counted as dropped."""
         row = (*_numbers(position, "xyz"), *_numbers(quaternion, "xyzw"))
-        norm = float(np.linalg.norm(row[3:]))
-        if not np.isfinite(row).all() or abs(norm - 1) > 0.01:
+        # Beyond the earth's size a position is damage, and its square would overflow.
+        if not np.isfinite(row).all() or abs(math.hypot(*row[3:]) - 1) > 0.01 or max(map(abs, row[:3])) > _FARTHEST:
             self.dropped += 1
         else:
             self.times.append(time)

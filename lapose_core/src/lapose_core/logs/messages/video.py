@@ -15,6 +15,8 @@ from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageRead
 from lapose_core.logs.messages.ros import DecodeError
 
 VIDEO = ("foxglove/CompressedVideo", "ffmpeg_image_transport_msgs/FFMPEGPacket")
+# FFmpeg's own decoder of that name needs a graphics card.
+_DECODERS = {"av1": "libdav1d"}
 _CACHE_BYTES = 256 << 20
 # A picture still absent when this many more packets went in is damaged, not late.
 _REORDER_LIMIT = 32
@@ -178,7 +180,10 @@ class StreamSource:
     def _begin(self, start: int) -> None:
         import av
 
-        self._context = av.CodecContext.create(self._packets.codec, "r")
+        self._context = av.CodecContext.create(_DECODERS.get(self._packets.codec, self._packets.codec), "r")
+        # Packets are Python's memory: a decoder's worker that frees one waits for the interpreter's lock, which the
+        # thread holds that closes the decoder and waits for its workers. One thread has no workers (seen with dav1d).
+        self._context.thread_count = 1
         self._next = start
         self._inside = set()
 
