@@ -226,7 +226,9 @@ def told(drive: Drive, *words: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["frame_positions", "frame_orientations"])
-@pytest.mark.parametrize("damage", ["missing", "cut", "pickle", "column", "rows", "linked out", "loop", "text"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "cut", "pickle", "column", "rows", "version", "linked out", "loop", "text"]
+)
 def test_unreadable_poses_leave_the_rest(segment: Path, tmp_path: Path, name: str, damage: str) -> None:
     path = segment / "global_pose" / name
     values = np.load(path)
@@ -235,6 +237,9 @@ def test_unreadable_poses_leave_the_rest(segment: Path, tmp_path: Path, name: st
         path.write_bytes(path.read_bytes()[:-40])
     elif damage == "pickle":
         path.write_bytes(pickle.dumps(values))
+    elif damage == "version":
+        whole = path.read_bytes()
+        path.write_bytes(whole[:6] + b"\x09" + whole[7:])
     elif damage == "column":
         save(path, values[:, :2])
     elif damage == "rows":
