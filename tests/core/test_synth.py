@@ -152,9 +152,10 @@ def test_camera_moves_along_its_heading(drives: list[SyntheticDrive]) -> None:
     for drive in drives:
         step = geometry.relative(drive.poses)
         moving = np.abs(drive.speed[:-1]) > 1.0
-        # A camera mounted askew, ahead of the axle and shaken by the road still moves mostly along its axis.
+        # A camera mounted askew, ahead of the axle and shaken by the road still moves mostly along its axis; two
+        # metres ahead of the axle, the tightest circles of a yard swing it out by some 30 degrees.
         ahead = step[moving, 2, 3] * np.sign(drive.speed[:-1][moving])
-        assert (ahead / np.linalg.norm(step[moving, :3, 3], axis=1) > 0.85).mean() > 0.97
+        assert (ahead / np.linalg.norm(step[moving, :3, 3], axis=1) > 0.8).mean() > 0.97
 
 
 def test_labels_agree_with_poses(drives: list[SyntheticDrive]) -> None:
