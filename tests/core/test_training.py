@@ -11,17 +11,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lapose_core import geometry
 from lapose_core.commands.train import Posttrain, Pretrain, Vqvae
 from lapose_core.drive import Drive, LogError
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
+from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import (
     CheckpointError,
     checkpoint_hash,
     load_checkpoint,
+    load_codec,
     save_checkpoint,
 )
 from lapose_core.training.loop import Run, Schedule
+from lapose_core.training.posttrain import Labels
 from lapose_core.training.pretrain import copy_cross_entropy
 from lapose_core.training.settings import Posttraining, Pretraining, VqVaeTraining
 from lapose_core.training.shards import Clip, Shards, drive_clips, synthetic_clip, write_shards
@@ -61,7 +65,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pretrain(world: Path, out: Path, steps: int = 6) -> None:
-    training = Pretraining(steps=steps, batch_frames=12, lengths=(3, 6), evaluate_every=3, evaluate_clips=16)
+    training = Pretraining(
+        steps=steps,
+        batch_frames=12,
+        lengths=(3, 6),
+        evaluate_every=3,
+        evaluate_clips=16,
+        motion_steps=40,
+        motion_batch=32,
+    )
     Pretrain(world / "vqvae", world / "train", world / "held_out", out, "tiny", training, world / "cache", "cpu").run()
 
 
@@ -240,6 +252,52 @@ def test_the_ablations_train_the_backbone_too(world: Path, tmp_path: Path, backb
     before, after = (load_checkpoint(tmp_path / name).state_dict() for name in ("pre", "post"))
     changed = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
     assert changed == {"pose_head", "tokenizer", "inverse_dynamics"}
+
+
+def test_displacements_can_be_read_off_the_actions_once_motion_is_learned(world: Path, tmp_path: Path) -> None:
+    pretrain(world, tmp_path / "pre", steps=3)
+    held_out = [json.loads(x)["held_out"] for x in (tmp_path / "pre" / "motion.jsonl").read_text().splitlines()]
+    assert held_out[-1] < 0.8 * held_out[0]
+    model = load_checkpoint(tmp_path / "pre")
+    cached = CachedClips(Shards(world / "held_out"), model, world / "cache", torch.device("cpu"))
+    with torch.no_grad():
+        inputs, _, times = cached.get(range(20), 0, T)
+        _, latents = model.actions(inputs, times)
+        assert model.motion_decoder is not None
+        field = model.motion_decoder(latents, (times[:, 1:] - times[:, :-1]).float())
+    said = field[..., 0].mean((-1, -2))
+    turned = np.stack([geometry.yaw(geometry.relative(p)[:, :3, :3]) for p in cached.poses.numpy()])
+    agreement = np.corrcoef(said.flatten().numpy(), turned.flatten())[0, 1]
+    assert agreement > 0.9, "what the camera turns to was on that side before"
+
+
+def test_labels_in_a_mirror_are_those_of_the_mirrored_drive() -> None:
+    rng = np.random.default_rng(0)
+    quaternions = rng.normal(size=(5, 4)) + np.array([0, 0, 0, 4])
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    poses = geometry.make_poses(geometry.matrix_from_quaternion(quaternions), rng.normal(size=(5, 3)))
+    mirror = np.diag([-1.0, 1, 1, 1])
+    fov = torch.ones(1)
+    seen = Labels.of(torch.from_numpy(poses[None]), fov).mirrored()
+    truth = Labels.of(torch.from_numpy((mirror @ poses @ mirror)[None]), fov)
+    torch.testing.assert_close(seen.translation, truth.translation)
+    torch.testing.assert_close(seen.quaternion, truth.quaternion)
+
+
+def test_inputs_in_a_mirror_are_those_of_mirrored_frames(world: Path) -> None:
+    codec = load_codec(world / "vqvae")
+    model = LaPose(tiny())
+    model.vqvae.load_state_dict(codec.state_dict())
+    cached = CachedClips(Shards(world / "train"), model, world / "cache", torch.device("cpu"))
+    inputs, times = cached.mirrored([3, 5], 1, 5)
+    frames = cached.shards.gather("frames", [3, 5], slice(1, 5)).flip(-1).float() / 255
+    expected = model.inputs(frames)
+    assert times.shape == (2, 4)
+    torch.testing.assert_close(inputs.features, expected.features)
+    assert inputs.matches is not None
+    assert expected.matches is not None
+    # Half precision in the cache; and ties of the search may fall the other way.
+    assert (inputs.matches - expected.matches).abs().median() < 0.02
 
 
 def test_copying_costs_what_its_share_of_wrong_codes_says() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lapose_core.model.lapose import LaPose
+from lapose_core.model.matching import mirror
 from lapose_core.model.tokenizer import FrameInputs
 from lapose_core.training.checkpoints import read_tensors
 from lapose_core.training.shards import Shards
@@ -88,6 +89,22 @@ class CachedClips:
         later = torch.tensor(frames)
         gap = self.times[clips, later] - self.times[clips, later - 1]
         return matches.to(self.device).float(), gap.float().to(self.device)
+
+    @torch.no_grad()
+    def mirrored(self, clips: Iterable[int], start: int, stop: int) -> tuple[FrameInputs, Tensor]:
+        """Inputs of frames start..stop of the clips as a mirror shows them, and times [B, T].
+
+        They are not cached, but matches in a mirror are known from those of the clip.
+        """
+        clips = [int(c) for c in clips]
+        images = self.shards.gather("frames", clips, slice(start, stop)).to(self.device).flip(-1).float() / 255
+        times = self.times[clips, start:stop]
+        if not self.cached:
+            return self.model.inputs(images), times
+        matches = self.get(clips, start, stop)[0].matches
+        if matches is not None:
+            matches = mirror(matches, self.model.config.token_grid[1])
+        return FrameInputs(None, self.model.vqvae.features(images), matches), times
 
     def get(self, clips: Iterable[int], start: int, stop: int) -> tuple[FrameInputs, Tensor, Tensor]:
         """Frames start..stop of the clips: inputs and codes [B, T, h, w] on the device, times [B, T]."""

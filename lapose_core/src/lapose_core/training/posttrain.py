@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from lapose_core import geometry
 from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips, without_nan
@@ -41,6 +42,11 @@ class Labels:
         quaternion = geometry.quaternion_from_matrix(relative[..., :3, :3])
         return Labels(torch.from_numpy(relative[..., :3, 3]).float(), torch.from_numpy(quaternion).float(), fov.float())
 
+    def mirrored(self) -> Labels:
+        """Of the same drives seen in a mirror: x changes its sign, and so do the turns about y and z."""
+        sideways, turns = torch.tensor([-1.0, 1.0, 1.0]), torch.tensor([1.0, -1.0, -1.0, 1.0])
+        return Labels(self.translation * sideways, self.quaternion * turns, self.fov)
+
     def part(self, clips: np.ndarray, start: int, stop: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Labels of the transitions inside frames start..stop of the clips."""
         index = torch.from_numpy(np.asarray(clips, dtype=np.int64))
@@ -53,12 +59,18 @@ class Labels:
 
 
 @torch.no_grad()
-def whole_clip_latents(model: LaPose, data: CachedClips, clips: np.ndarray, batch: int = 16) -> Tensor:
-    """Latents [N, T - 1, A] float32 of whole clips."""
+def whole_clip_latents(
+    model: LaPose, data: CachedClips, clips: np.ndarray, mirrored: bool = False, batch: int = 16
+) -> Tensor:
+    """Latents [N, T - 1, A] float32 of whole clips, or of what a mirror shows of them."""
     count = min(data.shards.clip_shape[0], model.config.window)
     parts = []
-    for start in range(0, len(clips), batch):
-        inputs, _, times = data.get(clips[start : start + batch], 0, count)
+    for start in tqdm(range(0, len(clips), batch), desc="latents", mininterval=5):
+        chosen = clips[start : start + batch]
+        if mirrored:
+            inputs, times = data.mirrored(chosen, 0, count)
+        else:
+            inputs, _, times = data.get(chosen, 0, count)
         parts.append(model.actions(inputs, times)[1].float())
     return torch.cat(parts)
 
@@ -133,10 +145,13 @@ def posttrain(
     frozen = training.backbone == "frozen"
     model.eval()
     latents = test_latents = torch.empty(0)
+    in_mirror = (latents, labels.mirrored())
     trained: list[torch.nn.Module] = [model.pose_head]
     if frozen:
         latents = whole_clip_latents(model, data, labelled)
         test_latents = whole_clip_latents(model, held_out, test)
+        if training.mirror:
+            in_mirror = (whole_clip_latents(model, data, labelled, mirrored=True), in_mirror[1])
         model.pose_head.latent_mean.copy_(latents.flatten(0, 1).mean(0))
         model.pose_head.latent_scale.copy_(latents.flatten(0, 1).std(0).clamp_min(1e-6))
         fit = (latents, data.poses[labelled], data.times[labelled])
@@ -156,14 +171,21 @@ def posttrain(
         # Half of the steps see whole clips, the rest a part: a drive's first moments and short logs are such.
         length = count if rng.random() < 0.5 else int(rng.integers(2, count + 1))
         start = int(rng.integers(count - length + 1))
-        translation, quaternion, fov = labels.part(rows, start, start + length, device)
+        chosen, known = latents, labels
+        mirrored = training.mirror and rng.random() < 0.5
+        if mirrored:
+            chosen, known = in_mirror
+        translation, quaternion, fov = known.part(rows, start, start + length, device)
         if frozen:
-            x = latents[rows, start : start + length - 1]
+            x = chosen[rows, start : start + length - 1]
             noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32)).to(device)
             x = x + training.latent_noise * model.pose_head.latent_scale * noise
             output = model.pose_head(x, times[rows, start : start + length])
         else:
-            inputs, _, seconds = data.get(labelled[rows], start, start + length)
+            if mirrored:
+                inputs, seconds = data.mirrored(labelled[rows], start, start + length)
+            else:
+                inputs, _, seconds = data.get(labelled[rows], start, start + length)
             with autocast(device):
                 output = model.pose_head(model.actions(inputs, seconds)[1], seconds)
         return pose_loss(output, translation, quaternion, fov, training.weights)

@@ -39,7 +39,7 @@ class Pretraining:
 class PoseLossWeights:
     """Rotations are an order of magnitude smaller than normalised translations, hence their weight."""
 
-    translation: float = 1.0
+    translation: float = 3.0
     quaternion: float = 10.0
     fov: float = 1.0
     scale: float = 1.0
@@ -53,6 +53,7 @@ class Posttraining:
     weight_decay: float = 0.05
     backbone: Literal["frozen", "finetune", "scratch"] = "frozen"
     latent_noise: float = 0.05  # standard deviation added to standardised latents, against overfitting few labels
+    mirror: bool = True  # learn from each clip's mirror image too
     labels: int = 0  # clips with labels that are used; 0 for all
     evaluate_every: int = 1000
     seed: int = 0
