@@ -104,7 +104,7 @@ def test_times_poses_and_lens(tmp_path: Path) -> None:
     assert drive.timestamps[0] == pytest.approx(MOMENT * 1e-6 + SHUTTER, abs=1e-6)
     np.testing.assert_array_equal(drive.poses[0, :3, 3], 0)
     assert (relative(drive.poses)[:, 2, 3] > 0.99).all()  # it drives along its own z
-    np.testing.assert_allclose(drive.poses[:, 2, 1], -1, atol=1e-12)  # its y points down
+    assert (drive.poses[:, 2, 1] < -0.99).all()  # its y points down
     assert path_length(drive.poses) == pytest.approx(8.0, rel=0.01)
     assert (drive.intrinsics.model, drive.intrinsics.distortion) == ("brown-conrady", LENS)
     assert drive.provenance["scene"] == "Night, location_sf, rain"

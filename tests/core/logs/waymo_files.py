@@ -22,6 +22,7 @@ SHUTTER = 0.05  # seconds from a frame's moment to its picture
 FOCAL, CENTRE = (100.0, 101.0), (48.5, 30.25)
 LENS = (0.04, -0.3, 0.001, -0.002, 0.01)  # k1 k2 p1 p2 k3
 FAR = np.array([-21_000.0, 12_000.0, 40.0])  # the world's origin is far away
+ROLL, PITCH = -0.03, 0.05
 CAMERAS = {1: (1.54, -0.02, 2.1, 0.0), 2: (1.5, 0.1, 2.1, 0.8)}  # number -> x y z yaw on the vehicle
 # Axes of our camera (right, down, forward) in theirs (forward, left, up).
 OURS = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -46,9 +47,16 @@ def turned(x: float, y: float, z: float, yaw: float) -> Array:
 
 
 def vehicle(seconds: float) -> Array:
-    """Vehicle-to-world: 10 m/s to the north-west, turning right."""
+    """Vehicle-to-world: 10 m/s to the north-west, turning right, on a slope."""
     x, y, z = FAR + seconds * 10 * np.array([-0.6, 0.8, 0.0])
-    return turned(x, y, z, np.arctan2(0.8, -0.6) - 0.1 * seconds)
+    (a, b), (c, d) = np.cos([ROLL, PITCH]), np.sin([ROLL, PITCH])
+    slope = np.eye(4)
+    slope[:3, :3] = np.array([[b, 0, d], [0, 1, 0], [-d, 0, b]]) @ np.array([[1, 0, 0], [0, a, -c], [0, c, a]])
+    return turned(x, y, z, heading(seconds)) @ slope
+
+
+def heading(seconds: float) -> float:
+    return float(np.arctan2(0.8, -0.6) - 0.1 * seconds)
 
 
 def picture_seconds(frame: int) -> float:
@@ -147,7 +155,7 @@ def tables() -> dict[str, Rows]:
     top = range(COUNT - 1)
     lidar_pose = _keys(len(top), frame_timestamp_micros=moments[:-1], laser_name=[1] * len(top)) | {
         f"{poses_}.values": [
-            [v for _ in range(BEAMS) for t in pixel_seconds(f) for v in (0.0, 0.0, _yaw(t), *vehicle(t)[:3, 3])]
+            [v for _ in range(BEAMS) for t in pixel_seconds(f) for v in (ROLL, PITCH, heading(t), *vehicle(t)[:3, 3])]
             for f in top
         ],
         f"{poses_}.shape": [[BEAMS, COLUMNS, 6]] * len(top),
@@ -173,11 +181,6 @@ def tables() -> dict[str, Rows]:
         "lidar_calibration": lidar_calibration,
         "stats": stats,
     }
-
-
-def _yaw(seconds: float) -> float:
-    pose = vehicle(seconds)
-    return float(np.arctan2(pose[1, 0], pose[0, 0]))
 
 
 def _type(column: str) -> pa.DataType | None:

@@ -278,14 +278,16 @@ class _Frames:
         from PIL import Image as Pil
 
         error: LogError | None = None
-        for index in range(len(self)):
-            try:
-                with Pil.open(io.BytesIO(self._compressed(index)), formats=("JPEG", "PNG")) as picture:
-                    return picture.size
-            except (OSError, ValueError, SyntaxError) as problem:
-                error = error or self._unreadable(index, problem)
-        self.close()
-        raise error or LogError(f"{self._file}: there are no pictures")
+        try:
+            for index in range(len(self)):
+                try:
+                    with Pil.open(io.BytesIO(self._compressed(index)), formats=("JPEG", "PNG")) as picture:
+                        return picture.size
+                except (OSError, ValueError, SyntaxError) as problem:
+                    error = error or self._unreadable(index, problem)
+            raise error or LogError(f"{self._file}: there are no pictures")
+        finally:
+            self.close()
 
     def read(self, index: int) -> Image:
         """Frame ``index`` [H, W, 3] RGB uint8."""
