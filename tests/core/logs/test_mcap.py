@@ -442,9 +442,17 @@ def test_pictures_without_stamps_have_their_log_times(tmp_path: Path) -> None:
     assert "log times" in drive.provenance["timestamps"]
 
 
+def test_stamps_in_chunks_that_hold_poses_cost_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lapose_core.logs.messages.stamps._CHEAP_BYTES", 1000)
+    drive = open_file(write_ros2(tmp_path / "a.mcap", ros_drive(), chunk_size=30_000))
+    assert "own stamps" in drive.provenance["timestamps"]
+    np.testing.assert_allclose(drive.timestamps, TIMES, atol=1e-9)
+
+
 def test_where_stamps_are_dear_log_times_are_shifted_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lapose_core.logs.messages.stamps._CHEAP_BYTES", 1000)
-    path = write_ros2(tmp_path / "a.mcap", ros_drive(), chunk_size=9000)
+    # Each picture has a chunk of its own.
+    path = write_ros2(tmp_path / "a.mcap", ros_drive(), chunk_size=100)
     drive = open_file(path)
     assert f"-{LATE * 1e-6:.1f} ms" in drive.provenance["timestamps"]
     assert drive.poses is not None

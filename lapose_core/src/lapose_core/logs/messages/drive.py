@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from lapose_core.logs.messages.mount import CameraPath, Mount, camera_path
 from lapose_core.logs.messages.pictures import PictureSource, picture_size
 from lapose_core.logs.messages.poses import PoseMessages
 from lapose_core.logs.messages.ros import DecodeError
-from lapose_core.logs.messages.stamps import Stamps, message_times
+from lapose_core.logs.messages.stamps import OwnStamps, Stamps, cheap_stamps
 from lapose_core.logs.messages.sweeps import sweeps_of
 from lapose_core.logs.messages.transforms import TRANSFORMS, FrameTree
 from lapose_core.logs.messages.video import VIDEO, Packets, StreamSource
@@ -83,21 +83,25 @@ class _Assembly:
     options: LogOptions
     notes: list[str] = field(default_factory=list)
     provenance: dict[str, str] = field(default_factory=dict)
+    _tree: FrameTree = field(default_factory=FrameTree)
     _known: set[str] = field(default_factory=set)  # topics whose transforms were read
+    _tracks: dict[str, PoseMessages] = field(default_factory=dict)
+    _stamps: dict[str, tuple[Entries, Stamps]] = field(default_factory=dict)
 
     def drive(self, cameras: list[str]) -> Drive:
         self.notes += self.log.notes
         if self.options.camera is None and len(cameras) > 1:
             self.notes.append(f"Of {len(cameras)} topics of pictures {self.topic.name} was taken.")
+        self._read_ahead()
         frames = self._frames()
         self.provenance["frames"] = f"{self.topic.name} ({self.topic.schema})"
         moment = np.datetime64(int(frames.times[0]), "ns").astype("datetime64[ms]")
         self.provenance["timestamps"] = f"{frames.stamps.source}; the first is {moment} UTC"
         self.notes += frames.stamps.notes
         times = (frames.times - frames.times[0]) * 1e-9
-        poses, path, mount, tree, tracks = self._poses(frames, times)
+        poses, path, mount, tracks = self._poses(frames, times)
         camera = self._camera(frames)
-        clouds = self._clouds(tree, mount, path, frames) if mount is not None else None
+        clouds = self._clouds(mount, path, frames) if mount is not None else None
         matrices = None if poses is None else poses.poses
         return Drive(
             name=self.log.path.name if len(cameras) == 1 else f"{self.log.path.name} {self.topic.name}",
@@ -117,13 +121,39 @@ class _Assembly:
             fingerprint=fingerprint(self.log.path, f"{self.format} {self.topic.name}", times, matrices),
         )
 
+    def _read_ahead(self) -> None:
+        """Read what lies all over the file in one pass: poses, transforms, and stamps of pictures and sweeps.
+
+        In compressed chunks they lie together, and unpacking them is what takes the time.
+        """
+        candidates = pose_topics(self.log)
+        wanted = choose(self.options.pose_topic, candidates, "pose", self.log)
+        poses = [] if wanted is None or self.log.topics[wanted].schema in TRANSFORMS else [wanted]
+        transforms = self._transforms()
+        entries = {name: self.log.entries(name) for name in [*poses, *transforms]}
+        if self.log.cost(list(entries.values())) == 0 and (wanted in poses or wanted is None):
+            # Then moving transforms are read only if those of the vehicle's build do not suffice.
+            transforms = [name for name in transforms if "static" in name]
+        self._tracks |= {name: PoseMessages(self.log.topics[name].schema) for name in poses}
+        takers = {name: self._tracks[name].add for name in poses} | self._transform_takers(transforms)
+        clouds = cloud_topic(self.log)
+        stamped: dict[str, OwnStamps] = {}
+        for name in [self.topic.name, *([clouds] if clouds else [])]:
+            topic, own = self.log.topics[name], self.log.entries(name)
+            known = cheap_stamps(self.log, topic, own, self.reader, [entries[other] for other in takers])
+            if known is None:
+                stamped[name] = OwnStamps(topic, own, self.reader)
+            else:
+                self._stamps[name] = own, known
+        self._scan(takers, list(stamped.values()))
+        self._stamps |= {name: (stamps.entries, stamps.result()) for name, stamps in stamped.items()}
+
     def _frames(self) -> _Frames:
         topic, where = self.topic, f"{self.log.path}: {self.topic.name}"
-        entries = self.log.entries(topic.name)
+        entries, stamps = self._stamps[topic.name]
         if not len(entries):
             raise LogError(f"{where}: the topic has no messages; choose another with the camera option")
         first = self._first(topic, entries)
-        stamps = message_times(self.log, topic, entries, self.reader)
         begin = 0
         if topic.schema in VIDEO:
             packets = Packets(self.log, topic, entries, self.reader)
@@ -179,38 +209,37 @@ class _Assembly:
 
     def _poses(
         self, frames: _Frames, times: np.ndarray
-    ) -> tuple[FramePoses | None, CameraPath | None, Mount | None, FrameTree, dict[str, Track]]:
+    ) -> tuple[FramePoses | None, CameraPath | None, Mount | None, dict[str, Track]]:
         """Poses of the frames, and what else the search for them brought to light."""
-        candidates = pose_topics(self.log)
-        wanted = choose(self.options.pose_topic, candidates, "pose", self.log)
-        if self.options.pose_topic is not None:
-            candidates = [self.options.pose_topic]
+        wanted = self.options.pose_topic
+        candidates = pose_topics(self.log) if wanted is None else [wanted]
         path: CameraPath | None = None
         tracks: dict[str, Track] = {}
-        tree = self._tree(frames)
+        if frames.frame not in self._tree or not any("static" in name for name in self._known):
+            self._read_transforms(self._transforms())
         for name in candidates:
-            path, tracks, problem = self._path(name, tree, frames)
+            path, tracks, problem = self._path(name, frames)
             if path is not None:
-                if len(pose_topics(self.log)) > 1 and self.options.pose_topic is None:
+                if len(candidates) > 1:
                     self.notes.append(f"Of {len(candidates)} topics of poses {name} was taken.")
                 self.provenance["poses"] = f"{name} ({self.log.topics[name].schema})"
                 break
             self.notes.append(f"{name} gives no poses: {problem}.")
-        if path is None and self.options.pose_topic is not None:
+        if path is None and wanted is not None:
             raise LogError(f"{self.log.path}: {wanted}: {self.notes[-1]} Choose another pose topic")
         if self.options.poses is not None:
             given = self._given(frames, times)
-            return given, None, None if path is None else path.mount, tree, tracks
+            return given, None, None if path is None else path.mount, tracks
         if path is None:
-            mount = Mount(frames.frame, np.eye(4), "") if frames.frame in tree else None
-            return None, None, mount, tree, tracks
+            mount = Mount(frames.frame, np.eye(4), "") if frames.frame in self._tree else None
+            return None, None, mount, tracks
         found = path.at(frames.times)
         details = [self.provenance["poses"], path.mount.source, found.provenance]
         if path.track is not None and path.track.derived:
             details.insert(1, path.track.derived)
         self.provenance["poses"] = "; ".join(details)
         self.notes += [*path.mount.notes, *found.notes]
-        return found, path, path.mount, tree, tracks
+        return found, path, path.mount, tracks
 
     def _given(self, frames: _Frames, times: np.ndarray) -> FramePoses | None:
         """The poses of the file in the options, whose times may count from 1970 as the recording's do."""
@@ -224,38 +253,35 @@ class _Assembly:
             self.notes += found.notes
         return found
 
-    def _tree(self, frames: _Frames) -> FrameTree:
-        """The transforms of the vehicle's build, and where these do not reach the camera, all others too."""
-        tree = FrameTree()
-        names = [t.name for t in self.log.topics.values() if t.schema in TRANSFORMS and t.decoder and t.count != 0]
-        fixed = [name for name in names if "static" in name]
-        self._read_transforms(tree, fixed)
-        if len(fixed) < len(names) and (frames.frame not in tree or not fixed):
-            self._read_transforms(tree, [name for name in names if name not in fixed])
-        return tree
+    def _transforms(self) -> list[str]:
+        return [t.name for t in self.log.topics.values() if t.schema in TRANSFORMS and t.decoder and t.count != 0]
 
-    def _read_transforms(self, tree: FrameTree, names: list[str]) -> None:
-        def take(name: str, message: Message, log_time: int) -> None:
-            tree.add(self.log.topics[name].schema, message, log_time)
+    def _transform_takers(self, names: list[str]) -> dict[str, Callable[[Message, int], None]]:
+        """How to take the transforms of topics that were not read yet."""
+        new = [name for name in names if name not in self._known]
+        self._known.update(new)
+        return {name: partial(self._tree.add, self.log.topics[name].schema) for name in new}
 
-        self._scan({name: partial(take, name) for name in names if name not in self._known})
-        self._known.update(names)
+    def _read_transforms(self, names: list[str]) -> None:
+        self._scan(self._transform_takers(names))
 
-    def _path(self, name: str, tree: FrameTree, frames: _Frames) -> tuple[CameraPath | None, dict[str, Track], str]:
+    def _path(self, name: str, frames: _Frames) -> tuple[CameraPath | None, dict[str, Track], str]:
         """The camera's way by one topic, tracks that come with it, or why there is none."""
         kind = self.log.topics[name].schema
         if kind in TRANSFORMS:
-            self._read_transforms(tree, [name])
-            path = camera_path(None, tree, frames.frame, frames.times)
+            self._read_transforms([name])
+            path = camera_path(None, self._tree, frames.frame, frames.times)
             tracks: dict[str, Track] = {}
             problem = f"no transform in it moves the camera's frame {frames.frame!r}"
         else:
-            collected = PoseMessages(kind)
-            self._scan({name: collected.add})
+            if name not in self._tracks:
+                self._tracks[name] = PoseMessages(kind)
+                self._scan({name: self._tracks[name].add})
+            collected = self._tracks[name]
             track = collected.track()
             if track.dropped:
                 self.notes.append(f"{track.dropped} messages of {name} hold no valid pose and were left out.")
-            path = camera_path(track, tree, frames.frame, frames.times) if len(track.times) else None
+            path = camera_path(track, self._tree, frames.frame, frames.times) if len(track.times) else None
             when, speed = collected.speeds()
             since = (when - frames.times[0]) * 1e-9
             tracks = {"speed": Track(since, speed, "m/s", f"{name}, twist.linear.x")} if len(when) else {}
@@ -264,12 +290,18 @@ class _Assembly:
             return None, {}, "its times are not those of the pictures"
         return path, tracks, problem
 
-    def _scan(self, takers: dict[str, Callable[[Message, int], None]]) -> None:
-        """Give every message of some topics to its taker; those that cannot be decoded are counted in a note."""
+    def _scan(self, takers: dict[str, Callable[[Message, int], None]], stamped: Sequence[OwnStamps] = ()) -> None:
+        """Give every message of some topics to its taker, in one pass that collects stamps of others too.
+
+        Messages that cannot be decoded are counted in a note.
+        """
         names = list(takers)
         entries = [self.log.entries(name) for name in names]
         failed = dict.fromkeys(names, 0)
-        for k, i in in_file_order(entries) if names else ():
+        for k, i in in_file_order([*entries, *(stamps.entries for stamps in stamped)]):
+            if k >= len(names):
+                stamped[k - len(names)].add(i)
+                continue
             decoder = self.log.topics[names[k]].decoder
             assert decoder is not None
             try:
@@ -281,12 +313,15 @@ class _Assembly:
         self.notes += [f"{n} messages of {name} are damaged and were left out." for name, n in failed.items() if n]
 
     def _clouds(
-        self, tree: FrameTree, mount: Mount, path: CameraPath | None, frames: _Frames
+        self, mount: Mount, path: CameraPath | None, frames: _Frames
     ) -> Callable[[int], np.ndarray | None] | None:
         name = cloud_topic(self.log)
         if name is None:
             return None
-        sweeps, note = sweeps_of(self.log, self.log.topics[name], self.reader, tree, mount, path, frames.times)
+        entries, stamps = self._stamps[name]
+        sweeps, note = sweeps_of(
+            self.log, self.log.topics[name], self.reader, self._tree, mount, path, frames.times, entries, stamps.times
+        )
         if note:
             self.notes.append(note)
         if sweeps is not None:

@@ -107,6 +107,8 @@ def join(parts: Sequence[Entries]) -> Entries:
 
 def in_file_order(wanted: Sequence[Entries]) -> Iterator[tuple[int, int]]:
     """(k, i): message i of ``wanted[k]``, for all of them, so that each chunk is unpacked once."""
+    if not wanted:
+        return
     which = np.concatenate([np.full(len(entries), k, np.int64) for k, entries in enumerate(wanted)])
     row = np.concatenate([np.arange(len(entries)) for entries in wanted])
     keys = [np.concatenate([getattr(e, name) for e in wanted]) for name in ("offset", "chunk", "part")]

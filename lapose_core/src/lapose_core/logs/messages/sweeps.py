@@ -14,7 +14,6 @@ from lapose_core.logs.messages.decoders import frame_id
 from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic
 from lapose_core.logs.messages.mount import MAX_GAP, CameraPath, Mount
 from lapose_core.logs.messages.ros import DecodeError
-from lapose_core.logs.messages.stamps import message_times
 from lapose_core.logs.messages.transforms import FrameTree
 
 # A sweep further from every frame than this belongs to none.
@@ -60,21 +59,21 @@ def sweeps_of(
     mount: Mount,
     path: CameraPath | None,
     frame_times: Ints,
+    entries: Entries,
+    times: Ints,
 ) -> tuple[Sweeps | None, str]:
     """The sweeps of a topic, and a note where there is something to say: None without a transform to the camera.
 
     A sweep belongs to the frame nearest in time, one to a frame. Where the camera's way is known, the way between
-    the sweep's time and the frame's is taken into account.
+    the sweep's time and the frame's is taken into account. ``entries`` and ``times`` [M] are those of the sweeps.
     """
     assert topic.decoder is not None
-    entries = log.entries(topic.name)
     if not len(entries):
         return None, ""
     try:
         lidar = frame_id(topic.decoder.decode(reader.read(entries, 0)))
     except DecodeError as error:
         return None, f"Point clouds on {topic.name} are left out: {error}."
-    times = message_times(log, topic, entries, reader).times
     messages = _nearest(times, frame_times)
     frames = np.array(sorted(messages), np.int64)
     rows = np.array([messages[int(frame)] for frame in frames], np.int64)
