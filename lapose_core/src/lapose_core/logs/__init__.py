@@ -44,10 +44,10 @@ def readers() -> tuple[Reader, ...]:
     from lapose_core.logs.steering import READER as steering
     from lapose_core.logs.synthetic import READER as synthetic
     from lapose_core.logs.video import READER as video
+    from lapose_core.logs.waymo import READER as waymo
 
-    recordings = (mcap, rosbag2)
-    data_sets = (synthetic, kitti_raw, kitti_odometry, argoverse2, nuscenes, pandaset, comma2k19, *recordings, steering)
-    single = (*data_sets, *_third_party()[0], images, video)
+    data_sets = (synthetic, kitti_raw, kitti_odometry, argoverse2, nuscenes, pandaset, waymo, comma2k19)
+    single = (*data_sets, mcap, rosbag2, steering, *_third_party()[0], images, video)
     return (*single, collection(single))
 
 
