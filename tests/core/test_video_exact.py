@@ -60,6 +60,10 @@ CASES: dict[str, Callable[[Path], Path]] = {
         d / "a.mp4", options=X264, gop=12, container_options={"movflags": "frag_keyframe+empty_moov"}
     ),
     "open gop": lambda d: write(d / "a.mkv", options=OPEN),
+    # Its key frames are only promises: exact decoding must begin at the first of all.
+    "gradual refresh": lambda d: write(
+        d / "a.mp4", options={"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=16:bframes=0"}, frames=40
+    ),
     "open gop hevc": lambda d: write(d / "a.mp4", **HEVC, options=x265(open_gop=1, bframes=4)),
     "raw hevc": lambda d: write(d / "a.hevc", **HEVC, options=x265(bframes=0)),
     "raw hevc b-frames": lambda d: write(d / "a.hevc", **HEVC, options=x265(bframes=3)),

@@ -21,6 +21,7 @@ import numpy as np
 from av.stream import Discard
 from numpy.typing import NDArray
 
+from lapose_core import h264
 from lapose_core.drive import LogError
 from lapose_core.geometry import Array
 
@@ -208,6 +209,7 @@ def _demux(path: Path) -> _Table:
         codec = stream.codec_context.name
         rate = float(stream.average_rate or stream.guessed_rate or 0)
         table = _Table(time_base=float(stream.time_base or 0), rate=rate if rate <= _FASTEST else 0.0)
+        unit_length = h264.length_size(stream.codec_context.extradata)
         table.reorders = bool(stream.codec_context.has_b_frames)
         # Only HEVC must say so; the flag of other codecs may be a guess from the first pictures.
         table.in_order = codec == "hevc" and stream.codec_context.width > 0 and not table.reorders
@@ -215,7 +217,7 @@ def _demux(path: Path) -> _Table:
             table.pts.append(packet.pts)
             table.dts.append(packet.dts)
             table.signatures.append(signature(packet))
-            table.key.append(packet.is_keyframe)
+            table.key.append(packet.is_keyframe and (codec != "h264" or h264.is_intra(bytes(packet), unit_length)))
             # A VP8 header says in bit 4 whether the picture is shown or only referred to.
             hidden = packet.is_discard or (codec == "vp8" and not bytes(packet)[0] & 0x10)
             table.shown.append(not hidden)
