@@ -155,7 +155,7 @@ def test_can_becomes_tracks_on_the_clock_of_the_frames(segment: Path) -> None:
 def test_the_real_segment_is_one_kilometre_driven_forward(tmp_path: Path) -> None:
     segment = Path(shutil.copytree(real(REAL), tmp_path / "40"))
     os.chmod(segment, 0o755)
-    hevc(segment / "video.hevc", 1200, (48, 36))
+    hevc(segment / "video.hevc", 1200)  # x265 writes past its buffers at 48x36
     drive = open_segment(segment)
     assert len(drive) == 1200
     assert drive.notes == ()

@@ -20,7 +20,8 @@ from lapose_core.drive import LogError
 from lapose_core.logs.reader import Listing, Reader
 
 ENVIRONMENT = "LAPOSE_CACHE"
-_WORTH_KEEPING = 0.1  # seconds of listing
+# A listing is kept where it took this many seconds or found this many drives.
+_SLOW, _MANY = 0.1, 50
 # A file may change again within the resolution of its time, so that the change is not seen.
 _SETTLED = 2.0
 _LEVELS = 2
@@ -58,7 +59,8 @@ def cached_list(reader: Reader, path: Path) -> list[Listing]:
         return kept
     began, now = time.monotonic(), time.time()
     listings = _listed(reader, path)
-    if time.monotonic() - began > _WORTH_KEEPING and now - newest > _SETTLED:
+    worth = len(listings) >= _MANY or time.monotonic() - began > _SLOW
+    if worth and now - newest > _SETTLED:
         _write(file, state, listings)
     return listings
 

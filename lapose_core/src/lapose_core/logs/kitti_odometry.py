@@ -98,7 +98,7 @@ def open_kitti_odometry(path: Path, key: str, options: LogOptions) -> Drive:
     matrices = None if found is None else found.poses
     return Drive(
         name=f"{sequence.name}/{camera}",
-        path=path,
+        path=sequence / camera,
         format="kitti-odometry",
         width=width,
         height=height,
