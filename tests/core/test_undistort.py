@@ -146,14 +146,14 @@ def test_the_model_sees_the_largest_part_that_the_frame_fills(camera: Intrinsics
     out = pre.intrinsics
     assert out is not None
     assert out.fx / out.fy == pytest.approx(camera.fx / camera.fy)
-    assert out.fov_x <= np.radians(95.0) + 1e-6
+    assert out.fov_x <= np.radians(85.0) + 1e-6
     border = np.array(pre.crop.outline)
     assert border.min() >= 0
     assert border[:, 0].max() <= camera.width
     assert border[:, 1].max() <= camera.height
     # It ends at a border of the frame, or at the widest view.
     gap = np.abs(np.concatenate([border, border - [camera.width, camera.height]])).min()
-    assert gap < 1.5 or out.fov_x == pytest.approx(np.radians(95.0), abs=0.02)
+    assert gap < 1.5 or out.fov_x == pytest.approx(np.radians(85.0), abs=0.02)
     crop = pre.crop
     assert crop.left <= border[:, 0].min() < crop.left + 1
     assert crop.top + crop.height - 1 < border[:, 1].max() <= crop.top + crop.height
@@ -196,7 +196,7 @@ def test_any_lens_gives_boxes_inside_the_frame(k1: float, k2: float, focal: floa
     camera = Intrinsics(
         focal * width, focal * width, x * width, y * height, width, height, "brown-conrady", (k1, k2, 0.001, 0.0)
     )
-    rectangle = visible_rectangle(camera, MODEL[0] / MODEL[1], np.radians(95))
+    rectangle = visible_rectangle(camera, MODEL[0] / MODEL[1], np.radians(85))
     assert rectangle.width / rectangle.height == pytest.approx(MODEL[0] / MODEL[1])
     boxes = source_boxes(camera, rectangle, MODEL)
     for low, high, size in ((boxes.x0, boxes.x1, width), (boxes.y0, boxes.y1, height)):

@@ -12,7 +12,7 @@ from torch import Tensor
 from lapose_core.drive import Drive, Image, Intrinsics
 from lapose_core.undistort import Rectangle, SourceBoxes, is_distorted, outline, source_boxes, visible_rectangle
 
-_WIDEST = np.radians(95.0)
+_WIDEST = np.radians(85.0)
 """Horizontal field of view in radians of the widest camera that the model is trained on (`lapose_core.synth`)."""
 
 

@@ -6,6 +6,7 @@ axes are x forward, y left, z up from the middle of the rear axle, the city's ar
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,7 @@ from lapose_core.logs.pose_rows import poses_from_quaternions
 from lapose_core.logs.pose_sync import FramePoses, poses_at
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside, parse_intrinsics
-from lapose_core.logs.sweeps import Cloud, Sweeps, numbered_files, place_sweeps
+from lapose_core.logs.sweeps import Cloud, Sweeps, numbered_files, numbers_in, place_sweeps
 from lapose_core.trajectory_files import poses_from
 
 _FORMAT = "argoverse2"
@@ -181,8 +182,16 @@ def _locate(path: Path, key: str) -> tuple[Path, str | None]:
 def _cameras(log: Path, first: str | None = None) -> list[str]:
     """The cameras with pictures, the default first."""
     folder = log / "sensors" / "cameras"
-    there = [c for c in _CAMERAS if (folder / c).is_dir() and next((folder / c).iterdir(), None) is not None]
+    there = [camera for camera in _CAMERAS if _has_entries(folder / camera)]
     return sorted(there, key=lambda c: c != first)
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def _listing(log: Path, key: str, first: str | None = None) -> Listing:
@@ -190,10 +199,10 @@ def _listing(log: Path, key: str, first: str | None = None) -> Listing:
     frames = seconds = None
     if cameras:
         try:
-            stamps, _ = numbered_files(log, log / "sensors" / "cameras" / cameras[0], _PICTURES)
+            stamps = numbers_in(log / "sensors" / "cameras" / cameras[0], _PICTURES)
             frames = len(stamps)
             seconds = float(stamps[-1] - stamps[0]) * 1e-9 if frames else None
-        except LogError:  # told when the log is opened
+        except OSError:  # told when the log is opened
             pass
     name = log.resolve().name
     return Listing(key, name, cameras=tuple(cameras), frames=frames, seconds=seconds)

@@ -31,7 +31,7 @@ from lapose_core.logs.kitti_raw_oxts import read_imu
 from lapose_core.logs.pose_sync import FramePoses
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside
-from lapose_core.logs.sweeps import Sweeps, numbered_files, place_sweeps
+from lapose_core.logs.sweeps import Sweeps, numbered_files, numbers_in, place_sweeps
 from lapose_core.trajectory_files import poses_from
 
 _FORMAT = "kitti-raw"
@@ -188,11 +188,11 @@ def _listing(drive: Path, key: str, first: str | None = None) -> Listing:
     frames = seconds = None
     if cameras:
         try:
-            numbers, _ = numbered_files(drive, drive / cameras[0] / "data", SUFFIXES)
+            numbers = numbers_in(drive / cameras[0] / "data", SUFFIXES)
             frames = len(numbers)
             times = frame_clock(drive / cameras[0], numbers, []).times
             seconds = float(times[-1] - times[0])
-        except (LogError, IndexError):  # told when the drive is opened
+        except (LogError, OSError, IndexError):  # told when the drive is opened
             pass
     name = drive.resolve().name
     what = "as recorded, not rectified" if name.endswith("_extract") else "synchronised and rectified"

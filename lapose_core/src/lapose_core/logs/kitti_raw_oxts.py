@@ -27,6 +27,8 @@ _WORLD_FROM_ENU = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 _MAX_GAP = 0.5
 # Packets come every 10 ms, so the first and the last frame may lie that far outside of those that were kept.
 _CARRIED = 0.01
+# Seconds around a frame in which one packet or more comes before it and after it, at 100 Hz.
+_AROUND = 0.025
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def read_oxts(numbers: NDArray[np.int64], files: Sequence[Path]) -> Oxts | None:
     packets = np.full((len(files), _COLUMNS), np.nan)
     for i, path in enumerate(files):
         try:
-            fields = path.read_bytes().split()[:_COLUMNS]
+            with open(path, "rb") as file:
+                fields = file.read().split(None, _COLUMNS)[:_COLUMNS]
             packets[i, : len(fields)] = [float(field) for field in fields]
         except (OSError, ValueError):
             continue
@@ -124,24 +127,22 @@ def read_imu(
     folder = drive / "oxts"
     try:
         numbers, files = numbered_files(drive, folder / "data", (".txt",))
-        oxts = read_oxts(numbers, files)
+        path = inside(drive, "oxts/timestamps.txt", "timestamps")
+        stamped = _packet_times(path, clock, frames, numbers, rectified, notes)
+        wanted = _near(stamped, clock.times)
+        oxts = read_oxts(numbers[wanted], [file for file, near in zip(files, wanted) if near])
         if oxts is None:
-            what = "no OXTS packet is whole" if files else "there are no OXTS packets"
+            what = "no OXTS packet is whole" if wanted.any() else "there are no OXTS packets at the frames' times"
             raise LogError(f"{folder / 'data'}: {what}; unpack the drive's archive here")
         notes += oxts.notes
-        times = _packet_times(
-            inside(drive, "oxts/timestamps.txt", "timestamps"), clock, frames, oxts.rows, rectified, notes
-        )
     except LogError as error:
         notes.append(f"{error}. The drive has no ground truth.")
         return None
-    late = times <= np.concatenate([[-np.inf], np.fmax.accumulate(times)[:-1]])
-    keep = np.isfinite(times) & ~late
+    times = stamped[np.searchsorted(numbers, oxts.rows)]
+    late = times <= np.concatenate([[-np.inf], np.maximum.accumulate(times)[:-1]])
+    keep = ~late
     if late.any():
         notes.append(f"{int(late.sum())} OXTS packets do not come after the one before and are left out.")
-    if not keep.any():
-        notes.append(f"{folder / 'timestamps.txt'}: no OXTS packet has a time. The drive has no ground truth.")
-        return None
     times = times[keep]
     start = oxts.poses[keep][np.clip(np.searchsorted(times, 0.0), 0, len(times) - 1), :3, 3]
     poses = oxts.poses[keep].copy()
@@ -151,6 +152,19 @@ def read_imu(
     )
     _check_order(imu, notes)
     return imu
+
+
+def _near(times: Array, frames: Array) -> NDArray[np.bool_]:
+    """Which packets [K] to read: all that have a time, but at 100 Hz only those around each frame.
+
+    Each is a file, and of the longest unsynced drive there are fifty thousand.
+    """
+    known = np.isfinite(times)
+    if known.sum() < 2 or np.median(np.abs(np.diff(times[known]))) > _AROUND / 2:
+        return known
+    edges = np.concatenate([[-np.inf], frames, [np.inf]])
+    after = np.clip(np.searchsorted(edges, times), 1, len(edges) - 1)
+    return known & (np.minimum(times - edges[after - 1], edges[after] - times) <= _AROUND)
 
 
 def _packet_times(

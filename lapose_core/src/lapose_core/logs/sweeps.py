@@ -31,8 +31,8 @@ def numbered_files(root: Path, folder: Path, suffixes: Sequence[str]) -> tuple[N
         inside(root, str(folder.relative_to(root)), "folder")
         with os.scandir(folder) as entries:
             for entry in entries:
-                stem, suffix = os.path.splitext(entry.name)
-                if suffix.lower() not in suffixes or not (stem.isascii() and stem.isdigit() and len(stem) < 19):
+                number = _number(entry.name, suffixes)
+                if number is None:
                     continue
                 path = folder / entry.name
                 if entry.is_symlink():
@@ -41,13 +41,30 @@ def numbered_files(root: Path, folder: Path, suffixes: Sequence[str]) -> tuple[N
                         continue
                 elif not entry.is_file():
                     continue
-                found[int(stem)] = path
+                found[number] = path
     except FileNotFoundError:
         pass
     except OSError as error:
         raise LogError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     numbers = sorted(found)
     return np.array(numbers, dtype=np.int64), [found[n] for n in numbers]
+
+
+def numbers_in(folder: Path, suffixes: Sequence[str]) -> NDArray[np.int64]:
+    """The numbers of `numbered_files`, increasing, by the names alone: for listing many folders.
+
+    Raises:
+        OSError: where the folder cannot be read.
+    """
+    found = {n for name in os.listdir(folder) if (n := _number(name, suffixes)) is not None}
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _number(name: str, suffixes: Sequence[str]) -> int | None:
+    stem, suffix = os.path.splitext(name)
+    # Nineteen digits may be more than 64 bits hold.
+    known = suffix.lower() in suffixes and stem.isdigit() and stem.isascii() and len(stem) < 19
+    return int(stem) if known else None
 
 
 @dataclass(frozen=True)
