@@ -53,6 +53,7 @@ ROS = {
     "geometry_msgs/Pose": "Point position\nQuaternion orientation",
     "geometry_msgs/PoseStamped": "std_msgs/Header header\nPose pose",
     "geometry_msgs/PoseWithCovariance": "Pose pose\nfloat64[36] covariance",
+    "geometry_msgs/PoseWithCovarianceStamped": "std_msgs/Header header\nPoseWithCovariance pose",
     "geometry_msgs/Twist": "Vector3 linear\nVector3 angular",
     "geometry_msgs/TwistWithCovariance": "Twist twist\nfloat64[36] covariance",
     "geometry_msgs/Transform": "Vector3 translation\nQuaternion rotation",
@@ -82,6 +83,10 @@ ROS = {
     "sensor_msgs/PointCloud2": (
         "std_msgs/Header header\nuint32 height\nuint32 width\nsensor_msgs/PointField[] fields\nbool is_bigendian\n"
         "uint32 point_step\nuint32 row_step\nuint8[] data\nbool is_dense"
+    ),
+    "ffmpeg_image_transport_msgs/FFMPEGPacket": (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n"
+        "bool is_bigendian\nuint8[] data"
     ),
     "foxglove_msgs/CompressedVideo": (
         "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format"

@@ -42,6 +42,7 @@ from message_files import (
     ros_odometry,
     ros_tf,
     stamp,
+    transform,
     vector,
     write_json,
     write_protobuf,
@@ -251,6 +252,45 @@ def test_a_file_that_is_cut_short_is_read_up_to_the_cut(tmp_path: Path, compress
     np.testing.assert_allclose(steps(drive.poses[known]), steps(camera_poses()[known]), atol=1e-9)
     frames = drive.open_frames()
     assert np.array_equal(frames.read(len(drive) - 1), picture(len(drive) - 1, WIDTH, HEIGHT))
+    frames.close()
+
+
+def test_a_damaged_chunk_costs_only_what_is_in_it(tmp_path: Path) -> None:
+    path = write_ros2(tmp_path / "a.mcap", ros_drive(), compression=COMPRESSIONS["lz4"], chunk_size=9000)
+    with path.open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    data = bytearray(path.read_bytes())
+    chunk = summary.chunk_indexes[1]
+    middle = chunk.chunk_start_offset + chunk.chunk_length // 2
+    data[middle - 500 : middle + 500] = b"\xff" * 1000
+    path.write_bytes(bytes(data))
+    drive = open_file(path)
+    frames = drive.open_frames()
+    good = []
+    for i in range(len(drive)):
+        try:
+            good.append(np.array_equal(frames.read(i), picture(i, WIDTH, HEIGHT)))
+        except LogError as error:
+            problem = str(error)
+    frames.close()
+    assert "cannot be unpacked" in problem
+    assert COUNT - 3 <= len(good) < COUNT
+    assert all(good)
+    assert any("damaged and were left out" in note for note in drive.notes)
+
+
+def test_a_first_picture_that_is_damaged_costs_only_itself(tmp_path: Path) -> None:
+    events = list(foxglove_drive())
+    at = next(k for k, event in enumerate(events) if event[2] == "CompressedImage")
+    time, topic, kind, message = events[at]
+    events[at] = (time, topic, kind, message | {"data": b"no picture"})
+    drive = open_file(write_json(tmp_path / "a.mcap", iter(events)))
+    assert (len(drive), drive.width) == (COUNT, WIDTH)
+    frames = drive.open_frames()
+    with pytest.raises(LogError, match="frame 0"):
+        frames.read(0)
+    assert np.array_equal(frames.read(1), picture(1, WIDTH, HEIGHT))
     frames.close()
 
 
@@ -467,6 +507,70 @@ def with_poses(*topics: Iterator[Event], count: int = COUNT, frame: str = "cam_o
         yield START + i * STEP, "/front/image", *ros_image(i, START + i * STEP, frame)
     for topic in topics:
         yield from topic
+
+
+def other_kinds(i: int) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The vehicle's pose at frame ``i`` in every kind of message that has one."""
+    matrix, time = body_poses()[i], START + i * STEP
+    where = {"header": header(time, "map")}
+    covariance = {"pose": pose(matrix), "covariance": [0.0] * 36}
+    edge = {"transform": transform(matrix), "child_frame_id": "base_link"}
+    return {
+        "/pose": ("geometry_msgs/PoseStamped", where | {"pose": pose(matrix)}),
+        "/pose_covariance": ("geometry_msgs/PoseWithCovarianceStamped", where | {"pose": covariance}),
+        "/transform": ("geometry_msgs/TransformStamped", where | edge),
+        "/tf": ros_tf(time, ("map", "base_link", matrix)),
+    }
+
+
+@pytest.mark.parametrize("write", [write_ros1, write_ros2])
+@pytest.mark.parametrize("topic", ["/pose", "/pose_covariance", "/transform", "/tf"])
+def test_every_ros_kind_of_pose(tmp_path: Path, topic: str, write: Any) -> None:
+    poses = ((START + i * STEP, topic, *other_kinds(i)[topic]) for i in range(COUNT))
+    static = iter([(START, "/tf_static", *ros_tf(START, ("base_link", "cam_optical", MOUNT)))])
+    drive = open_file(write(tmp_path / "a.mcap", with_poses(static, poses)))
+    assert drive.poses is not None
+    assert drive.provenance["poses"].startswith(topic)
+    np.testing.assert_allclose(steps(drive.poses), steps(camera_poses()), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["PosesInFrame", "FrameTransforms", "LocationFix"])
+@pytest.mark.parametrize("write", [write_protobuf, write_json])
+def test_every_foxglove_kind_of_pose(tmp_path: Path, kind: str, write: Any) -> None:
+    def events() -> Iterator[Event]:
+        for event in foxglove_drive():
+            if event[1] != "/pose" and not (event[1] == "/tf" and event[3]["parent_frame_id"] == "map"):
+                yield event
+        for i in range(COUNT):
+            time, matrix = START + i * STEP, body_poses()[i]
+            edge = {"timestamp": stamp(time), "parent_frame_id": "map", "child_frame_id": "base_link"}
+            values = {
+                "PosesInFrame": {"poses": [pose(matrix), pose(np.eye(4))]},
+                "FrameTransforms": {"transforms": [edge | transform(matrix)]},
+                # 1e-5 degrees of latitude are 1.11 m.
+                "LocationFix": {"latitude": 48 + 2e-5 * i, "longitude": 11.0, "altitude": 0.0},
+            }[kind]
+            common = {} if kind == "FrameTransforms" else {"timestamp": stamp(time), "frame_id": "map"}
+            yield time, "/where", kind, common | values
+
+    drive = open_file(write(tmp_path / "a.mcap", events()))
+    assert drive.poses is not None
+    assert drive.provenance["poses"].startswith("/where")
+    if kind == "LocationFix":
+        np.testing.assert_allclose(np.diff(drive.poses[:, 1, 3]), 2.224, atol=1e-3)
+    else:
+        np.testing.assert_allclose(steps(drive.poses), steps(camera_poses()), atol=1e-9)
+
+
+def test_the_height_over_the_road_is_that_over_base_footprint(tmp_path: Path) -> None:
+    lift = make_poses(np.eye(3), np.array([0.0, 0, 0.35]))
+    edges = (("base_footprint", "base_link", lift), ("base_link", "cam_optical", MOUNT))
+    odometry = ((START + i * STEP, "/odom", *ros_odometry(START + i * STEP, body_poses()[i])) for i in range(COUNT))
+    static = iter([(START, "/tf_static", *ros_tf(START, *edges))])
+    drive = open_file(write_ros2(tmp_path / "a.mcap", with_poses(static, odometry)))
+    assert drive.camera_height == pytest.approx(1.75)
+    plain = write_ros2(tmp_path / "b.mcap", ros_drive())
+    assert open_file(plain).camera_height is None
 
 
 def test_broken_poses_are_left_out_and_their_frames_bridged(tmp_path: Path) -> None:
@@ -695,6 +799,24 @@ def test_without_a_calibration_the_camera_is_unknown(tmp_path: Path) -> None:
     assert any("camera is not known" in note for note in drive.notes)
 
 
+def test_a_calibration_beside_pictures_at_the_root(tmp_path: Path) -> None:
+    def events() -> Iterator[Event]:
+        yield START, "/camera_info", *ros_camera_info()
+        yield from pictures([START], "/image_raw")
+
+    assert open_file(write_ros2(tmp_path / "a.mcap", events())).intrinsics is not None
+
+
+def test_rectified_pictures_without_a_projection_matrix_have_k(tmp_path: Path) -> None:
+    def events() -> Iterator[Event]:
+        yield START, "/front/camera_info", *ros_camera_info(p=[0.0] * 12)
+        yield from pictures([START], "/front/image_rect")
+
+    camera = open_file(write_ros2(tmp_path / "a.mcap", events())).intrinsics
+    assert camera is not None
+    assert (camera.fx, camera.model) == (50.0, "none")
+
+
 def test_rectified_pictures_have_the_projection_matrix(tmp_path: Path) -> None:
     def events() -> Iterator[Event]:
         yield START, "/front/camera_info", *ros_camera_info()
@@ -811,6 +933,23 @@ def test_video_frames_are_those_of_a_plain_decode_in_any_order(tmp_path: Path, b
     random = np.random.default_rng(3)
     for i in [29, 0, 13, 12, 11, *random.integers(0, VIDEO_COUNT, 40), *range(VIDEO_COUNT)]:
         assert np.array_equal(frames.read(int(i)), plain[int(i)]), f"frame {i}"
+    frames.close()
+
+
+@pytest.mark.parametrize("kind", ["foxglove_msgs/CompressedVideo", "ffmpeg_image_transport_msgs/FFMPEGPacket"])
+def test_video_in_ros_messages(tmp_path: Path, kind: str) -> None:
+    def events() -> Iterator[Event]:
+        for _, _, _, message in video_drive(packets("libx264", {"bf": "0", "preset": "veryfast"}), "h264"):
+            time = message["timestamp"]["sec"] * 10**9 + message["timestamp"]["nanosec"]
+            size = {"width": WIDTH, "height": HEIGHT, "flags": 0, "pts": 0, "is_bigendian": False}
+            packet = {"header": header(time, "cam"), "encoding": "h264;yuv420p", "data": message["data"]} | size
+            yield time, "/cam/video", kind, packet if "ffmpeg" in kind else message
+
+    drive = open_file(write_ros2(tmp_path / "a.mcap", events()))
+    assert (len(drive), drive.width, drive.height) == (VIDEO_COUNT, WIDTH, HEIGHT)
+    frames = drive.open_frames()
+    for i in (25, 3):
+        assert np.abs(frames.read(i).astype(float) - picture(i, WIDTH, HEIGHT)).mean() < 12
     frames.close()
 
 

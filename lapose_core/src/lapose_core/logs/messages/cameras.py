@@ -26,14 +26,14 @@ _MODELS = {
 
 
 def calibration_for(image_topic: str, topics: Iterable[str]) -> str | None:
-    """The calibration topic that belongs to an image topic by its name; of only one calibration that one.
+    """The calibration topic that belongs to an image topic by its name, or None.
 
     ROS puts ``camera_info`` beside the images of a camera (``/cam/image_raw``, ``/cam/image_raw/compressed``,
     ``/cam/camera_info``); elsewhere the names share the beginning.
     """
     topics = sorted(topics)
     parts = image_topic.strip("/").split("/")
-    for length in range(len(parts), 0, -1):
+    for length in range(len(parts), -1, -1):
         beside = [t for t in topics if t.strip("/").split("/")[:-1] == parts[:length]]
         if len(beside) == 1 or (beside and any("camera_info" in t or "calib" in t for t in beside)):
             return next((t for t in beside if "camera_info" in t or "calib" in t), beside[0])
@@ -49,7 +49,9 @@ def read_camera(message: Message, width: int, height: int, rectified: bool, wher
     Raises:
         LogError: in one line that begins with ``where``, naming the field that is missing or wrong.
     """
-    matrix = _matrix(message, "p" if rectified else "k", (3, 4) if rectified else (3, 3), where)
+    # Some leave P empty, and mean that rectified pictures have K.
+    name = "p" if rectified and any(_numbers(message, "p", where)) else "k"
+    matrix = _matrix(message, name, (3, 4) if name == "p" else (3, 3), where)
     named = str(message.get("distortion_model") or "").lower()
     model, count = _MODELS.get(named, (None, 0))
     coefficients = [] if rectified else _numbers(message, "d", where)
@@ -78,7 +80,7 @@ def read_camera(message: Message, width: int, height: int, rectified: bool, wher
     size = size if min(size) > 0 else (width, height)
     camera = _fit(parse_intrinsics(values, *size, where), message.get("roi"), width, height, where)
     scaled = "" if size == (width, height) else f", fitted from {size[0]}x{size[1]}"
-    return camera, ("P, rectified" if rectified else f"K, {model}") + scaled
+    return camera, f"{name.upper()}, {'rectified' if rectified else model}{scaled}"
 
 
 def _fit(camera: Intrinsics, roi: object, width: int, height: int, where: str) -> Intrinsics:

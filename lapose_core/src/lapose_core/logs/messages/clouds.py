@@ -13,6 +13,7 @@ from lapose_core.logs.messages.ros import DecodeError
 
 CLOUDS = ("sensor_msgs/PointCloud2", "foxglove/PointCloud")
 
+_WIDEST = 1 << 16  # bytes of a point; they have a few dozen
 # Codes of the type of a field -> numpy's.
 _ROS_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 _FOXGLOVE_TYPES = {1: "u1", 2: "i1", 3: "u2", 4: "i2", 5: "u4", 6: "i4", 7: "f4", 8: "f8"}
@@ -27,7 +28,7 @@ def read_points(kind: str, message: Message) -> NDArray[np.float32]:
     foxglove = kind.startswith("foxglove/")
     types = _FOXGLOVE_TYPES if foxglove else _ROS_TYPES
     stride = message.get("point_stride" if foxglove else "point_step")
-    if not isinstance(stride, int) or stride <= 0:
+    if not isinstance(stride, int) or not 0 < stride <= _WIDEST:
         raise DecodeError(f"the points are {stride!r} bytes apart")
     data = payload(message)
     order = ">" if message.get("is_bigendian") else "<"

@@ -12,8 +12,8 @@ from lapose_core.drive import Drive, FrameSource, Intrinsics, LogError, Track, f
 from lapose_core.logs.messages.cameras import CALIBRATIONS, calibration_for, read_camera
 from lapose_core.logs.messages.choice import camera_topics, choose, cloud_topic, pose_topics
 from lapose_core.logs.messages.decoders import Message, frame_id
-from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, in_file_order
-from lapose_core.logs.messages.mount import CameraPath, Mount, camera_path
+from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, first_readable, in_file_order
+from lapose_core.logs.messages.mount import MAX_GAP, CameraPath, Mount, camera_path
 from lapose_core.logs.messages.pictures import PictureSource, picture_size
 from lapose_core.logs.messages.poses import PoseMessages
 from lapose_core.logs.messages.ros import DecodeError
@@ -27,6 +27,8 @@ from lapose_core.trajectory_files import pose_format, poses_from, read_tum
 
 # Times beyond this count from 1970, not from the beginning of the recording.
 _EPOCH_SECONDS = 1e8
+_ROAD = "base_footprint"  # REP 120: below the vehicle, on the ground
+_HIGHEST = 10.0  # metres; a camera over this is on no road vehicle
 
 
 def listing(log: MessageLog, key: str) -> Listing:
@@ -114,6 +116,7 @@ class _Assembly:
             poses=matrices,
             pose_valid=None if poses is None else poses.valid,
             intrinsics=camera,
+            camera_height=None if mount is None else self._height(mount, frames),
             point_cloud=clouds,
             tracks=tracks,
             provenance=self.provenance,
@@ -153,9 +156,16 @@ class _Assembly:
         entries, stamps = self._stamps[topic.name]
         if not len(entries):
             raise LogError(f"{where}: the topic has no messages; choose another with the camera option")
-        first = self._first(topic, entries)
+        video = topic.schema in VIDEO
+        width, height, frame = first_readable(
+            self.reader,
+            topic,
+            entries,
+            where,
+            lambda message: (*((0, 0) if video else picture_size(topic.schema, message)), frame_id(message)),
+        )
         begin = 0
-        if topic.schema in VIDEO:
+        if video:
             packets = Packets(self.log, topic, entries, self.reader)
             begin = packets.first_key()
             if begin:
@@ -169,7 +179,7 @@ class _Assembly:
             self.notes.append(f"{int((~late).sum())} pictures repeat the time of the one before and are left out.")
             rows = rows[late]
         opener: Callable[[], FrameSource]
-        if topic.schema in VIDEO:
+        if video:
             opener = partial(StreamSource, self.log, topic, entries, rows)
             source = StreamSource(self.log, topic, entries, rows, 0)
             try:
@@ -177,19 +187,8 @@ class _Assembly:
             finally:
                 source.close()
         else:
-            try:
-                width, height = picture_size(topic.schema, first)
-            except DecodeError as error:
-                raise LogError(f"{where}: the first message: {error}") from error
             opener = partial(PictureSource, self.log, topic, entries, rows, (width, height))
-        return _Frames(rows, stamps.times[rows], width, height, opener, frame_id(first), stamps)
-
-    def _first(self, topic: Topic, entries: Entries) -> Message:
-        assert topic.decoder is not None
-        try:
-            return topic.decoder.decode(self.reader.read(entries, 0))
-        except DecodeError as error:
-            raise LogError(f"{self.log.path}: {topic.name}: the first message: {error}") from error
+        return _Frames(rows, stamps.times[rows], width, height, opener, frame, stamps)
 
     def _camera(self, frames: _Frames) -> Intrinsics | None:
         topics = [t.name for t in self.log.topics.values() if t.schema in CALIBRATIONS and t.decoder and t.count != 0]
@@ -198,7 +197,9 @@ class _Assembly:
             self.notes.append(f"No calibration belongs to {self.topic.name}: the camera is not known.")
             return None
         try:
-            message = self._first(self.log.topics[name], self.log.entries(name, "first"))
+            where = f"{self.log.path}: {name}"
+            entries = self.log.entries(name, "first")
+            message = first_readable(self.reader, self.log.topics[name], entries, where, lambda message: message)
             rectified = "rect" in self.topic.name.rsplit("/", 2)[-1] or "image_rect" in self.topic.name
             camera, source = read_camera(message, frames.width, frames.height, rectified, f"{self.log.path}: {name}")
         except (LogError, IndexError) as error:
@@ -311,6 +312,17 @@ class _Assembly:
                 continue
             takers[names[k]](message, int(entries[k].log_times[i]))
         self.notes += [f"{n} messages of {name} are damaged and were left out." for name, n in failed.items() if n]
+
+    def _height(self, mount: Mount, frames: _Frames) -> float | None:
+        """Of the camera over the road, where the recording has the frame that is on the road by convention."""
+        seat = self._tree.lookup(_ROAD, mount.anchor, frames.times[:1], MAX_GAP) if _ROAD in self._tree else None
+        if seat is None or not seat.valid.all():
+            return None
+        height = float((seat.poses @ mount.offset)[0, 2, 3])
+        if not 0 < height < _HIGHEST:
+            return None
+        self.provenance["camera height"] = f"transforms from {_ROAD}"
+        return height
 
     def _clouds(
         self, mount: Mount, path: CameraPath | None, frames: _Frames

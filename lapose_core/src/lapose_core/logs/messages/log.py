@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lapose_core.logs.messages.decoders import Decoder
+from lapose_core.drive import LogError
+from lapose_core.logs.messages.decoders import Decoder, Message
+from lapose_core.logs.messages.ros import DecodeError
+
+# Of so many messages at the beginning of a topic one must be readable.
+_TRIED = 50
+
+T = TypeVar("T")
 
 Ints = NDArray[np.int64]
 Which = Literal["all", "first", "last"]
@@ -90,6 +97,26 @@ class MessageLog(Protocol):
         ...
 
     def open(self) -> MessageReader: ...
+
+
+def first_readable(reader: MessageReader, topic: Topic, entries: Entries, where: str, use: Callable[[Message], T]) -> T:
+    """What ``use`` makes of the first message of a topic that it does not refuse by a DecodeError.
+
+    Damage at the beginning of a file so costs only what it hits.
+
+    Raises:
+        LogError: where none of the first can be used: what is wrong with the first one, after ``where``.
+    """
+    problem = ""
+    for i in range(min(len(entries), _TRIED) if topic.decoder is not None else 0):
+        assert topic.decoder is not None
+        try:
+            return use(topic.decoder.decode(reader.read(entries, i)))
+        except DecodeError as error:
+            problem = problem or f"{where}: the first message: {error}"
+        except LogError as error:
+            problem = problem or str(error)
+    raise LogError(problem or f"{where}: the topic has no messages that can be read")
 
 
 def join(parts: Sequence[Entries]) -> Entries:

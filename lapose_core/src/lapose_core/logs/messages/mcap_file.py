@@ -14,6 +14,7 @@ from lapose_core.logs.messages.decoders import make_decoder, schema_kind
 from lapose_core.logs.messages.log import Entries, Topic, Which
 from lapose_core.logs.messages.mcap_index import (
     HEAD,
+    LATEST,
     MAGIC,
     MESSAGE,
     MESSAGE_HEAD,
@@ -26,7 +27,7 @@ from lapose_core.logs.messages.mcap_index import (
 )
 from lapose_core.logs.messages.ros import DecodeError
 
-_CACHE_BYTES = 128 << 20
+_CACHE_BYTES = 64 << 20
 _SHORT = 1024  # bytes
 
 
@@ -115,7 +116,7 @@ class McapFile:
             for _, offset, message in records(unpacker.chunk(k), MESSAGE):
                 number, _, time, _ = MESSAGE_HEAD.unpack_from(message)
                 if number in wanted:
-                    yield number, time, offset
+                    yield number, time & LATEST, offset
             return
         for number in wanted & chunk.indexes.keys():
             body = record_at(file, chunk.indexes[number], self._size, MESSAGE_INDEX)
@@ -125,7 +126,7 @@ class McapFile:
                     "'mcap recover' writes a file without the damage"
                 )
             pairs = np.frombuffer(body, "<u8", (len(body) - 6) // 16 * 2, 6).reshape(-1, 2)
-            for time, offset in pairs.astype(np.int64):
+            for time, offset in (pairs & LATEST).astype(np.int64):
                 if offset >= chunk.unpacked:
                     raise LogError(f"{self.path}: a message index points {offset} bytes into a chunk that is shorter")
                 yield number, int(time), int(offset)

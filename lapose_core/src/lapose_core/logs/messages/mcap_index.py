@@ -24,6 +24,7 @@ _FOOTER, _SCHEMA, _CHANNEL, _CHUNK, _CHUNK_INDEX, _STATISTICS, _DATA_END = 2, 3,
 HEAD = struct.Struct("<BQ")  # opcode and length of a record
 MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 _CHUNK_HEAD = struct.Struct("<QQQI")  # start time, end time, uncompressed size, checksum
+LATEST = (1 << 63) - 1  # nanoseconds; a later time is damage
 # A chunk is a few megabytes; what unpacks to more than this is damage or malice.
 _LARGEST_CHUNK = 1 << 30
 # A summary is a few kilobytes per chunk at most.
@@ -181,6 +182,8 @@ def records(data: bytes | memoryview, only: int | None = None) -> Iterator[tuple
 
 def record_at(file: BinaryIO, at: int, size: int, opcode: int) -> bytes | None:
     """The body of the record at position ``at``, or None where there is no whole one of that kind."""
+    if not 0 <= at < size:
+        return None
     file.seek(at)
     head = file.read(HEAD.size)
     if len(head) < HEAD.size or head[0] != opcode:
@@ -210,7 +213,7 @@ def _walk(file: BinaryIO, size: int) -> Contents:
                 _describe(out, opcode, memoryview(file.read(length)))
             elif opcode == MESSAGE and length >= MESSAGE_HEAD.size:
                 number, _, time, _ = MESSAGE_HEAD.unpack(file.read(MESSAGE_HEAD.size))
-                out.loose.setdefault(number, []).append((time, at))
+                out.loose.setdefault(number, []).append((time & LATEST, at))
             elif opcode == MESSAGE_INDEX and out.chunks and length >= 6:
                 # An index in a file without summary: no need to unpack its chunk later.
                 out.chunks[-1].indexes[struct.unpack("<H", file.read(2))[0]] = at

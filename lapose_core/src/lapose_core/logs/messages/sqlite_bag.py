@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if not path.is_file():
             raise LogError(f"{path}: there is no such file")
         database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        database.text_factory = partial(str, encoding="utf-8", errors="replace")
         database.execute("PRAGMA trusted_schema = OFF")
         # Named for something else, this also makes SQLite read a file that is shorter than its header says.
         database.execute("PRAGMA writable_schema = ON")

@@ -15,6 +15,8 @@ from lapose_core.logs.messages.ros import DecodeError
 # Reading this much at opening stays well under a second.
 _CHEAP_BYTES = 192 << 20
 _SAMPLED = 15
+# A topic whose first messages have no stamp, or cannot be read, has none.
+_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,14 @@ def cheap_stamps(
     """
     decoder = topic.decoder
     assert decoder is not None
-    if not len(entries) or _stamp(reader, entries, 0, decoder) is None:
+    tried = range(min(len(entries), _TRIED))
+    first = next((i for i in tried if _stamp(reader, entries, i, decoder) is not None), None)
+    if first is None:
         return Stamps(entries.log_times, "log times (the messages have no stamps of their own)")
     extra = log.cost([*read_anyway, entries]) - log.cost(list(read_anyway))
-    if decoder.stamp(reader.read(entries, 0, PREFIX_BYTES)) is None:
+    if decoder.stamp(reader.read(entries, first, PREFIX_BYTES)) is None:
         # The whole message must be read to find its stamp.
-        extra = max(extra, len(reader.read(entries, 0)) * len(entries))
+        extra = max(extra, len(reader.read(entries, first)) * len(entries))
     return _sampled(reader, entries, decoder) if extra > _CHEAP_BYTES else None
 
 
@@ -82,7 +86,7 @@ def _sampled(reader: MessageReader, entries: Entries, decoder: Decoder) -> Stamp
     """Log times, shifted to the stamps of some messages."""
     rows = np.unique(np.linspace(0, len(entries) - 1, _SAMPLED).astype(np.int64))
     found = [(i, _stamp(reader, entries, int(i), decoder)) for i in rows]
-    late = np.array([stamp - int(entries.log_times[i]) for i, stamp in found if stamp is not None], np.int64)
+    late = np.array([stamp - int(entries.log_times[i]) for i, stamp in found if stamp is not None] or [0], np.int64)
     shift = int(np.median(late))
     spread = float(late.max() - late.min()) * 1e-6
     return Stamps(

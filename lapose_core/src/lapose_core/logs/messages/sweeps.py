@@ -11,7 +11,7 @@ from lapose_core.drive import LogError
 from lapose_core.geometry import invert
 from lapose_core.logs.messages.clouds import read_points
 from lapose_core.logs.messages.decoders import frame_id
-from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic
+from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, first_readable
 from lapose_core.logs.messages.mount import MAX_GAP, CameraPath, Mount
 from lapose_core.logs.messages.ros import DecodeError
 from lapose_core.logs.messages.transforms import FrameTree
@@ -71,8 +71,8 @@ def sweeps_of(
     if not len(entries):
         return None, ""
     try:
-        lidar = frame_id(topic.decoder.decode(reader.read(entries, 0)))
-    except DecodeError as error:
+        lidar = first_readable(reader, topic, entries, topic.name, frame_id)
+    except LogError as error:
         return None, f"Point clouds on {topic.name} are left out: {error}."
     messages = _nearest(times, frame_times)
     frames = np.array(sorted(messages), np.int64)

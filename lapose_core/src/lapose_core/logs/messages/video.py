@@ -11,7 +11,7 @@ import numpy as np
 from lapose_core.drive import Image, LogError
 from lapose_core.logs.messages.decoders import Decoder, Message, payload
 from lapose_core.logs.messages.key_frames import CODECS, is_key
-from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic
+from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, first_readable
 from lapose_core.logs.messages.ros import DecodeError
 
 VIDEO = ("foxglove/CompressedVideo", "ffmpeg_image_transport_msgs/FFMPEGPacket")
@@ -52,10 +52,7 @@ class Packets:
         self._reader = reader
         self._entries = entries
         self._key = np.full(len(entries), -1, np.int8)
-        try:
-            self.codec = video_codec(self._decoder.decode(reader.read(entries, 0)))
-        except DecodeError as error:
-            raise LogError(f"{self.where}: {error}") from error
+        self.codec = first_readable(reader, topic, entries, self.where, video_codec)
 
     def __len__(self) -> int:
         return len(self._entries)
