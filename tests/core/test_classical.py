@@ -26,11 +26,9 @@ from lapose_core.evaluation.classical_drives import (
 from lapose_core.evaluation.drives import DriveClips
 from lapose_core.evaluation.evaluate import Clip, evaluate_clips
 from lapose_core.evaluation.metrics import pairwise_errors
+from lapose_core.evaluation.road_scale import road_lengths, road_normal
 from lapose_core.evaluation.scale_recovery import (
     Depths,
-    fit_plane,
-    road_height,
-    road_points,
     scale_ratio,
     solve_lengths,
     triangulate,
@@ -102,12 +100,6 @@ def seen(points: Array, motion: Array, noise: float = 0.0) -> tuple[Array, Array
     return a, b, triangulate(a, b, unit)
 
 
-def road(count: int, height: float, pitch: float) -> Array:
-    rng = np.random.default_rng(0)
-    x, z = rng.uniform(-3, 3, count), rng.uniform(5, 15, count)
-    return np.column_stack([x, height + pitch * z, z])
-
-
 def test_points_are_triangulated_in_units_of_the_step() -> None:
     points = np.random.default_rng(1).uniform([-4, -2, 5], [4, 2, 30], (50, 3))
     _, _, found = seen(points, turn(0.05, 2.5))
@@ -116,18 +108,48 @@ def test_points_are_triangulated_in_units_of_the_step() -> None:
     np.testing.assert_allclose(backwards.in_a * 2.5, points[:, 2], rtol=1e-6)
 
 
+def asphalt(pose: Array, height: float) -> np.ndarray:
+    """What CAMERA at camera-to-world ``pose`` sees of a speckled plane ``height`` below the world's origin."""
+    v, u = np.mgrid[0 : CAMERA.height, 0 : CAMERA.width] + 0.5
+    rays = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones_like(u)], -1) @ pose[:3, :3].T
+    far = np.where(rays[..., 1] > 0.02, (height - pose[1, 3]) / np.maximum(rays[..., 1], 0.02), 0.0)
+    x, z = pose[0, 3] + far * rays[..., 0], pose[2, 3] + far * rays[..., 2]
+    speckle = sum(np.sin(a * x + b * z + c) for a, b, c in np.random.default_rng(0).normal(0, 3, (40, 3)))
+    grey = np.where(far > 0, 128 + 15 * speckle, 200)
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def down(pitch: float) -> Array:
+    """A camera whose nose points ``pitch`` radians down."""
+    half = -pitch / 2
+    rotation = matrix_from_quaternion(np.array([np.sin(half), 0.0, 0.0, np.cos(half)]))
+    return make_poses(rotation, np.zeros(3))
+
+
 @pytest.mark.parametrize("pitch", [-0.05, 0.0, 0.08])
-def test_the_road_tells_the_camera_s_height_among_walls_and_noise(pitch: float) -> None:
-    rng = np.random.default_rng(2)
-    walls = np.column_stack([rng.choice([-4.0, 4.0], 120), rng.uniform(-2, 1.4, 120), rng.uniform(5, 30, 120)])
-    a, _, found = seen(np.vstack([road(80, 1.5, pitch), walls]), turn(0.02, 1.2), noise=3e-4)
-    points = road_points(a, found)
-    plane = fit_plane(points)
-    assert plane is not None
-    height = road_height(points, plane / np.linalg.norm(plane))
-    assert height is not None
-    truth = 1.5 / np.hypot(1.0, pitch) / 1.2
-    assert np.exp(height[0]) == pytest.approx(truth, rel=0.03)
+@pytest.mark.parametrize("bonnet", [0, 60])
+def test_the_road_tells_lengths_in_metres(pitch: float, bonnet: int) -> None:
+    cv2 = pytest.importorskip("cv2")
+    truth = np.array([0.4, 0.8, 1.5, 2.5])
+    cars = accumulate(np.stack([turn(0.01, step) for step in truth]))
+    poses = cars @ down(pitch)
+    images = np.stack([asphalt(pose, 1.5) for pose in poses])
+    if bonnet:
+        images[:, -bonnet:] = np.random.default_rng(1).integers(0, 255, (bonnet, 640, 1), dtype=np.uint8)
+    motions = relative(poses)
+    expected = np.array([0.0, np.cos(pitch), np.sin(pitch)])
+    np.testing.assert_allclose(road_normal(motions), expected, atol=0.01)
+    found = road_lengths(cv2, images, [0, 1, 2, 3], motions, 3.0 * truth * [1, 1.1, 0.9, 1], CAMERA, 1.5)
+    assert all(length is not None for length in found)
+    lengths = np.array([np.exp(length[0]) for length in found if length])
+    np.testing.assert_allclose(lengths, truth, rtol=0.10)
+    assert lengths.mean() == pytest.approx(truth.mean(), rel=0.06)
+
+
+def test_a_road_without_texture_is_silent() -> None:
+    cv2 = pytest.importorskip("cv2")
+    noise = np.random.default_rng(0).integers(90, 110, (3, 300, 640, 3), dtype=np.uint8)
+    assert road_lengths(cv2, noise, [0, 1], np.stack([turn(0.0)] * 2), np.ones(2), CAMERA, 1.5) == [None, None]
 
 
 def test_points_in_three_frames_give_the_ratio_of_the_steps() -> None:
@@ -161,7 +183,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.mark.parametrize(("seed", "skip"), [(501, 3)])
+@pytest.mark.parametrize(("seed", "skip"), [(501, 3), (504, 2)])
 def test_a_drive_is_recovered_in_metres(name: str, seed: int, skip: int) -> None:
     drive, images, truth = clip(seed, skip, 8)
     found = load_method(name)(images, drive.intrinsics, camera_height=drive.mount.height)

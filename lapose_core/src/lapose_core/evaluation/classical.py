@@ -54,7 +54,7 @@ class Method(Protocol):
 
 
 NO_HEIGHT = "The camera's height over the road is not known: the scale is arbitrary."
-NO_ROAD = "Too few points on the road: the scale is arbitrary."
+NO_ROAD = "The road's texture does not tell a length: the scale is arbitrary."
 
 #: The baselines by the names a user gives.
 METHODS = ("opencv", "colmap")

@@ -21,8 +21,9 @@ from lapose_core.evaluation.classical import (
     check_clip,
     fill_frames,
 )
-from lapose_core.evaluation.scale_recovery import Depths, RoadPoints, road_height, road_normal, road_points
-from lapose_core.geometry import Array, accumulate, invert
+from lapose_core.evaluation.opencv_odometry import require_opencv
+from lapose_core.evaluation.road_scale import road_lengths
+from lapose_core.geometry import Array, accumulate, invert, relative
 
 METHOD = "COLMAP incremental mapping (pycolmap), true intrinsics held fixed"
 
@@ -72,7 +73,7 @@ def colmap_trajectory(
             world_to_camera = np.vstack([image.cam_from_world().matrix(), [0.0, 0.0, 0.0, 1.0]])
             poses[frame], registered[frame] = invert(world_to_camera), True
         if camera_height is not None:
-            scale = _road_scale(model, poses, registered, camera_height)
+            scale = _road_scale(images, intrinsics, poses, registered, camera_height)
     steps = fill_frames(poses, registered)
     if scale is not None:
         steps[:, :3, 3] *= scale
@@ -159,31 +160,16 @@ def _registered(model: Any) -> list[tuple[int, Any]]:
     return sorted(found, key=lambda pair: pair[0])
 
 
-def _road_scale(model: Any, poses: Array, registered: Mask, camera_height: float) -> float | None:
-    """Metres per unit of the model, from the median height of its cameras over the road; None without a road."""
-    frames = [_road_of(model, image, frame, poses, registered) for frame, image in _registered(model)]
-    normal = road_normal(frames)
-    if normal is None:
+def _road_scale(
+    images: Images, intrinsics: Intrinsics, poses: Array, registered: Mask, camera_height: float
+) -> float | None:
+    """Metres per unit of the model, the median over the steps that the road tells; None where it tells none."""
+    steps = relative(poses)
+    lengths = np.linalg.norm(steps[:, :3, 3], axis=1)
+    moving = registered[:-1] & registered[1:] & (lengths > 0.05 * np.median(lengths))
+    begins = np.flatnonzero(moving).tolist()
+    if not begins:
         return None
-    heights = [height[0] for points in frames if (height := road_height(points, normal)) is not None]
-    return float(camera_height / np.exp(np.median(heights))) if heights else None
-
-
-def _road_of(model: Any, image: Any, frame: int, poses: Array, registered: Mask) -> RoadPoints:
-    """The points that one image sees, in its camera's axes, with their parallax against its nearest neighbour."""
-    seen = [model.points3D[p.point3D_id].xyz for p in image.points2D if p.has_point3D()]
-    points = np.array(seen).reshape(-1, 3)
-    others = np.flatnonzero(registered & (np.arange(len(poses)) != frame))
-    neighbour = int(others[np.argmin(np.abs(others - frame))])
-    local = _into(poses[frame], points)
-    local, points = local[local[:, 2] > 1e-9], points[local[:, 2] > 1e-9]
-    a, b = points - poses[frame, :3, 3], points - poses[neighbour, :3, 3]
-    parallax = np.arctan2(np.linalg.norm(np.cross(a, b), axis=1), (a * b).sum(1))
-    return road_points(
-        local[:, :2] / local[:, 2:], Depths(local[:, 2], _into(poses[neighbour], points)[:, 2], parallax)
-    )
-
-
-def _into(pose: Array, points: Array) -> Array:
-    """World points [P, 3] in the axes of a camera-to-world pose [4, 4]."""
-    return np.asarray((points - pose[:3, 3]) @ pose[:3, :3])
+    told = road_lengths(require_opencv(), images, begins, steps[begins], lengths[begins], intrinsics, camera_height)
+    factors = [length[0] - np.log(lengths[k]) for k, length in zip(begins, told) if length is not None]
+    return float(np.exp(np.median(factors))) if factors else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,9 @@ from lapose_core.evaluation.classical import (
     check_clip,
     fill_transitions,
 )
+from lapose_core.evaluation.road_scale import road_lengths
 from lapose_core.evaluation.scale_recovery import (
     Depths,
-    road_height,
-    road_normal,
-    road_points,
     scale_ratio,
     solve_lengths,
     triangulate,
@@ -75,9 +73,9 @@ def opencv_trajectory(
     check_clip(images, intrinsics)
     camera, shrink = _working_camera(intrinsics)
     features = [_features(cv2, image, camera, shrink) for image in images]
-    matches = [_match(a.descriptors, b.descriptors) for a, b in itertools.pairwise(features)]
+    matches = [_match(a.descriptors, b.descriptors) for a, b in pairwise(features)]
     pairs = [_pair(cv2, a, b, m, camera) for a, b, m in zip(features[:-1], features[1:], matches)]
-    return _assemble(features, pairs, camera_height)
+    return _assemble(cv2, images, intrinsics, features, pairs, camera_height)
 
 
 @dataclass(frozen=True)
@@ -206,15 +204,27 @@ def _essential(cv2: Any, rays_a: Array, rays_b: Array, threshold: float) -> tupl
     return None
 
 
-def _assemble(features: list[_Features], pairs: list[_Pair], camera_height: float | None) -> ClassicalTrajectory:
+def _assemble(
+    cv2: Any,
+    images: Images,
+    intrinsics: Intrinsics,
+    features: list[_Features],
+    pairs: list[_Pair],
+    camera_height: float | None,
+) -> ClassicalTrajectory:
     motions = np.array([np.eye(4) if p.motion is None else p.motion for p in pairs])
     known = np.array([p.motion is not None for p in pairs])
     moving = [k for k, p in enumerate(pairs) if p.motion is not None and not p.still]
     notes = []
     scaled = False
     if moving:
-        lengths, heights = _lengths(features, pairs, moving, camera_height)
-        scaled = heights > 0
+        ratios = _ratios(features, pairs, moving)
+        told: list[tuple[float, float] | None] = [None] * len(moving)
+        lengths = solve_lengths(ratios, told)
+        if camera_height is not None:
+            told = road_lengths(cv2, images, moving, motions[moving], lengths, intrinsics, camera_height)
+            lengths = solve_lengths(ratios, told)
+        scaled = any(length is not None for length in told)
         motions[moving, :3, 3] *= lengths[:, None]
         if not scaled:
             notes.append(NO_HEIGHT if camera_height is None else NO_ROAD)
@@ -225,23 +235,13 @@ def _assemble(features: list[_Features], pairs: list[_Pair], camera_height: floa
     return ClassicalTrajectory(poses, registered, scaled, METHOD, tuple(notes))
 
 
-def _lengths(
-    features: list[_Features], pairs: list[_Pair], moving: list[int], camera_height: float | None
-) -> tuple[Array, int]:
-    """Lengths of the moving transitions, and how many of them the road told."""
+def _ratios(features: list[_Features], pairs: list[_Pair], moving: list[int]) -> list[tuple[float, float] | None]:
+    """What is known of each moving transition's length against the one before it."""
     seen = {k: _seen(features, pairs, k) for k in moving}
-    ratios: list[tuple[float, float] | None] = []
-    for k, after in itertools.pairwise(moving):
-        ratios.append(_ratio(pairs[k], pairs[after], seen[k], seen[after]) if after == k + 1 else None)
-    found: list[tuple[float, float] | None] = [None] * len(moving)
-    if camera_height is not None:
-        road = [road_points(features[k].rays[pairs[k].matches[:, 0]], seen[k]) for k in moving]
-        normal = road_normal(road)
-        for i, points in enumerate(road):
-            height = None if normal is None else road_height(points, normal)
-            if height is not None:
-                found[i] = float(np.log(camera_height)) - height[0], height[1]
-    return solve_lengths(ratios, found), sum(f is not None for f in found)
+    return [
+        _ratio(pairs[k], pairs[after], seen[k], seen[after]) if after == k + 1 else None
+        for k, after in pairwise(moving)
+    ]
 
 
 def _seen(features: list[_Features], pairs: list[_Pair], k: int) -> Depths:
