@@ -54,6 +54,7 @@ from message_files import (
 from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import Array, invert, make_poses
 from lapose_core.logs.mcap_log import READER
+from lapose_core.logs.messages.key_frames import is_key
 from lapose_core.logs.reader import LogOptions
 
 TIMES = np.arange(COUNT) * 0.1
@@ -642,6 +643,28 @@ def test_transforms_of_several_rates_are_chained(tmp_path: Path) -> None:
     np.testing.assert_allclose(steps(drive.poses), steps(camera_poses()), atol=1e-9)
 
 
+def test_moving_transforms_join_the_odometry_s_frame_to_the_camera_s(tmp_path: Path) -> None:
+    """The cabin sways on the chassis, whose odometry it is."""
+    bodies = body_poses()
+
+    def sway(i: int) -> Array:
+        return make_poses(np.eye(3), np.array([0.0, 0.01 * i, 0.5]))
+
+    def events() -> Iterator[Event]:
+        yield START, "/tf_static", *ros_tf(START, ("cabin", "cam_optical", MOUNT))
+        for i in range(COUNT):
+            time = START + i * STEP
+            yield time, "/tf", *ros_tf(time, ("chassis", "cabin", sway(i)))
+            yield time, "/odom", *ros_odometry(time, bodies[i] @ invert(sway(i)), "chassis")
+
+    for compression in COMPRESSIONS:
+        path = write_ros2(tmp_path / f"{compression}.mcap", with_poses(events()), compression=COMPRESSIONS[compression])
+        drive = open_file(path)
+        assert drive.poses is not None
+        np.testing.assert_allclose(steps(drive.poses), steps(camera_poses()), atol=1e-9)
+        assert not any("assumed" in note for note in drive.notes)
+
+
 def test_a_loop_of_transforms_ends(tmp_path: Path) -> None:
     def transforms() -> Iterator[Event]:
         for i in range(COUNT):
@@ -960,6 +983,22 @@ def test_video_that_begins_between_key_frames_starts_at_the_first(tmp_path: Path
     assert any("first 7 pictures" in note for note in drive.notes)
     frames = drive.open_frames()
     assert np.abs(frames.read(0).astype(float) - picture(12, WIDTH, HEIGHT)).mean() < 12
+    frames.close()
+
+
+def test_video_that_begins_with_an_open_group_of_pictures(tmp_path: Path) -> None:
+    """H.265 at a key frame whose followers are shown before it and need pictures that are not there."""
+    options = {"preset": "fast", "x265-params": "keyint=10:min-keyint=10:open-gop=1:bframes=4:b-adapt=0:log-level=none"}
+    stream = packets("libx265", options)
+    keys = [k for k, (_, data) in enumerate(stream) if is_key("hevc", memoryview(data))]
+    begin = keys[1]
+    lost = sum(i < stream[begin][0] for i, _ in stream[begin:])
+    assert lost > 0
+    drive = open_file(write_protobuf(tmp_path / "a.mcap", video_drive(stream[begin:], "h265")))
+    assert len(drive) == len(stream) - begin - lost
+    frames = drive.open_frames()
+    for frame in (0, 5, 12, 3):
+        assert np.abs(frames.read(frame).astype(float) - picture(stream[begin][0] + frame, WIDTH, HEIGHT)).mean() < 12
     frames.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +29,7 @@ from lapose_core.trajectory_files import pose_format, poses_from, read_tum
 # Times beyond this count from 1970, not from the beginning of the recording.
 _EPOCH_SECONDS = 1e8
 _ROAD = "base_footprint"  # REP 120: below the vehicle, on the ground
+_RECTIFIED = re.compile(r"(^|[/_])rect", re.IGNORECASE)
 _HIGHEST = 10.0  # metres; a camera over this is on no road vehicle
 
 
@@ -168,9 +170,13 @@ class _Assembly:
         if video:
             packets = Packets(self.log, topic, entries, self.reader)
             begin = packets.first_key()
-            if begin:
-                self.notes.append(f"The first {begin} pictures need one before them and are left out.")
         rows = np.arange(begin, len(entries), dtype=np.int64)
+        if video:
+            # Pictures that follow a key frame but are shown before it need the one before, which is not there.
+            rows = rows[stamps.times[rows] >= stamps.times[begin]]
+            if len(rows) < len(entries):
+                missing = len(entries) - len(rows)
+                self.notes.append(f"The first {missing} pictures need one before them and are left out.")
         if (np.diff(stamps.times[rows]) < 0).any():
             self.notes.append(f"Pictures on {topic.name} are not in order of time; they were sorted.")
             rows = rows[np.argsort(stamps.times[rows], kind="stable")]
@@ -200,8 +206,8 @@ class _Assembly:
             where = f"{self.log.path}: {name}"
             entries = self.log.entries(name, "first")
             message = first_readable(self.reader, self.log.topics[name], entries, where, lambda message: message)
-            rectified = "rect" in self.topic.name.rsplit("/", 2)[-1] or "image_rect" in self.topic.name
-            camera, source = read_camera(message, frames.width, frames.height, rectified, f"{self.log.path}: {name}")
+            rectified = _RECTIFIED.search(self.topic.name) is not None
+            camera, source = read_camera(message, frames.width, frames.height, rectified, where)
         except (LogError, IndexError) as error:
             self.notes.append(f"The camera is not known: {error}.")
             return None
@@ -283,6 +289,10 @@ class _Assembly:
             if track.dropped:
                 self.notes.append(f"{track.dropped} messages of {name} hold no valid pose and were left out.")
             path = camera_path(track, self._tree, frames.frame, frames.times) if len(track.times) else None
+            if path is not None and path.mount.notes and not self._known.issuperset(self._transforms()):
+                # Something had to be assumed; transforms that move may lead to the camera.
+                self._read_transforms(self._transforms())
+                path = camera_path(track, self._tree, frames.frame, frames.times)
             when, speed = collected.speeds()
             since = (when - frames.times[0]) * 1e-9
             tracks = {"speed": Track(since, speed, "m/s", f"{name}, twist.linear.x")} if len(when) else {}
