@@ -195,13 +195,26 @@ def test_any_level_of_the_data_set_opens(log: Path, tmp_path: Path) -> None:
         assert READER.matches(path)
         (listing,) = READER.list(path)
         assert (listing.key, listing.name, listing.frames) == (key, LOG, COUNT)
-        assert opened(path, key).name == f"{LOG}/ring_front_center"
+        drive = opened(path, key)
+        assert drive.name == f"{LOG}/ring_front_center"
+        assert drive.path == log / "sensors" / "cameras" / "ring_front_center"
     camera = log / "sensors" / "cameras" / "ring_side_left"
     assert READER.matches(camera)
     assert READER.list(camera)[0].cameras[0] == "ring_side_left"
     assert opened(camera).name.endswith("ring_side_left")
     for path in (log / "sensors", log / "calibration", log / "sensors" / "lidar"):
         assert not READER.matches(path)
+
+
+def test_paths_relative_to_the_working_folder_open(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = log / "sensors" / "cameras" / "ring_side_left"
+    for folder, path, name in ((log, ".", "center"), (camera, ".", "left"), (camera.parent, camera.name, "left")):
+        monkeypatch.chdir(folder)
+        assert READER.matches(Path(path))
+        assert READER.list(Path(path))[0].name == LOG
+        drive = opened(Path(path))
+        assert drive.name.endswith(name)
+        assert drive.poses is not None
 
 
 @pytest.mark.parametrize("camera", SIZES)

@@ -120,13 +120,27 @@ def test_any_level_of_the_data_set_opens(tmp_path: Path) -> None:
         assert READER.matches(path)
         (listing,) = READER.list(path)
         assert (listing.key, listing.name, listing.frames) == (key, written.folder.name, 8)
-        assert opened(path, key).name.endswith("image_02")
+        drive = opened(path, key)
+        assert drive.name.endswith("image_02")
+        assert drive.path == written.folder / "image_02"
     for path in (camera, camera / "data"):
         assert READER.matches(path)
         assert READER.list(path)[0].cameras[0] == "image_03"
         assert opened(path).name.endswith("image_03")
     for path in (written.folder / "oxts", written.folder / "velodyne_points", camera / "timestamps.txt"):
         assert not READER.matches(path)
+
+
+def test_paths_relative_to_the_working_folder_open(synced: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = synced.folder / "image_03"
+    for folder, path, name in ((synced.folder, ".", "02"), (camera / "data", "..", "03"), (camera / "data", ".", "03")):
+        monkeypatch.chdir(folder)
+        assert READER.matches(Path(path))
+        assert READER.list(Path(path))[0].name == synced.folder.name
+        drive = opened(Path(path))
+        assert drive.name.endswith(name)
+        assert drive.poses is not None
+        assert drive.intrinsics is not None
 
 
 @pytest.mark.parametrize("rectified", [True, False])

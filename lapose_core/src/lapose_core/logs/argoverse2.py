@@ -124,7 +124,7 @@ def open_argoverse2(path: Path, key: str, options: LogOptions) -> Drive:
     sweeps = None if mount is None else _sweeps(log, origin, times, poses, mount, vehicle, notes)
     return Drive(
         name=f"{log.resolve().name}/{name}",
-        path=path,
+        path=folder,
         format=_FORMAT,
         width=width,
         height=height,
@@ -148,6 +148,7 @@ def _is_log(path: Path) -> bool:
 
 def _camera_of(path: Path) -> Path | None:
     """``path`` where it is the folder of a camera of a log."""
+    path = Path(os.path.abspath(path))
     known = path.name in _CAMERAS and path.parent.name == "cameras"
     return path if known and _is_log(path.parents[2]) else None
 

@@ -6,6 +6,7 @@ as recorded, distorted, and every packet at 100 Hz. All sensors are stamped by o
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -120,7 +121,7 @@ def open_kitti_raw(path: Path, key: str, options: LogOptions) -> Drive:
     matrices = None if found is None else found.poses
     return Drive(
         name=f"{drive.resolve().name}/{name}",
-        path=path,
+        path=drive / name,
         format=_FORMAT,
         width=width,
         height=height,
@@ -140,6 +141,7 @@ def open_kitti_raw(path: Path, key: str, options: LogOptions) -> Drive:
 
 def _camera_of(path: Path) -> Path | None:
     """The folder image_0k of a drive that ``path`` is, or is the data folder of."""
+    path = Path(os.path.abspath(path))
     folder = path.parent if path.name == "data" else path
     beside = (folder.parent / "oxts", folder.parent / "velodyne_points")
     known = folder.name in _CAMERAS and (folder / "data").is_dir()
@@ -166,6 +168,8 @@ def _drives(path: Path) -> Iterator[tuple[str, Path]]:
 
 def _locate(path: Path, key: str) -> tuple[Path, str | None]:
     """The drive's folder, and the camera where ``path`` is one."""
+    # The calibration lies beside the drive, which "." does not tell.
+    path = Path(os.path.abspath(path))
     camera = _camera_of(path)
     if camera is not None:
         return camera.parent, camera.name
