@@ -34,6 +34,8 @@ _COMMANDS = {
     "train vqvae": _Command("train", "Vqvae", "train the image codec"),
     "train pretrain": _Command("train", "Pretrain", "learn latent actions from unlabelled video"),
     "train posttrain": _Command("train", "Posttrain", "train the camera-pose head on labelled clips"),
+    "experiments run": _Command("experiments", "Run", "measure a trained model and the claims behind it"),
+    "experiments report": _Command("experiments", "Report", "write docs/results.md from the experiments"),
 }
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -102,7 +104,7 @@ def _fail(message: str) -> int:
 def _help(commands: dict[str, _Command], prog: str) -> str:
     lines = [f"usage: {prog} COMMAND [OPTIONS]", ""]
     lines += ["LA-Pose: camera motion from driving video by latent actions.", ""]
-    lines += [f"  {name:<16}  {command.summary}" for name, command in commands.items()]
+    lines += [f"  {name:<18}  {command.summary}" for name, command in commands.items()]
     return "\n".join([*lines, "", "`lapose COMMAND --help` lists a command's options; `lapose --version`."])
 
 

@@ -1,0 +1,106 @@
+"""``lapose experiments run | report``: everything that docs/results.md says, measured and written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Name = Literal[
+    "leaks",
+    "motion_statistics",
+    "headline",
+    "frame_rates",
+    "time_reversal",
+    "kitti",
+    "seeds",
+    "label_efficiency",
+    "out_of_domain",
+    "bottleneck",
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run the experiments on a trained model; each writes OUT/NAME.json.
+
+    An experiment whose file is there and whose checkpoint and settings are unchanged is skipped. One that is stopped
+    goes on where its last part ended. One that lacks something is skipped by name.
+    """
+
+    model: Annotated[Literal["nano"], tyro.conf.Positional] = "nano"
+    """Whose experiments."""
+    only: tuple[Name, ...] = ()
+    """Run these and no others."""
+    runs: Path = Path("runs/nano")
+    """Folder of the checkpoints vqvae, pretrain and posttrain."""
+    shards: Path = Path("runs/shards")
+    """Folder of the shards train and held_out; test clips are rendered into it."""
+    out: Path = Path("runs/experiments")
+    cache: Path = Path("runs/cache")
+    """Folder for the inputs that do not change while the codec is frozen, as in training."""
+    shared: Path | None = Path("../shared/data")
+    """Folder of the real drives."""
+    effort: float = 1.0
+    """Times as many steps in the experiments that train."""
+    pretrain_seeds: bool = False
+    """Repeat pretraining as well for the seeds: nearly an hour each on two cores."""
+    quick: bool = False
+    """Everything at toy size, with a checkpoint and shards of its own under --out: shows that it runs, no more."""
+    workers: int = 0
+    """Rendering processes; 0 for one a core."""
+    device: str = "auto"
+
+    def run(self) -> int:
+        from lapose_core.device import choose_device
+        from lapose_core.experiments import toy
+        from lapose_core.experiments.catalogue import EXPERIMENTS
+        from lapose_core.experiments.context import Context, Unavailable
+        from lapose_core.experiments.record import measure
+        from lapose_core.experiments.sizes import Sizes, toy_sizes
+
+        self.out.mkdir(parents=True, exist_ok=True)
+        runs, shards, cache, device = self.runs, self.shards, self.cache, choose_device(self.device)
+        workers = self.workers or os.cpu_count() or 1
+        sizes = (toy_sizes() if self.quick else Sizes()).scaled(self.effort)
+        if self.quick:
+            cache, device, workers = self.out / "cache", choose_device("cpu"), 1
+            runs, shards = toy.make(self.out, sizes)
+        shared = self.shared if self.shared is not None and self.shared.is_dir() else None
+        context = Context(runs, shards, self.out, cache, shared, device, sizes, workers, self.pretrain_seeds)
+        for experiment in EXPERIMENTS:
+            if self.only and experiment.name not in self.only:
+                continue
+            try:
+                ran = measure(experiment, context)
+            except Unavailable as error:
+                print(f"{experiment.name}: not run, for want of {error}")
+                continue
+            print(f"{experiment.name}: {self.out / experiment.name}.json {'written' if ran else 'is up to date'}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write docs/results.json from the experiments, and from that file alone docs/results.md and its pictures."""
+
+    source: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Take this results.json as it is, and no experiments."""
+    experiments: Path = Path("runs/experiments")
+    """Folder that `lapose experiments run` wrote. Experiments that it lacks stay as they are in results.json."""
+    out: Path = Path("docs")
+    """Folder to write."""
+
+    def run(self) -> int:
+        from lapose_core.experiments.results import collect, read_results, write_results
+
+        path = self.out / "results.json"
+        if self.source is None:
+            collect(self.experiments, path)
+        results = read_results(self.source or path)
+        write_results(results, self.out)
+        print(f"{self.out / 'results.md'}: {len(results)} experiments")
+        return 0
