@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pickle_files import (
     BY_PANDAS,
+    FROM_ARRAY,
+    ROW_BY_ROW,
     WRITTEN,
     by_pandas,
     dtype,
@@ -61,6 +63,13 @@ def test_a_table_that_pandas_wrote(tmp_path: Path, version: str, file: str) -> N
     found = read(tmp_path, gzip.compress(content) if file.endswith("gz") else content, file)
     assert list(found) == list(WRITTEN)
     for column, values in WRITTEN.items():
+        np.testing.assert_array_equal(found[column], values)
+
+
+@pytest.mark.parametrize("version", ROW_BY_ROW)
+def test_a_table_that_was_one_array(tmp_path: Path, version: str) -> None:
+    found = read(tmp_path, by_pandas(version, ROW_BY_ROW))
+    for column, values in zip("xyz", FROM_ARRAY.T, strict=True):
         np.testing.assert_array_equal(found[column], values)
 
 
