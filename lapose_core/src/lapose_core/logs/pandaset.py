@@ -132,9 +132,7 @@ def _times(path: Path, numbers: NDArray[np.int64]) -> Array:
     late[1:] |= ~(np.diff(times) > 0)
     if late.any():
         number = numbers[int(np.argmax(late))]
-        raise LogError(
-            f"{path}: time {number} is no number of seconds after the one before; get the file again"
-        )
+        raise LogError(f"{path}: time {number} is no number of seconds after the one before; get the file again")
     return times
 
 
