@@ -17,7 +17,6 @@ from lapose_core.video_index import (
     Packet,
     VideoIndex,
     build_index,
-    decode,
     open_video,
     packets,
     reason,
@@ -60,6 +59,8 @@ class VideoSource:
         self._last = -1  # highest frame passed since the last seek
         self._floor = -1  # presentation position before which decoded pictures are not to be trusted
         self._drained = False
+        self._begun = 0  # packet at which the decoder was last set to work
+        self._damaged = False  # whether the decoder has met damage: FFmpeg's then errs even past the next seek
         self._container, self._stream = open_video(path)
         self._begin(0, enumerate(packets(self._container, self._stream)))
         try:
@@ -144,13 +145,26 @@ class VideoSource:
         else:
             self._fed = number
             packet.pts = number
-        for frame in decode(self._stream.codec_context, packet):
-            # Pictures shown before the start may lack their references: they are not the true ones.
-            if frame.pts is None or self.index.position[frame.pts] < self._floor:
-                continue
+        for frame in self._output(packet):
+            # What comes after damage would depend on where decoding began: it begins anew at the next start.
+            if self._damaged and self.index.start_before(frame.pts) > self._begun:
+                self._drained = True
+                return
             shown = int(self.index.frame[frame.pts])
             if shown >= 0:
                 self._pending.append((shown, frame))
+
+    def _output(self, packet: Packet | None) -> list[Any]:
+        """Frames that can be trusted of those that leave the decoder when ``packet`` (None: the end) goes in."""
+        try:
+            frames = self._stream.codec_context.decode(packet)
+        except (av.error.FFmpegError, ValueError):
+            self._damaged = True
+            return []
+        # Pictures shown before the start may lack their references: they are not the true ones.
+        frames = [f for f in frames if f.pts is not None and self.index.position[f.pts] >= self._floor]
+        self._damaged |= any(frame.is_corrupt for frame in frames)
+        return frames
 
     def _keep(self, number: int, frame: Any) -> None:
         if number not in self._cache:
@@ -162,12 +176,21 @@ class VideoSource:
 
     def _seek(self, start: int) -> None:
         """Make ``start`` the next packet: by the container's index if that proves right, else by counting."""
+        if not self._drained:
+            self._output(None)  # what is still inside the decoder may be damaged
+        # A file is mostly damaged at its end, and with several threads a damaged frame is not always told as such.
+        if self._damaged or self._fed >= len(self.index.frame) - 1:
+            self._reopen()
         place = int(np.searchsorted(self.index.starts, start))
         if self._seek_by_index(self.index.start_stamps[place], self.index.start_offsets[place], start):
             return
+        self._reopen()
+        self._begin(start, enumerate(packets(self._container, self._stream)))
+
+    def _reopen(self) -> None:
         self._container.close()
         self._container, self._stream = open_video(self.path)
-        self._begin(start, enumerate(packets(self._container, self._stream)))
+        self._damaged = False
 
     def _seek_by_index(self, stamp: int | None, offset: int | None, start: int) -> bool:
         try:
@@ -191,6 +214,7 @@ class VideoSource:
         following = ((number, packet) for number, packet in numbered if number >= start)
         self._packets = takewhile(lambda item: item[0] < len(self.index.frame), following)
         self._pending.clear()
+        self._begun = start
         self._fed = start - 1
         self._last = -1
         self._drained = False
