@@ -226,3 +226,14 @@ def test_as_poses_refuses_what_is_no_pose() -> None:
     for bad, message in ((scaled, "pose 1"), (mirrored, "pose 1"), (holed, "pose 1"), (good[0], "shape")):
         with pytest.raises(ValueError, match=message):
             as_poses(bad)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.9])
+def test_interpolated_rotations_turn_at_a_constant_rate(share: float) -> None:
+    def about_y(angle: float) -> np.ndarray:
+        c, s = np.cos(angle), np.sin(angle)
+        return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+    ends = make_poses(np.stack([about_y(-0.7), about_y(1.9)]), np.zeros((2, 3)))
+    found = interpolate_poses(ends, np.array([0.0, 1.0]), np.array([share]))[0, :3, :3]
+    np.testing.assert_allclose(found, about_y(-0.7 + share * 2.6), atol=1e-12)

@@ -226,8 +226,7 @@ def curvature(poses: Array, minimum_step: float = 0.02) -> Array:
 def interpolate_poses(poses: Array, times: Array, at: Array) -> Array:
     """Poses [N, 4, 4] known at increasing ``times`` [N], interpolated to ``at`` [M] -> [M, 4, 4].
 
-    Centres linearly, rotations by normalised shortest-arc quaternion blend (within 1e-4 rad of slerp for the
-    few degrees between neighbouring samples of a log).
+    Centres linearly, rotations at a constant rate along the shorter arc (slerp, Shoemake 1985).
 
     Raises:
         ValueError: where a time lies outside the known span by more than half a typical step.
@@ -247,7 +246,14 @@ def interpolate_poses(poses: Array, times: Array, at: Array) -> Array:
     weight = np.clip((at - times[lo]) / (times[hi] - times[lo]), 0.0, 1.0)[:, None]
     quats = quaternion_from_matrix(poses[:, :3, :3])
     q0, q1 = quats[lo], quats[hi]
-    q1 = np.where((q0 * q1).sum(-1, keepdims=True) < 0, -q1, q1)
-    rotation = matrix_from_quaternion((1 - weight) * q0 + weight * q1)
+    cosine = (q0 * q1).sum(-1, keepdims=True)
+    q1 = np.where(cosine < 0, -q1, q1)
+    angle = np.arccos(np.clip(np.abs(cosine), 0.0, 1.0))
+    # Over an arc this short the two blends agree to the last bit, and slerp would divide zero by zero.
+    tiny = angle < 1e-6
+    sine = np.where(tiny, 1.0, np.sin(angle))
+    a = np.where(tiny, 1 - weight, np.sin((1 - weight) * angle) / sine)
+    b = np.where(tiny, weight, np.sin(weight * angle) / sine)
+    rotation = matrix_from_quaternion(a * q0 + b * q1)
     centre = (1 - weight) * poses[lo, :3, 3] + weight * poses[hi, :3, 3]
     return make_poses(rotation, centre)
