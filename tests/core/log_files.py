@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -123,6 +124,8 @@ def write_video(
                 offset = round(shift / 1000 / packet.time_base)
                 packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
             container.mux(packet)
+    if codec == "libsvtav1":  # as root it leaves this thread at real-time priority, which starves all others
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
