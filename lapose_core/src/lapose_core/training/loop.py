@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,17 +57,19 @@ def autocast(device: torch.device) -> Any:
     return nullcontext()
 
 
-def optimiser(modules: list[nn.Module], weight_decay: float) -> torch.optim.AdamW:
-    """AdamW without decay on vectors (biases, norms, embeddings of one axis)."""
-    parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-        ],
-        lr=1e-3,
-        betas=(0.9, 0.95),
-    )
+def optimiser(
+    modules: list[nn.Module], weight_decay: float, slow: Sequence[nn.Module] = (), slowness: float = 1.0
+) -> torch.optim.AdamW:
+    """AdamW without decay on vectors (biases, norms, embeddings of one axis); ``slow`` modules, apart from ``modules``,
+    learn at ``slowness`` times the schedule's rate."""
+    groups = []
+    for part, share in ((modules, 1.0), (slow, slowness)):
+        parameters = [p for m in part for p in m.parameters() if p.requires_grad]
+        groups += [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay, "share": share},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0, "share": share},
+        ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=1e-3, betas=(0.9, 0.95))
 
 
 class Run:
@@ -152,7 +154,7 @@ class Run:
         bar = tqdm(total=schedule.steps, initial=self.step, desc=self.stage, mininterval=5)
         while self.step < schedule.steps:
             for group in optimizer.param_groups:
-                group["lr"] = schedule(self.step)
+                group["lr"] = group.get("share", 1.0) * schedule(self.step)
             module.train()
             loss, figures = step(self.step)
             if not torch.isfinite(loss):

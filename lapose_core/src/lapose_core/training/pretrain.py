@@ -146,7 +146,10 @@ def pretrain(
     if model.motion_decoder is not None:
         parts.append(model.motion_decoder)
     matching = model.config.matching
-    optimizer = optimiser([parts], training.weight_decay)
+    staged = model.motion_decoder is not None and model.config.action_rate and training.motion_steps > 0
+    taught = [m for m in (model.inverse_dynamics, model.motion_decoder) if m is not None] if staged else []
+    fresh = [m for m in parts if m not in taught]
+    optimizer = optimiser(fresh, training.weight_decay, taught, training.inverse_share)
     settings = {
         "model": model.config.to_dict(),
         **dataclasses.asdict(training),
@@ -156,7 +159,7 @@ def pretrain(
     run.restore(parts, optimizer)
     if run.step == 0:
         _calibrate(model, data, training.seed)
-        if training.motion_steps and model.motion_decoder is not None and model.config.action_rate:
+        if staged:
             learn_motion(model, training, data, held_out, out, resume)
             _calibrate(model, data, training.seed)
     clip_frames = min(data.shards.clip_shape[0], model.config.window)

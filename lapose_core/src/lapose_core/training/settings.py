@@ -27,7 +27,8 @@ class Pretraining:
     )  # frames per clip, one length a step; short ones are varied, long ones remember
     rate: float = 1e-3
     weight_decay: float = 0.02
-    motion_weight: float = 1.0  # of the motion decoder's loss, where the model has one
+    motion_weight: float = 5.0  # of the motion decoder's loss, where the model has one
+    inverse_share: float = 0.2  # of the rate, for what the first stage has taught already: it is refined, not relearned
     motion_steps: int = 3000  # of the first stage, from matches alone, where the model has a motion decoder
     motion_batch: int = 512  # transitions a step of it
     evaluate_every: int = 300
