@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QSize, Qt
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt
+from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lapose_inspector.models.colours import PREDICTION, TRUTH
+from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.tracks import (
@@ -19,6 +20,7 @@ from lapose_inspector.visuals.tracks import (
     gutter,
     paint_cursor,
     paint_static,
+    rows,
     small,
 )
 from lapose_inspector.visuals.tracks_axis import TimeSpan
@@ -37,6 +39,8 @@ class TracksView(QWidget):
         self._session = session
         self._view: tuple[float, float] | None = None  # visible start and stop in seconds; None is all
         self._tracks: tuple[Track, ...] = ()
+        self._series: tuple[Series, ...] = ()
+        self._recorded = recorded_tracks(session.drive)
         self._static: QPixmap | None = None
         self._press: QPointF | None = None
         self._panned_from: float | None = None
@@ -91,14 +95,23 @@ class TracksView(QWidget):
 
     def _on_drive(self) -> None:
         self._view = None
+        self._recorded = recorded_tracks(self._session.drive)
         self._on_series()
 
     def _on_series(self) -> None:
         series = self._session.series
         middle = 0.5 * (series.times[1:] + series.times[:-1]) if len(series) else np.empty(0)
-        self._tracks = tuple(
-            self._track(series.series[key], middle) for key in SHOWN if len(series) and key in series.series
-        )
+        # Where there is something else to plot, errors that no analysis can bring give it their room.
+        has_truth = self._session.drive is not None and self._session.drive.poses is not None
+        shown = [key for key in SHOWN if has_truth or not self._recorded or key not in ERRORS]
+        self._series = tuple(series.series[key] for key in shown if len(series) and key in series.series)
+        text = self._session.display.colours.text
+        plots = [self._track(one, middle) for one in self._series]
+        plots += [
+            Track(r.label, r.unit, r.times, (Line(r.values, text),), r.signed, least=0.5, sampled=True, source=r.source)
+            for r in self._recorded
+        ]
+        self._tracks = tuple(plots)
         self._redraw()
 
     def _track(self, series: Series, middle: np.ndarray) -> Track:
@@ -147,17 +160,17 @@ class TracksView(QWidget):
 
     def _readouts(self) -> tuple[Readout, ...]:
         session, out = self._session, []
-        for key in SHOWN:
-            series = session.series.series.get(key)
-            if series is None:
-                continue
+        colours = session.display.colours
+        for series in self._series:
             at = session.transition
             predicted = _number(series, series.shown, at)
-            if key in ERRORS:
-                out.append(Readout(((predicted, session.display.colours.text),)))
+            if series.key in ERRORS:
+                out.append(Readout(((predicted, colours.text),)))
             else:
                 true = "–" if series.shown_truth is None else _number(series, series.shown_truth, at)
                 out.append(Readout(((f"● {predicted}", PREDICTION), (f"◆ {true}", TRUTH))))
+        for track in self._recorded:
+            out.append(Readout(((track.text(session.timeline.time), colours.text), (track.source, colours.muted))))
         return tuple(out)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -168,6 +181,8 @@ class TracksView(QWidget):
             painter.fillRect(self.rect(), colours.panel)
             painter.setPen(colours.muted)
             text = "Open a driving log to see speed, yaw rate and errors over time."
+            if session.drive is not None:
+                text = "A drive of one frame has no motion to plot, and this one has no recorded tracks either."
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         span = self.span
@@ -187,6 +202,14 @@ class TracksView(QWidget):
             session.timeline.frame,
             session.transition,
         )
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:
+            for (top, height), track in zip(rows(self.height(), len(self._tracks)), self._tracks, strict=True):
+                if track.source and event.pos().x() < self.span.left and top <= event.pos().y() < top + height:
+                    QToolTip.showText(event.globalPos(), f"{track.label} in {track.unit}, from {track.source}", self)
+                    return True
+        return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._static = None

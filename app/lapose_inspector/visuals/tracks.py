@@ -45,7 +45,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Track:
-    """One plot: name, unit, curves over ``times`` [n], and what to say when there is no curve."""
+    """One plot: name, unit, curves over ``times`` [n], and what to say when there is no curve.
+
+    ``sampled`` tells a track on its own clock from one with a value per transition; ``source`` is where the former
+    was read from.
+    """
 
     label: str
     unit: str
@@ -54,6 +58,13 @@ class Track:
     signed: bool = False
     empty: str = ""
     least: float = 1e-3
+    sampled: bool = False
+    source: str = ""
+
+    def index_at(self, seconds: float, transition: int | None) -> int | None:
+        """The value that stands at a time, which lies in ``transition``."""
+        at = int(np.searchsorted(self.times, seconds + 1e-6, side="right")) - 1 if self.sampled else transition
+        return at if at is not None and 0 <= at < len(self.times) else None
 
     @cached_property
     def limits(self) -> tuple[float, float]:
@@ -144,8 +155,9 @@ def paint_cursor(
     painter.setPen(QPen(QColor(colours.cursor), 1.0))
     painter.drawLine(QPointF(x, 0), QPointF(x, size.height() - AXIS))
     for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
-        if transition is not None and transition < len(track.times):
-            _paint_dots(painter, QRectF(span.left, top, span.width, height), track, span, transition, colours)
+        at = track.index_at(seconds, transition)
+        if at is not None:
+            _paint_dots(painter, QRectF(span.left, top, span.width, height), track, span, at, colours)
     text = f"{seconds:.2f} s · frame {frame}"
     metrics = QFontMetricsF(small(font))
     plate = QRectF(0, size.height() - AXIS + 2, metrics.horizontalAdvance(text) + 14, AXIS - 4)
@@ -305,27 +317,29 @@ def _paint_readout(
     metrics = QFontMetricsF(painter.font())
     two = height >= 2 * metrics.height() + 2
     y = top + (height - (2 if two else 1) * metrics.height()) / 2 + metrics.ascent()
+    room = GUTTER - TICKS - 16 - metrics.horizontalAdvance(" " + track.unit)
+    label = metrics.elidedText(track.label, Qt.TextElideMode.ElideRight, room) if track.sampled else track.label
     painter.setPen(QColor(colours.text))
-    painter.drawText(QPointF(10, y), track.label)
+    painter.drawText(QPointF(10, y), label)
     painter.setPen(QColor(colours.muted))
-    painter.drawText(QPointF(10 + metrics.horizontalAdvance(track.label + " "), y), track.unit)
+    painter.drawText(QPointF(10 + metrics.horizontalAdvance(label + " "), y), track.unit)
     x, each = (10.0, (GUTTER - TICKS - 10) / 2) if two else (GUTTER - TICKS - 4, (WIDE - GUTTER) / 2)
+    stop = (GUTTER if two else WIDE) - TICKS - 4
     for text, colour in readout.parts:
         painter.setPen(QColor(colour))
-        painter.drawText(QPointF(x, y + (metrics.height() if two else 0)), text)
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, stop - x) if track.sampled else text
+        painter.drawText(QPointF(x, y + (metrics.height() if two else 0)), shown)
         x += max(metrics.horizontalAdvance(text) + 8, each)
 
 
-def _paint_dots(
-    painter: QPainter, box: QRectF, track: Track, span: TimeSpan, transition: int, colours: ThemeColours
-) -> None:
+def _paint_dots(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, at: int, colours: ThemeColours) -> None:
     low, high = track.limits
     inner = box.adjusted(0, 4, 0, -4)
-    x = float(span.x(track.times[transition]))
+    x = float(span.x(track.times[at]))
     if not box.left() <= x <= box.right():
         return
     for line in track.lines:
-        value = line.values[transition]
+        value = line.values[at]
         if np.isfinite(value):
             y = inner.bottom() - (float(np.clip(value, low, high)) - low) / (high - low) * inner.height()
             painter.setPen(QPen(QColor(colours.canvas), 1.2))
