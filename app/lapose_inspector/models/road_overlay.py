@@ -19,6 +19,7 @@ import numpy as np
 
 from lapose_core.drive import Drive, Intrinsics
 from lapose_core.geometry import Array, as_poses, interpolate_poses, invert, make_poses, relative, yaw
+from lapose_core.undistort import distort, is_distorted
 
 ASSUMED_HEIGHT = 1.5
 """Camera height over the road in metres where the log does not say: between a car's dash and its roof."""
@@ -188,27 +189,8 @@ def project(intrinsics: Intrinsics, points: Array) -> Array:
     points = np.asarray(points, np.float64)
     out = np.full((len(points), 2), np.nan)
     front = points[:, 2] >= NEAR * (1 - 1e-9)
-    x, y = points[front, 0] / points[front, 2], points[front, 1] / points[front, 2]
-    k = np.zeros(5)
-    k[: len(intrinsics.distortion[:5])] = intrinsics.distortion[:5]
-    radius = np.hypot(x, y)
-    if intrinsics.model == "brown-conrady" and k.any():
-        r2 = radius**2
-        radial = 1 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))
-        p1, p2 = k[2], k[3]
-        xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x**2)
-        yd = y * radial + p1 * (r2 + 2 * y**2) + 2 * p2 * x * y
-        folded = r2 >= _first_root([7 * k[4], 5 * k[1], 3 * k[0], 1.0])
-        xd[folded] = np.nan
-    elif intrinsics.model == "kannala-brandt":
-        theta = np.arctan(radius)
-        t2 = theta**2
-        distorted = theta * (1 + t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3]))))
-        factor = np.divide(distorted, radius, out=np.ones_like(radius), where=radius > 1e-9)
-        xd, yd = x * factor, y * factor
-        xd[t2 >= _first_root([9 * k[3], 7 * k[2], 5 * k[1], 3 * k[0], 1.0])] = np.nan
-    else:
-        xd, yd = x, y
+    rays = points[front, :2] / points[front, 2:]
+    xd, yd = (distort(rays, intrinsics) if is_distorted(intrinsics) else rays).T
     out[front, 0] = intrinsics.fx * xd + intrinsics.cx
     out[front, 1] = intrinsics.fy * yd + intrinsics.cy
     out[~np.isfinite(out).all(1)] = np.nan
@@ -340,13 +322,6 @@ def _arrows(path: FuturePath, camera: RoadCamera) -> Iterable[tuple[int, Array]]
     for second, chevron in zip(seconds.tolist(), pixels, strict=True):
         if np.isfinite(chevron).all():
             yield second, chevron
-
-
-def _first_root(coefficients: list[float]) -> float:
-    """The least positive real root of a polynomial (highest power first), infinity without one."""
-    roots = np.roots(np.trim_zeros(coefficients, "f"))
-    real = roots[np.abs(roots.imag) < 1e-9].real
-    return float(real[real > 0].min(initial=np.inf))
 
 
 def _hermite(values: Array, times: Array, at: Array) -> Array:

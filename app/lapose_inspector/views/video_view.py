@@ -306,7 +306,7 @@ class VideoView(QWidget):
     def _paint_crop(self, painter: QPainter, canvas: ImageCanvas) -> None:
         crop = self._session.crop
         if crop is not None and self._shown is not None and self._session.display.overlay("crop"):
-            draw_crop(painter, canvas, (crop.left, crop.top, crop.width, crop.height))
+            draw_crop(painter, canvas, crop)
 
     def _paint_paths(self, painter: QPainter, canvas: ImageCanvas) -> None:
         display = self._session.display

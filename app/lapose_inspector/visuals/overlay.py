@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
 
 from lapose_inspector.models.road_overlay import RoadRibbon
 from lapose_inspector.visuals.image import ImageCanvas
+
+if TYPE_CHECKING:
+    from lapose_core.inference.preprocess import Crop
 
 PAD = 6.0
 EDGE = 1.7
@@ -62,20 +68,20 @@ def _label_seconds(painter: QPainter, chevrons: list[tuple[int, QPolygonF]]) -> 
         painter.fillPath(outline, QColor("#ffffff"))
 
 
-def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: tuple[int, int, int, int]) -> None:
-    """Shades what the model does not see and outlines what it does (left, top, width, height in pixels)."""
+def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: Crop) -> None:
+    """Shades what the model does not see and outlines what it does: where the lens bends it, along its bent border."""
     whole = canvas.rect_of_image()
-    left, top, width, height = crop
-    seen = canvas.transform().mapRect(QRectF(left, top, width, height))
-    outside = QPainterPath()
+    seen = canvas.transform().mapRect(QRectF(crop.left, crop.top, crop.width, crop.height)).adjusted(0, 0, -1, -1)
+    border = QPolygonF(canvas.to_widget(np.array(crop.outline))) if crop.outline else QPolygonF(seen)
+    outside, inside = QPainterPath(), QPainterPath()
     outside.addRect(whole)
-    inside = QPainterPath()
-    inside.addRect(seen)
+    inside.addPolygon(border)
+    inside.closeSubpath()
     painter.setClipRect(whole)
     painter.fillPath(outside.subtracted(inside), QColor(0, 0, 0, 105))
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, bool(crop.outline))
     painter.setPen(QPen(QColor(255, 255, 255, 170), 1, Qt.PenStyle.DotLine))
-    painter.drawRect(seen.adjusted(0, 0, -1, -1))
+    painter.drawPolygon(border)
 
 
 def draw_badge(
