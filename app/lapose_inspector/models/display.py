@@ -16,6 +16,15 @@ ColourBy = Literal["speed", "yaw rate", "rotation error", "direction error", "ti
 COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
 """Series keys (see series.py) that colour the map and the path; the first six have the keys 1 to 6."""
 
+CloudMode = Literal["off", "frame", "truth", "prediction"]
+CLOUDS: tuple[CloudMode, ...] = get_args(CloudMode)
+CLOUD_NAMES: dict[str, str] = {
+    "off": "No lidar",
+    "frame": "Lidar at cursor",
+    "truth": "Lidar along truth",
+    "prediction": "Lidar along prediction",
+}
+
 Theme = Literal["dark", "light"]
 
 OVERLAYS: dict[str, str] = {
@@ -36,6 +45,7 @@ class Display:
     colour_by_changed = Signal(str)
     follow_changed = Signal(bool)
     overlay_changed = Signal(str, bool)
+    cloud_changed = Signal(str)
     theme_changed = Signal(str)
     view_requested = Signal(str)
     """A 3D camera command: ``top`` or ``reset``."""
@@ -44,6 +54,7 @@ class Display:
         self._alignment: Alignment = "se3"
         self._colour_by: ColourBy = "speed"
         self._follow = False
+        self._cloud: CloudMode = "frame"
         self._theme: Theme = theme
         self._overlays = dict.fromkeys(OVERLAYS, True)
 
@@ -92,6 +103,20 @@ class Display:
         if self._overlays[key] != bool(shown):
             self._overlays[key] = bool(shown)
             self.overlay_changed.emit(key, bool(shown))
+
+    @property
+    def cloud(self) -> CloudMode:
+        """Which lidar points the 3D view shows: those of the frame at the cursor, or the sweeps of the whole drive
+        laid along one of the paths."""
+        return self._cloud
+
+    @cloud.setter
+    def cloud(self, value: CloudMode) -> None:
+        if value not in CLOUDS:
+            raise ValueError(f"cloud must be one of {', '.join(CLOUDS)}, got {value!r}")
+        if value != self._cloud:
+            self._cloud = value
+            self.cloud_changed.emit(value)
 
     @property
     def theme(self) -> Theme:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from lapose_core.drive import Drive
-from lapose_core.geometry import Array
+from lapose_core.geometry import Array, interpolate_poses
 from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
+from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.series import SeriesSet, build_series
 from lapose_inspector.models.timeline import Timeline
 
@@ -66,6 +67,20 @@ class PathSegment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "last_frame", max(self.last_frame, int(self.frames[-1])))
 
+    def poses_at(self, frames: NDArray[np.int64]) -> Array:
+        """Camera-to-world poses [m, 4, 4] at ``frames`` [m] of this stretch, interpolated between samples; the last
+        pose stands for the frames from its own to ``last_frame``.
+        """
+        at = np.clip(frames, self.frames[0], self.frames[-1]).astype(np.float64)
+        return interpolate_poses(self.poses, self.frames.astype(np.float64), at)
+
+    def pose_at(self, frame: int) -> Array:
+        """The same [4, 4] at one frame, looking at no other samples than those around it."""
+        first = min(max(int(np.searchsorted(self.frames, frame, side="right")) - 1, 0), max(len(self.frames) - 2, 0))
+        pair = slice(first, first + 2)
+        near = PathSegment(self.frames[pair], self.poses[pair], self.first + first)
+        return near.poses_at(np.array([frame]))[0]
+
 
 class Session:
     """The open drive, its analysis and everything derived from the two.
@@ -85,6 +100,8 @@ class Session:
         self.timeline = timeline or Timeline()
         self.display = display or Display()
         self.drive: Drive | None = None
+        self.log: OpenLog | None = None
+        """Where the drive came from; None without a drive, or for one made in memory."""
         self.analysis: DriveAnalysis | None = None
         self.errors: TransitionErrors | None = None
         self.crop: Crop | None = None
@@ -122,9 +139,9 @@ class Session:
             self._status = value
             self.status_changed.emit(value)
 
-    def open(self, drive: Drive | None, frame: int = 0) -> None:
+    def open(self, drive: Drive | None, frame: int = 0, log: OpenLog | None = None) -> None:
         """Show another drive with the cursor on ``frame``; its analysis comes later."""
-        self.drive = drive
+        self.drive, self.log = drive, log
         self.crop = None
         self._take(None)
         self.timeline.reset(np.zeros(0) if drive is None else drive.timestamps, frame)

@@ -19,10 +19,10 @@ from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.lidar_layer import LidarLayer
 from lapose_inspector.views.trajectory_text import PositionErrors, lengths, metres, position_errors, summary
 from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 from lapose_inspector.visuals.grid import spacing_text
-from lapose_inspector.workers.latest import LatestWorker, Stale
 
 FOLLOW_METRES = 26.0
 """Height of the view around the car when the camera follows it."""
@@ -44,8 +44,7 @@ class TrajectoryView(QWidget):
         # Multisampling is what keeps thin lines whole; a driver without it simply gives none.
         self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
         self.scene = DriveScene(self.canvas.central_widget.add_view(), session.display.colours)
-        self._clouds = LatestWorker("point-cloud", self)
-        self._clouds.done.connect(self._on_cloud)
+        self.lidar = LidarLayer(session, self.scene, self._on_lidar, self)
         self._build()
         self._connect()
         self._on_theme_change()
@@ -77,13 +76,12 @@ class TrajectoryView(QWidget):
             label.setBuddy(box)
             tools.addWidget(label)
             tools.addWidget(box)
+        tools.addWidget(self.lidar.box)
         tools.addStretch(1)
-        self.cloud_button = self._button(row, "mdi6.dots-hexagon", "Points of the frame at the cursor", True)
-        self.cloud_button.setChecked(True)
         self.follow_button = self._button(row, "mdi6.car-back", "Follow the car (F)", True)
         self.top_button = self._button(row, "mdi6.arrow-collapse-down", "View from above (T)", False)
         self.fit_button = self._button(row, "mdi6.fit-to-page-outline", "Show the whole path (R)", False)
-        for button in (self.cloud_button, self.follow_button, self.top_button, self.fit_button):
+        for button in (self.follow_button, self.top_button, self.fit_button):
             tools.addWidget(button)
         layout.addWidget(row)
         self.overlay = CanvasOverlay(self.canvas.native, self)
@@ -125,7 +123,6 @@ class TrajectoryView(QWidget):
         self.follow_button.toggled.connect(self._choose_follow)
         self.top_button.clicked.connect(self.top_view)
         self.fit_button.clicked.connect(self.fit_view)
-        self.cloud_button.toggled.connect(self._update_cloud)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
         self.scene.view.events.resize.connect(self._on_resize)
         self.canvas.events.draw.connect(self._on_draw)
@@ -135,7 +132,7 @@ class TrajectoryView(QWidget):
         for signal, slot in self._links:
             signal.disconnect(slot)
         self._links = []
-        self._clouds.stop()
+        self.lidar.close()
         self.scene.camera.on_change = None
         self.canvas.close()
 
@@ -145,20 +142,20 @@ class TrajectoryView(QWidget):
         drive = self._session.drive
         self._elevation = USUAL_ELEVATION
         self._heading = None
-        self.cloud_button.setVisible(drive is not None and drive.point_cloud is not None)
-        self.scene.set_cloud(None, 0)
+        self.lidar.box.setVisible(self.lidar.available)
         if drive is not None:
             fov = drive.intrinsics.fov_x if drive.intrinsics is not None else np.radians(60.0)
             self.scene.set_camera_shape(fov, drive.width / drive.height)
         self.scene.set_truth(self._session.true_segments())
         self._on_analysis_change()
-        self._update_cloud()
+        self.lidar.on_drive()
 
     def _on_analysis_change(self) -> None:
         session = self._session
         predicted = session.predicted_segments()
         self._errors = position_errors(predicted, session.drive)
         self.scene.set_prediction(predicted)
+        self.lidar.on_prediction()
         self._recolour()
         self._on_frame_change(session.timeline.frame)
         self._say()
@@ -174,7 +171,7 @@ class TrajectoryView(QWidget):
         if self._session.display.follow:
             self._heading = self.scene.follow(frame, self._heading)
         self._update_readout()
-        self._update_cloud()
+        self.lidar.on_frame()
         self.canvas.update()
 
     def _on_colour_by_change(self, key: str) -> None:
@@ -188,7 +185,11 @@ class TrajectoryView(QWidget):
         self.scene.colour_prediction(None if shown is None else series_colours(shown, display.theme))
         self.colour_legend.set_series(shown, display.colours, display.theme)
         self.colour_box.setCurrentIndex(self.colour_box.findData(PLAIN if self._plain else display.colour_by))
-        self._update_legend(coloured=shown is not None)
+        self._update_legend()
+        self.canvas.update()
+
+    def _on_lidar(self) -> None:
+        self._update_legend()
         self.canvas.update()
 
     def _on_overlay_change(self, key: str, shown: bool) -> None:
@@ -208,8 +209,9 @@ class TrajectoryView(QWidget):
         colours = self._session.display.colours
         self.canvas.bgcolor = colours.canvas
         self.scene.set_theme(colours)
+        self.lidar.on_theme()
         self.overlay.set_theme(colours)
-        for button in (self.cloud_button, self.follow_button, self.top_button, self.fit_button):
+        for button in (self.follow_button, self.top_button, self.fit_button):
             button.setIcon(qtawesome.icon(button.property("icon_name"), color=colours.text, color_on=colours.accent))
         self._recolour()
 
@@ -263,8 +265,9 @@ class TrajectoryView(QWidget):
         drawn = bool(session.true_segments() or session.predicted_segments())
         self.grid_label.setVisible(drawn and session.display.overlay("grid"))
 
-    def _update_legend(self, *, coloured: bool) -> None:
+    def _update_legend(self) -> None:
         session = self._session
+        coloured = not self._plain and session.display.colour_by in session.series.series
         shown = self.scene.shown
         entries = []
         if session.true_segments() and shown["truth"]:
@@ -276,6 +279,8 @@ class TrajectoryView(QWidget):
             )
         if session.drive is not None and not session.true_segments():
             entries.append("no ground truth in this log")
+        if self.lidar.text:
+            entries.append(self.lidar.text)
         self.legend.setText("&nbsp;&nbsp; ".join(entries))
         self.legend.setVisible(bool(entries))
 
@@ -334,26 +339,6 @@ class TrajectoryView(QWidget):
         text = f"grid {spacing_text(self.scene.grid.spacing)}"
         if text != self.grid_label.text():
             self.grid_label.setText(text)
-
-    # -- point cloud
-
-    def _update_cloud(self) -> None:
-        session = self._session
-        drive, frame = session.drive, session.timeline.frame
-        if drive is None or drive.point_cloud is None or not self.cloud_button.isChecked():
-            self._clouds.cancel()
-            self.scene.set_cloud(None, frame)
-            return
-        read = drive.point_cloud
-
-        def job(stale: Stale) -> object:
-            return frame, read(frame)
-
-        self._clouds.submit(job)
-
-    def _on_cloud(self, result: tuple[int, np.ndarray | None]) -> None:
-        self.scene.set_cloud(result[1], result[0])
-        self.canvas.update()
 
     # -- choices
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vispy import scene
 
-from lapose_core.geometry import Array, interpolate_poses
+from lapose_core.geometry import Array
 from lapose_inspector.models.colours import PREDICTION, TRUTH, ThemeColours, rgba
 from lapose_inspector.models.session import PathSegment
 from lapose_inspector.visuals.camera import DriveCamera
@@ -18,7 +18,7 @@ from lapose_inspector.visuals.cursor import CursorCamera, Residual
 from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
 from lapose_inspector.visuals.grid import GroundGrid
 from lapose_inspector.visuals.path import Path
-from lapose_inspector.visuals.points import PointCloud
+from lapose_inspector.visuals.point_cloud import PointCloud
 from lapose_inspector.visuals.space import SceneSpace, heading
 
 Which = Literal["truth", "prediction"]
@@ -28,6 +28,8 @@ PICK_RADIUS = 12.0
 CURSOR_PIXELS, INTERVAL_PIXELS = 24.0, 10.0
 """Depth of the pyramids on the screen at the middle of the view."""
 CLOUD_ALPHA = 0.35
+MAP_POINTS = 250_000
+"""Dots drawn of many sweeps."""
 CAMERA_HEIGHT = 1.6
 """Metres from the ground to a car's camera, for laying the grid under the path."""
 
@@ -52,6 +54,7 @@ class DriveScene:
         root = view.scene
         self.grid = GroundGrid(root, rgba(colours.grid), order=0)
         self.cloud = PointCloud(root, rgba(colours.muted, CLOUD_ALPHA), order=1)
+        self.lidar = PointCloud(root, rgba(colours.muted, CLOUD_ALPHA), order=1, limit=MAP_POINTS)
         self.paths: dict[Which, Path] = {
             "truth": Path(root, rgba(TRUTH), width=3.0, order=4),
             "prediction": Path(root, rgba(PREDICTION), width=3.0, order=5),
@@ -143,14 +146,13 @@ class DriveScene:
         pose stands for the frames from its own to the segment's ``last_frame``."""
         for segment in self.segments[which]:
             if segment.frames[0] <= frame <= segment.last_frame:
-                frame = min(frame, int(segment.frames[-1]))
-                i = int(np.searchsorted(segment.frames, frame, side="right")) - 1
-                i = max(0, min(i, len(segment.frames) - 2))
-                pair = slice(i, i + 2)
-                at = np.array([frame], np.float64)
-                pose = interpolate_poses(segment.poses[pair], segment.frames[pair].astype(np.float64), at)
-                return self.space.poses(pose)[0]
+                return self.space.poses(segment.pose_at(frame))
         return None
+
+    @property
+    def ground(self) -> float:
+        """Height of the road in the scene, about that of the path's lower parts, in metres."""
+        return self._ground
 
     def set_cloud(self, points: NDArray[np.float32] | None, frame: int) -> None:
         """Show a frame's points [P, 3], in its camera's axes, at the true pose or else the predicted."""

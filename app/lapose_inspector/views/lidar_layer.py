@@ -1,0 +1,157 @@
+"""Lidar in the 3D panel: the sweep at the cursor, or all of them along the true or the predicted path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtWidgets import QWidget
+
+from lapose_core.drive import LogError
+from lapose_inspector.models.display import CLOUD_NAMES, CLOUDS
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.visuals.drive_scene import DriveScene
+from lapose_inspector.visuals.point_cloud import height_colours, height_limits
+from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.lidar_map import LidarMap, LidarMapper
+
+PAUSE = 500
+"""Milliseconds for which a growing prediction has to rest before sweeps are laid along it."""
+
+
+class LidarLayer(QObject):
+    """Follows ``session.display.cloud``; ``changed`` is called when there is something else to see or to say."""
+
+    def __init__(self, session: Session, scene: DriveScene, changed: Callable[[], None], parent: QWidget) -> None:
+        super().__init__(parent)
+        self._session, self._scene, self._changed = session, scene, changed
+        self._map: LidarMap | None = None
+        self._limits = (0.0, 1.0)
+        self._sweeps = LatestWorker("point-cloud", self)
+        self._sweeps.done.connect(self._on_sweep)
+        self._mapper = LidarMapper(self)
+        self._mapper.grown.connect(self._on_map)
+        self._soon = QTimer(self, singleShot=True, interval=PAUSE)
+        self._soon.timeout.connect(self._build)
+        self.box = ComboBox(parent)
+        for key in CLOUDS:
+            self.box.addItem(CLOUD_NAMES[key], key)
+        self.box.setToolTip("Lidar points: of the frame at the cursor, or of the whole drive along a path")
+        self.box.activated.connect(self._choose)
+        session.display.cloud_changed.connect(self._on_mode)
+        self._show_mode()
+
+    def close(self) -> None:
+        """Let go of the session and the threads."""
+        self._session.display.cloud_changed.disconnect(self._on_mode)
+        self._soon.stop()
+        self._sweeps.stop()
+        self._mapper.close()
+
+    @property
+    def available(self) -> bool:
+        """Whether the drive has point clouds."""
+        return self._session.drive is not None and self._session.drive.point_cloud is not None
+
+    @property
+    def text(self) -> str:
+        """What is shown, for the legend; empty where nothing is."""
+        mode = self._session.display.cloud
+        if not self.available or mode in ("off", "frame"):
+            return ""
+        if not self._segments():
+            return "Lidar: no true path" if mode == "truth" else "Lidar: no predicted path yet"
+        if self._map is None:
+            return "Lidar: reading sweeps"
+        low, high = self._limits
+        done = "" if self._map.share >= 1 else f", {self._map.share:.0%} of the path"
+        text = f"Lidar: {self._map.sweeps} sweeps{done}, by height {low:.0f} to {high:.0f} m".replace("-", "−")
+        return f"{text}; {self._map.problem}" if self._map.problem else text
+
+    def on_drive(self) -> None:
+        """Another drive is open, and the scene shows its true path."""
+        self._forget()
+        self._start()
+
+    def on_prediction(self) -> None:
+        """The predicted path is another."""
+        if self._session.display.cloud == "prediction" and self.available:
+            self._soon.start()
+
+    def on_frame(self) -> None:
+        """The cursor moved."""
+        drive, frame = self._session.drive, self._session.timeline.frame
+        if drive is None or drive.point_cloud is None or self._session.display.cloud != "frame":
+            self._sweeps.cancel()
+            self._scene.set_cloud(None, frame)
+            return
+        read = drive.point_cloud
+
+        def job(stale: Stale) -> object:
+            try:
+                return frame, read(frame)
+            except LogError:  # a sweep that cannot be read is not there; the map's legend says why
+                return frame, None
+
+        self._sweeps.submit(job)
+
+    def on_theme(self) -> None:
+        """Colours are others."""
+        if self._map is not None:
+            self._draw(self._map)
+
+    def _choose(self, index: int) -> None:
+        self._session.display.cloud = self.box.itemData(index)
+
+    def _on_mode(self, _: str) -> None:
+        self._show_mode()
+        self._forget()
+        self._start()
+
+    def _show_mode(self) -> None:
+        self.box.setCurrentIndex(self.box.findData(self._session.display.cloud))
+
+    def _forget(self) -> None:
+        self._soon.stop()
+        self._mapper.cancel()
+        self._map = None
+        self._scene.lidar.set_points(None)
+
+    def _start(self) -> None:
+        self.on_frame()
+        if self._session.display.cloud in ("truth", "prediction"):
+            self._build()
+        self._changed()
+
+    def _segments(self) -> list:
+        session = self._session
+        return session.true_segments() if session.display.cloud == "truth" else session.predicted_segments()
+
+    def _build(self) -> None:
+        drive, segments = self._session.drive, self._segments()
+        if drive is None or drive.point_cloud is None or not segments:
+            self._forget()
+            self._changed()
+            return
+        frames = [np.arange(s.frames[0], min(s.last_frame, len(drive) - 1) + 1) for s in segments]
+        poses = [s.poses_at(f) for s, f in zip(segments, frames, strict=True)]
+        self._mapper.build(drive, np.concatenate(frames), self._scene.space.poses(np.concatenate(poses)))
+
+    @Slot(object)
+    def _on_sweep(self, result: tuple[int, np.ndarray | None]) -> None:
+        self._scene.set_cloud(result[1], result[0])
+        self._changed()
+
+    @Slot(object)
+    def _on_map(self, grown: LidarMap) -> None:
+        self._map = grown
+        self._draw(grown)
+        self._changed()
+
+    def _draw(self, grown: LidarMap) -> None:
+        ground = self._scene.ground
+        self._limits = height_limits(grown.points, ground)
+        theme = self._session.display.theme
+        self._scene.lidar.set_points(grown.points, height_colours(grown.points, ground, self._limits, theme))
