@@ -16,8 +16,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "lapose-inspector", description="Watch LA-Pose estimate camera motion on a driving log."
     )
-    parser.add_argument("log", nargs="?", type=Path, help="video, KITTI sequence or image folder")
-    parser.add_argument("--poses", type=Path, metavar="FILE", help="ground-truth poses, TUM or KITTI")
+    parser.add_argument("log", nargs="?", type=Path, help="a video, a log, a data set or a drive of one")
+    parser.add_argument("--drive", metavar="NAME", help="which drive of a data set; else the window lists them")
+    parser.add_argument("--camera", metavar="NAME", help="which camera or image topic")
+    parser.add_argument("--poses", type=Path, metavar="FILE", help="ground-truth poses: TUM, KITTI or CSV")
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained model to use")
     parser.add_argument("--rate", type=_positive, metavar="HZ", help="frames per second to analyse")
     parser.add_argument("--theme", choices=("dark", "light"))
@@ -34,6 +36,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.screenshot is not None and options.log is None:
         parser.error("--screenshot needs a LOG")
+    if options.log is None and (options.drive or options.camera or options.poses):
+        parser.error("--drive, --camera and --poses need a LOG")
     if options.at is not None and options.at < 0:
         parser.error("--at must not be negative")
     return options
@@ -76,7 +80,8 @@ def main(argv: list[str] | None = None) -> int:
         if options.size is not None and not (inspector.settings.state and remember):
             inspector.window.reset_layout()
         if options.log is not None:
-            inspector.open(options.log, options.poses, options.at or 0)
+            poses = options.poses and options.poses.expanduser().absolute()
+            inspector.open(options.log, poses, options.at or 0, drive=options.drive, camera=options.camera)
         elif remember:
             inspector.restore_last()
         application.exec()

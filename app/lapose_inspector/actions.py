@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lapose_inspector.models.display import ALIGNMENT_NAMES, COLOUR_BY, OVERLAYS
+from lapose_inspector.models.display import ALIGNMENT_NAMES, CLOUD_NAMES, COLOUR_BY, OVERLAYS
 from lapose_inspector.models.session import RATES
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MENUS = ("File", "Playback", "View", "Analyse", "Export", "Help")
 PANELS = {
+    "drives": "Drives",
     "video": "Video",
     "trajectory": "3D trajectory",
     "map": "Latent map",
@@ -79,19 +80,25 @@ def _has_prediction(app: Inspector) -> bool:
 def _file() -> list[Command]:
     return [
         Command(
-            "file.open", "Open file…", lambda a: a.choose_file(), "File", ("Ctrl+O",),
+            "file.open", "Open file…", lambda a: a.opener.choose_file(), "File", ("Ctrl+O",),
             "mdi6.movie-open-outline", "Open a video or a log file.", section="open",
         ),
         Command(
-            "file.open_folder", "Open folder…", lambda a: a.choose_folder(), "File", ("Ctrl+Shift+O",),
-            "mdi6.folder-open-outline", "Open a log that is a folder: KITTI odometry, an image sequence.",
+            "file.open_folder", "Open folder…", lambda a: a.opener.choose_folder(), "File", ("Ctrl+Shift+O",),
+            "mdi6.folder-open-outline", "Open a log that is a folder, or list the drives of a data set.",
             section="open",
         ),
         Command(
-            "file.poses", "Use pose file…", lambda a: a.choose_poses(), "File", (), "mdi6.map-marker-path",
-            "Reopen this drive with ground-truth poses from a TUM or KITTI file.", enabled=_has_drive,
-            section="open",
+            "file.import", "Import with poses…", lambda a: a.opener.ask_import(current=False), "File",
+            ("Ctrl+Shift+I",), "mdi6.import",
+            "Open a video or a folder of pictures with a pose file, its time offset and its axes.", section="open",
         ),
+        Command(
+            "file.poses", "Poses of this drive…", lambda a: a.opener.ask_import(), "File", (),
+            "mdi6.map-marker-path", "Choose this drive's pose file, its time offset and whose axes it has.",
+            enabled=_has_drive, section="open",
+        ),
+        *_drive(),
         Command(
             "file.information", "Drive information", lambda a: a.show_information(), "File", ("Ctrl+I",),
             "mdi6.information-outline", "Format, calibration, where values come from, and what was assumed.",
@@ -104,6 +111,51 @@ def _file() -> list[Command]:
         Command(
             "file.quit", "Quit", lambda a: a.quit(), "File", ("Ctrl+Q",), "mdi6.exit-to-app",
             "Save the layout and end the program.", section="quit",
+        ),
+    ]  # fmt: skip
+
+
+def _drive() -> list[Command]:
+    """Other drives of the data set, other cameras of the drive."""
+
+    def several_drives(app: Inspector) -> bool:
+        return len(app.opener.dataset.listings) > 1
+
+    def several_cameras(app: Inspector) -> bool:
+        return app.session.log is not None and len(app.session.log.listing.cameras) > 1
+
+    def several_topics(app: Inspector) -> bool:
+        return app.session.log is not None and len(app.session.log.listing.pose_topics) > 1
+
+    menu = "File/Drive and camera"
+    return [
+        Command(
+            "drive.choose", "Choose a drive…", lambda a: a.window.choose_drive(), menu, ("Ctrl+D",),
+            "mdi6.folder-multiple-outline", "Show the data set's drives and filter them by typing.", section="set",
+        ),
+        Command(
+            "drive.next", "Next drive", lambda a: a.opener.step_drive(1), menu, ("Ctrl+PgDown",),
+            "mdi6.skip-next-outline", "Open the data set's next drive.", enabled=several_drives, section="set",
+        ),
+        Command(
+            "drive.previous", "Previous drive", lambda a: a.opener.step_drive(-1), menu, ("Ctrl+PgUp",),
+            "mdi6.skip-previous-outline", "Open the data set's previous drive.", enabled=several_drives,
+            section="set",
+        ),
+        Command(
+            "drive.camera_next", "Next camera", lambda a: a.opener.step_camera(1), menu, ("C",),
+            "mdi6.camera-switch-outline", "Show this moment through the drive's next camera or image topic.",
+            enabled=several_cameras, section="camera",
+        ),
+        Command(
+            "drive.camera_previous", "Previous camera", lambda a: a.opener.step_camera(-1), menu, ("Shift+C",),
+            "mdi6.camera-switch", "Show this moment through the drive's previous camera or image topic.",
+            enabled=several_cameras, section="camera",
+        ),
+        Command(
+            "drive.pose_topic", "Next pose topic", lambda a: a.opener.step_pose_topic(), menu, (),
+            "mdi6.map-marker-path", "Take the poses from the log's next topic of poses.",
+            enabled=several_topics, section="camera",
         ),
     ]  # fmt: skip
 
@@ -191,6 +243,26 @@ def _view() -> list[Command]:
     ]  # fmt: skip
     out += [
         Command(
+            f"view.lidar.{key}", CLOUD_NAMES[key], _of(key, lambda a, k: a.set_cloud(k)), "View/Lidar", keys,
+            "mdi6.dots-hexagon", tip, _of(key, lambda a, k: bool(a.display.cloud == k)), group="lidar",
+            enabled=lambda a: a.session.drive is not None and a.session.drive.point_cloud is not None,
+        )
+        for key, keys, tip in (
+            ("off", (), "Show no lidar points in 3D."),
+            ("frame", (), "Show the lidar points of the frame at the cursor."),
+            ("truth", (), "Lay the drive's sweeps along the true path: walls are sharp where it is right."),
+            ("prediction", (), "Lay the drive's sweeps along the predicted path: drift shows as smeared walls."),
+        )
+    ]  # fmt: skip
+    out += [
+        Command(
+            "view.lidar.next", "Switch lidar", lambda a: a.step_cloud(), "View/Lidar", ("Shift+L",),
+            "mdi6.dots-hexagon", "From no lidar to the cursor's sweep, to all along the truth, the prediction.",
+            enabled=lambda a: a.session.drive is not None and a.session.drive.point_cloud is not None,
+        )
+    ]  # fmt: skip
+    out += [
+        Command(
             f"view.overlay.{key}", name,
             _of(key, lambda a, k: a.display.set_overlay(k, not a.display.overlay(k))),
             "View/Overlays", (), "mdi6.layers-outline", f"Show or hide: {name.lower()}.",
@@ -238,9 +310,10 @@ def _analyse() -> list[Command]:
             section="run",
         ),
         Command(
-            "analyse.cancel", "Cancel analysis", lambda a: a.cancel_analysis(), "Analyse", ("Esc",),
-            "mdi6.stop-circle-outline", "Stop the analysis within one window; what is done is kept.",
-            enabled=lambda a: a.analysis.running, section="run",
+            "analyse.cancel", "Cancel", lambda a: a.cancel(), "Analyse", ("Esc",),
+            "mdi6.stop-circle-outline",
+            "Give up opening a log, or stop the analysis within one window; what is done is kept.",
+            enabled=lambda a: a.analysis.running or a.opener.busy, section="run",
         ),
         Command(
             "analyse.checkpoint", "Checkpoint…", lambda a: a.choose_checkpoint(), "Analyse", (),

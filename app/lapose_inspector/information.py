@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lapose_core.drive import Drive
+from lapose_core.drive import Drive, Track
 from lapose_core.geometry import path_length
+from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.session import Session
 
 Section = tuple[str, list[tuple[str, str]]]
@@ -21,19 +22,22 @@ def drive_information(session: Session) -> list[Section]:
     if drive is None:
         raise ValueError("no drive is open")
     return [
-        ("Log", _log(drive)),
+        ("Log", _log(drive, session.log)),
         ("Camera", _camera(drive)),
-        ("Ground truth", _truth(drive)),
+        ("Ground truth", _truth(drive, session.log)),
+        ("Recorded", [(name, track_text(track)) for name, track in drive.tracks.items()]),
         ("Where the values come from", [(k, v) for k, v in drive.provenance.items()]),
         ("Notes", [("", note) for note in drive.notes]),
         ("Analysis", _analysis(session)),
     ]
 
 
-def _log(drive: Drive) -> list[tuple[str, str]]:
+def _log(drive: Drive, log: OpenLog | None) -> list[tuple[str, str]]:
     return [
         ("Name", drive.name),
         ("Path", str(drive.path)),
+        *([("Drive", log.drive)] if log is not None and log.drive else []),
+        *([("Camera", log.camera)] if log is not None and log.camera else []),
         ("Format", drive.format),
         ("Frames", f"{len(drive)}, {drive.width}×{drive.height} pixels"),
         ("Duration", f"{drive.duration:.2f} s at {drive.rate:.2f} frames per second (median)"),
@@ -55,14 +59,23 @@ def _camera(drive: Drive) -> list[tuple[str, str]]:
     return rows
 
 
-def _truth(drive: Drive) -> list[tuple[str, str]]:
+def _truth(drive: Drive, log: OpenLog | None) -> list[tuple[str, str]]:
     if drive.poses is None or drive.pose_valid is None:
-        return [("Poses", "none in this log; File > Use pose file adds them")]
+        return [("Poses", "none in this log; File > Poses of this drive adds them")]
     known = int(drive.pose_valid.sum())
-    return [
+    rows = [
         ("Poses", f"{known} of {len(drive)} frames"),
         ("Path length", f"{path_length(drive.poses[drive.pose_valid]):.1f} m"),
     ]
+    if log is not None and log.sanity is not None:
+        rows.append(("Check", log.sanity.words))
+        rows += [("Problem", problem) for problem in log.problems]
+    return rows
+
+
+def track_text(track: Track) -> str:
+    """How many values a track has, of which unit, and from where."""
+    return f"{len(track.times)} values in {track.unit}, from {track.source}"
 
 
 def _analysis(session: Session) -> list[tuple[str, str]]:
@@ -72,7 +85,8 @@ def _analysis(session: Session) -> list[tuple[str, str]]:
         rows.append(("Model", f"{info.name} ({info.checkpoint_hash}), {info.parameters / 1e6:.1f} M parameters"))
     if session.crop is not None:
         c = session.crop
-        rows.append(("Model crop", f"{c.width}×{c.height} pixels at left {c.left}, top {c.top}"))
+        how = ", without the lens's distortion" if c.outline else ""
+        rows.append(("Model crop", f"{c.width}×{c.height} pixels at left {c.left}, top {c.top}{how}"))
     if analysis is not None:
         rows.append(("Samples", f"{len(analysis)} at {analysis.rate:g} Hz"))
         rows.append(("Windows", f"{len(analysis.windows_done)} of {analysis.n_windows} done"))

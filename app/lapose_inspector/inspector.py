@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import traceback
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,18 +15,19 @@ from PySide6.QtWidgets import QFileDialog
 from lapose_core.drive import Drive
 from lapose_core.resources import default_checkpoint
 from lapose_inspector.information import drive_information
-from lapose_inspector.models.display import Alignment, ColourBy, Display
+from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
 from lapose_inspector.models.export import default_name, write_trajectory
+from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.session import ModelInfo, Session
 from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
+from lapose_inspector.opener import Opener
 from lapose_inspector.views.command_palette import CommandPalette, Entry
 from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
 from lapose_inspector.views.main_window import MainWindow
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
-from lapose_inspector.workers.opening import OpenRequest, OpenWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,7 @@ class Inspector(QObject):
         self._closed = False
 
         self.frames = FrameLoader(self)
-        self.opening = OpenWorker(self)
+        self.opener = Opener(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self.window = MainWindow(self)
@@ -92,8 +94,6 @@ class Inspector(QObject):
         self._load_checkpoint(checkpoint or self.settings.checkpoint)
 
     def _wire(self) -> None:
-        self.opening.opened.connect(self._on_opened)
-        self.opening.failed.connect(self._on_open_failed)
         self.analysis.model_ready.connect(self._on_model)
         self.analysis.model_failed.connect(self._on_model_failed)
         self.analysis.prepared.connect(self._on_prepared)
@@ -101,73 +101,52 @@ class Inspector(QObject):
         self.analysis.finished.connect(self._on_finished)
         self.analysis.failed.connect(self._on_analysis_failed)
         self.unexpected.connect(self._on_unexpected)
-        self.window.dropped.connect(self._on_dropped)
+        self.window.dropped.connect(self.opener.take_dropped)
         self.window.closing.connect(self.close)
         self.timeline.playing_changed.connect(self._on_playing)
         self.timeline.frame_changed.connect(self._on_frame)
 
     # Opening
 
-    def open(self, path: Path, poses: Path | None = None, frame: int = 0) -> None:
-        """Open a log in the background; until it is there, what was open stays."""
-        self.session.status = f"opening {path.name}"
-        self.opening.open(OpenRequest(path.expanduser().absolute(), poses, frame))
+    def open(
+        self,
+        path: Path,
+        poses: Path | None = None,
+        frame: int = 0,
+        *,
+        drive: str | None = None,
+        camera: str | None = None,
+    ) -> None:
+        """Open a log, or list a data set, in the background; until it is there, what was open stays.
+
+        What is not given is as it was when the log was open before.
+        """
+        options = self.settings.chosen(path.expanduser().absolute(), drive)
+        options = replace(options, poses=poses or options.poses, camera=camera or options.camera)
+        self.opener.open(path, drive, options, frame)
 
     def restore_last(self) -> None:
         """Reopen the log of the last time, if it still exists."""
         last = self.settings.last_log
         if last is not None and last.path.exists():
-            self.open(last.path, last.poses, self.settings.last_frame)
+            self.opener.open_again(last, self.settings.last_frame)
 
-    @Slot(object, object)
-    def _on_opened(self, request: OpenRequest, drive: Drive) -> None:
+    def show_drive(self, drive: Drive, frame: int, log: OpenLog) -> None:
+        """Show a drive that was opened, and analyse it."""
         self.session.status = self.idle_status
-        self.settings.remember(request.path, request.poses)
         self.analysis.forget()
         self.frames.open(drive)
-        self.session.open(drive, request.frame)
+        self.session.open(drive, frame, log)
         if self._analyse_on_open:
             self._start_analysis()
-
-    @Slot(object, str, str)
-    def _on_open_failed(self, request: OpenRequest, message: str, details: str) -> None:
-        self.session.status = self.idle_status
-        self.settings.forget(request.path)
-        self.show_error(f"{request.path.name} cannot be opened", message, details)
 
     def close_drive(self) -> None:
         """Close the drive; its results stay in the cache."""
         self.analysis.forget()
         self.frames.open(None)
         self.session.open(None)
+        self.opener.drive_closed()
         self.window.show_running(False)
-
-    @Slot(object)
-    def _on_dropped(self, path: Path) -> None:
-        self.open(path)
-
-    def choose_file(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self.window, "Open a log", self._last_folder())
-        if name:
-            self.open(Path(name))
-
-    def choose_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self.window, "Open a log's folder", self._last_folder())
-        if name:
-            self.open(Path(name))
-
-    def choose_poses(self) -> None:
-        if self.session.drive is None:
-            return
-        name, _ = QFileDialog.getOpenFileName(
-            self.window, "Ground-truth poses", self._last_folder(), "Poses (*.txt *.tum *.csv);;All files (*)"
-        )
-        if name:
-            self.open(self.session.drive.path, Path(name), self.timeline.frame)
-
-    def _last_folder(self) -> str:
-        last = self.settings.last_log
-        return str(last.path.parent) if last is not None else str(Path.home())
 
     # Model and analysis
 
@@ -230,8 +209,11 @@ class Inspector(QObject):
         else:
             self._start_analysis()
 
-    def cancel_analysis(self) -> None:
-        if self.analysis.running:
+    def cancel(self) -> None:
+        """Give up what is being opened; else stop the analysis."""
+        if self.opener.busy:
+            self.opener.cancel()
+        elif self.analysis.running:
             self.analysis.cancel()
 
     def _start_analysis(self) -> None:
@@ -303,6 +285,12 @@ class Inspector(QObject):
     def set_alignment(self, mode: Alignment) -> None:
         self.display.alignment = mode
 
+    def set_cloud(self, mode: CloudMode) -> None:
+        self.display.cloud = mode
+
+    def step_cloud(self) -> None:
+        self.display.cloud = CLOUDS[(CLOUDS.index(self.display.cloud) + 1) % len(CLOUDS)]
+
     def toggle_theme(self) -> None:
         self.display.theme = "light" if self.display.theme == "dark" else "dark"
 
@@ -310,7 +298,7 @@ class Inspector(QObject):
         """Ask where to write the ``predicted`` or the ``truth`` trajectory as ``tum`` or ``kitti``."""
         if self.session.drive is None:
             return
-        start = Path(self._last_folder()) / default_name(self.session.drive.name, what, form)
+        start = Path(self.opener.last_folder()) / default_name(self.session.drive.name, what, form)
         name, _ = QFileDialog.getSaveFileName(self.window, "Export trajectory", str(start), "Text (*.txt *.tum)")
         if name:
             self.export(Path(name), what, form)
@@ -342,7 +330,7 @@ class Inspector(QObject):
             if actions[c.id].isEnabled() and c.id != "help.palette"
         ]
         entries += [
-            Entry(f"Open recent: {r.path.name}", str(r.path.parent), partial(self.open, r.path, r.poses))
+            Entry(f"Open recent: {r.name}", str(r.path.parent), partial(self.opener.open_again, r))
             for r in self.settings.recent
         ]
         CommandPalette(entries, self.window).show()
@@ -380,7 +368,7 @@ class Inspector(QObject):
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
-            for step in (self.analysis.close, self.frames.close, self.opening.close, self.window.close_panels):
+            for step in (self.analysis.close, self.frames.close, self.opener.close, self.window.close_panels):
                 ending.callback(step)
             self._tick.stop()
             self.timeline.playing_changed.disconnect(self._on_playing)

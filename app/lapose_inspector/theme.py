@@ -83,11 +83,16 @@ QLineEdit, QPlainTextEdit, QTextBrowser {{ background: {c.panel}; color: {c.text
     border: 1px solid {c.border}; border-radius: 5px; padding: 5px 7px;
     selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
 QLineEdit:focus {{ border-color: {c.accent}; }}
-QListWidget, QTreeWidget, QScrollArea {{ background: {c.panel}; color: {c.text};
+QListWidget, QListView, QTreeWidget, QScrollArea {{ background: {c.panel}; color: {c.text};
     border: 1px solid {c.border}; border-radius: 5px; outline: none; }}
 QListWidget::item {{ padding: 5px 8px; border-radius: 4px; }}
 QListWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}
 QCheckBox, QRadioButton {{ color: {c.text}; spacing: 6px; }}
+
+QFrame#notice {{ background: {c.raised}; border-bottom: 1px solid {c.warning}; }}
+QDoubleSpinBox {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
+    padding: 3px 6px; min-height: 18px; }}
+QDoubleSpinBox:focus {{ border-color: {c.accent}; }}
 
 QDockWidget {{ color: {c.text}; }}
 QWidget#panelTitle {{ background: {c.panel}; border-bottom: 1px solid {c.border}; }}

@@ -162,12 +162,14 @@ def test_without_a_drive_nothing_that_needs_one_is_enabled(launch) -> None:
 
 
 def test_every_panel_can_be_closed_and_opened(app: Inspector) -> None:
+    app.window.show_panel("drives")  # hidden while there is nothing to choose from
     for key in PANELS:
         app.window.actions_[f"view.panel.{key}"].trigger()
         assert app.window.docks[key].isHidden()
     app.window.reset_layout()
     QApplication.processEvents()
-    assert all(dock.isVisible() and not dock.isFloating() for dock in app.window.docks.values())
+    shown = {key: dock for key, dock in app.window.docks.items() if key != "drives"}
+    assert all(dock.isVisible() and not dock.isFloating() for dock in shown.values())
 
 
 @pytest.mark.parametrize(

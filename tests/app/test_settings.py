@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapose_core.logs.reader import LogOptions
 from lapose_inspector.models.settings import RECENT_LIMIT, Settings, SettingsFile
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     file = SettingsFile(tmp_path / "new" / "folder")
     settings = Settings(theme="light", rate=4.0, checkpoint=Path("/models/nano"))
-    settings.remember(Path("/logs/a b.mp4"), Path("/logs/a.tum"))
+    settings.remember(Path("/logs/a b.mp4"), "drive 3", LogOptions("front", Path("/logs/a.tum"), None, -0.25, "flu"))
     file.save(settings)
     assert file.load() == settings
 

@@ -238,7 +238,7 @@ def test_a_damaged_layout_does_no_harm(launch, folders, qtbot) -> None:
 
     SettingsFile(folders.config_dir).save(Settings(geometry="!!", state="AAAA"))
     app = launch()
-    assert all(dock.isVisible() for dock in app.window.docks.values())
+    assert [key for key, dock in app.window.docks.items() if not dock.isVisible()] == ["drives"]
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1900, 1000)])
@@ -254,6 +254,8 @@ def test_the_window_is_painted_and_nothing_is_black_or_clipped(
     picture = grab_window(app).toImage()
     assert (app.window.width(), app.window.height()) == size
     for key, dock in app.window.docks.items():
+        if key == "drives":  # hidden: this log holds one
+            continue
         part = picture.copy(dock.rect().translated(dock.mapTo(app.window, QPoint(0, 0))))
         assert colours_in(part) > 20, f"{key} is empty"
         assert dock.height() >= 120, key

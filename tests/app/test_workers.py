@@ -144,7 +144,7 @@ class TestOpening:
     def test_only_the_newest_log_is_announced(self, qtbot, log_folder: Path, tmp_path: Path) -> None:
         worker = OpenWorker()
         opened, failed = [], []
-        worker.opened.connect(lambda request, drive: opened.append((request.path, len(drive))))
+        worker.opened.connect(lambda request, found: opened.append((request.path, len(found.drive))))
         worker.failed.connect(lambda *args: failed.append(args))
         worker.open(OpenRequest(tmp_path / "nothing"))
         worker.open(OpenRequest(log_folder))

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +14,14 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lapose_core.logs.reader import LogOptions, PoseFrame
 from lapose_inspector.models.session import DEFAULT_RATE
 
 log = logging.getLogger(__name__)
 
 APP_NAME = "lapose-inspector"
 RECENT_LIMIT = 12
+CHOICES_LIMIT = 200
 
 
 class Folders(BaseSettings):
@@ -31,10 +34,34 @@ class Folders(BaseSettings):
 
 
 class RecentLog(BaseModel):
-    """A log that was opened: its path, and the pose file given with it."""
+    """A log that was opened, which drive of it, and what was chosen of it (``LogOptions``)."""
 
     path: Path
+    drive: str | None = None
+    camera: str | None = None
     poses: Path | None = None
+    pose_topic: str | None = None
+    time_offset: float = Field(default=0.0, allow_inf_nan=False)
+    pose_frame: PoseFrame = "camera"
+
+    @classmethod
+    def of(cls, path: Path, drive: str | None, options: LogOptions) -> RecentLog:
+        """The log at ``path`` with these options."""
+        return cls(path=path, drive=drive, **asdict(options))
+
+    @property
+    def options(self) -> LogOptions:
+        """What was chosen."""
+        return LogOptions(self.camera, self.poses, self.pose_topic, self.time_offset, self.pose_frame)
+
+    @property
+    def name(self) -> str:
+        """For menus: the log's name, with the drive's where the log is a data set."""
+        return self.path.name if self.drive is None else f"{self.path.name} › {self.drive}"
+
+    def is_same(self, path: Path, drive: str | None) -> bool:
+        """Whether this is that drive, whatever was chosen of it."""
+        return self.path == path and self.drive == drive
 
 
 class Settings(BaseModel):
@@ -48,6 +75,8 @@ class Settings(BaseModel):
     rate: float = Field(default=DEFAULT_RATE, gt=0, le=1000)
     checkpoint: Path | None = None
     recent: list[RecentLog] = Field(default_factory=list)
+    choices: list[RecentLog] = Field(default_factory=list)
+    """Logs of which something was chosen, the newest first, for when they are opened again."""
     last_log: RecentLog | None = None
     last_frame: int = Field(default=0, ge=0)
     geometry: str = ""
@@ -55,16 +84,23 @@ class Settings(BaseModel):
     state: str = ""
     """QMainWindow.saveState(), base64."""
 
-    def remember(self, path: Path, poses: Path | None = None) -> None:
-        """Put a log first among the recent ones and make it the last log."""
-        entry = RecentLog(path=path, poses=poses)
-        self.recent = [entry, *(r for r in self.recent if r.path != path)][:RECENT_LIMIT]
+    def remember(self, path: Path, drive: str | None = None, options: LogOptions | None = None) -> None:
+        """Put a log first among the recent ones, make it the last log, and keep what was chosen of it."""
+        entry = RecentLog.of(path, drive, options or LogOptions())
+        self.recent = [entry, *(r for r in self.recent if not r.is_same(path, drive))][:RECENT_LIMIT]
+        others = [c for c in self.choices if not c.is_same(path, drive)]
+        self.choices = ([entry, *others] if entry.options != LogOptions() else others)[:CHOICES_LIMIT]
         self.last_log = entry
 
-    def forget(self, path: Path) -> None:
-        """Drop a log that is gone from the recent ones."""
-        self.recent = [r for r in self.recent if r.path != path]
-        if self.last_log is not None and self.last_log.path == path:
+    def chosen(self, path: Path, drive: str | None = None) -> LogOptions:
+        """What was chosen of a log when it was open before."""
+        return next((c.options for c in self.choices if c.is_same(path, drive)), LogOptions())
+
+    def forget(self, path: Path, drive: str | None = None) -> None:
+        """Drop a log that cannot be opened: from the recent ones, and what was chosen of it."""
+        self.recent = [r for r in self.recent if not r.is_same(path, drive)]
+        self.choices = [c for c in self.choices if not c.is_same(path, drive)]
+        if self.last_log is not None and self.last_log.is_same(path, drive):
             self.last_log = None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psygnal import SignalInstance
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
@@ -26,8 +27,10 @@ from lapose_inspector.models.session import RATES
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.dataset_browser import DatasetBrowser
 from lapose_inspector.views.forward_view import ForwardView
 from lapose_inspector.views.latent_map_view import LatentMapView
+from lapose_inspector.views.notice_bar import NoticeBar
 from lapose_inspector.views.panel import PanelDock
 from lapose_inspector.views.status_bar import StatusBar
 from lapose_inspector.views.tracks_view import TracksView
@@ -38,8 +41,11 @@ from lapose_inspector.views.video_view import VideoView
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Of saved dock states; a state of another version is not restored."""
+
+BROWSER_WIDTH = 320
+"""Pixels: a drive's thumbnail and room for its name."""
 
 
 class MainWindow(QMainWindow):
@@ -55,6 +61,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("LA-Pose Inspector")
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
+        self.setCorner(Qt.Corner.TopLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.resize(1440, 900)
 
@@ -63,15 +70,24 @@ class MainWindow(QMainWindow):
         self.latent_map = LatentMapView(session)
         self.forward = ForwardView(session, app.reconstruction)
         self.tracks = TracksView(session)
-        panels = dict(zip(PANELS, (self.video, self.trajectory, self.latent_map, self.forward, self.tracks)))
-        self.docks = {key: PanelDock(key, PANELS[key], panel, self) for key, panel in panels.items()}
-
         self.actions_ = ActionSet(app, self)
+        opener = app.opener
+        self.browser = DatasetBrowser(session, opener.dataset, opener.previews, self.actions_["analyse.cancel"])
+        self.browser.drive_chosen.connect(opener.choose_drive)
+        self.browser.camera_chosen.connect(opener.choose_camera)
+        self.browser.pose_topic_chosen.connect(opener.choose_pose_topic)
+        self.panels = (self.browser, self.video, self.trajectory, self.latent_map, self.forward, self.tracks)
+        self.docks = {
+            key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
+        }
+
         self.menus = self.actions_.fill_menu_bar(self.menuBar())
         self.recent_menu = self.menus["File"].addMenu("Open recent")
         self.menus["File"].insertMenu(self.actions_["file.information"], self.recent_menu)
         self.recent_menu.aboutToShow.connect(self._fill_recent)
         self._build_toolbar()
+        self.notice = NoticeBar(session, self.actions_["file.poses"])
+        self._add_notice(self.notice)
         self.transport = Transport(session, self.actions_)
         self._add_bottom_bar(self.transport)
         self.status = StatusBar(session, self.actions_)
@@ -83,11 +99,7 @@ class MainWindow(QMainWindow):
         session.drive_changed.connect(self._show_title)
         session.model_changed.connect(self._show_checkpoint)
         session.rate_changed.connect(self._show_rate)
-        for signal in (
-            session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
-            app.timeline.playing_changed, app.timeline.loop_changed, app.display.alignment_changed,
-            app.display.colour_by_changed, app.display.follow_changed, app.display.overlay_changed,
-        ):  # fmt: skip
+        for signal in self._state_signals():
             signal.connect(self.actions_.refresh_soon)
         app.display.theme_changed.connect(self._show_theme)
 
@@ -96,6 +108,16 @@ class MainWindow(QMainWindow):
         self._show_theme(self._app.display.theme)
         self._show_rate(self._app.session.rate)
         self._show_checkpoint()
+
+    def _state_signals(self) -> tuple[SignalInstance, ...]:
+        """What may enable, disable or check a command."""
+        app, session, display = self._app, self._app.session, self._app.display
+        return (
+            session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
+            app.opener.dataset.changed, app.timeline.playing_changed, app.timeline.loop_changed,
+            display.alignment_changed, display.colour_by_changed, display.cloud_changed, display.follow_changed,
+            display.overlay_changed,
+        )  # fmt: skip
 
     def _build_toolbar(self) -> None:
         bar = QToolBar("Commands", self)
@@ -133,6 +155,19 @@ class MainWindow(QMainWindow):
             bar.addAction(self.actions_[id])
         self.addToolBar(bar)
 
+    def _add_notice(self, widget: NoticeBar) -> None:
+        bar = QToolBar("Notice", self)
+        bar.setObjectName("noticeBar")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.setStyleSheet("QToolBar { padding: 0; margin: 0; }")
+        action = bar.addWidget(widget)
+        widget.shown.connect(bar.setVisible)
+        widget.shown.connect(action.setVisible)
+        self.addToolBarBreak()
+        self.addToolBar(bar)
+        widget.show_problems()
+
     def _add_bottom_bar(self, widget: QWidget) -> None:
         bar = QToolBar("Transport", self)
         bar.setObjectName("transportBar")
@@ -150,13 +185,15 @@ class MainWindow(QMainWindow):
         for dock in docks.values():
             dock.setFloating(False)
             self.removeDockWidget(dock)
+        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["drives"])
         self.addDockWidget(top, docks["video"])
         self.splitDockWidget(docks["video"], docks["map"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["video"], docks["trajectory"], Qt.Orientation.Vertical)
         self.splitDockWidget(docks["map"], docks["forward"], Qt.Orientation.Vertical)
         self.addDockWidget(bottom, docks["tracks"])
-        for dock in docks.values():
-            dock.show()
+        for key, dock in docks.items():
+            # Most logs hold one drive; the list comes by itself where there are more.
+            dock.setVisible(key != "drives" or len(self._app.opener.dataset.listings) > 1)
         self._share_room()
 
     def _share_room(self) -> None:
@@ -166,6 +203,7 @@ class MainWindow(QMainWindow):
         columns = [round(self.width() * 0.58), round(self.width() * 0.42)]
         rows = [round(room * share) for share in (0.36, 0.36, 0.28)]
         self.resizeDocks([docks["video"], docks["map"]], columns, across)
+        self.resizeDocks([docks["drives"]], [BROWSER_WIDTH], across)
         self.resizeDocks([docks["video"], docks["trajectory"], docks["tracks"]], rows, down)
         # Four pictures need more room than a cloud of points.
         self.resizeDocks([docks["map"], docks["forward"]], [round(room * share) for share in (0.29, 0.43)], down)
@@ -180,6 +218,20 @@ class MainWindow(QMainWindow):
         dock.setVisible(dock.isHidden())
         if not dock.isHidden():
             dock.raise_()
+
+    def show_panel(self, key: str) -> None:
+        """Show a panel, in front where it is behind another tab."""
+        dock = self.docks[key]
+        if dock.isHidden():
+            dock.show()
+            if key == "drives":
+                self.resizeDocks([dock], [min(BROWSER_WIDTH, self.width() // 4)], Qt.Orientation.Horizontal)
+        dock.raise_()
+
+    def choose_drive(self) -> None:
+        """Show the data set's drives, ready to type a filter."""
+        self.show_panel("drives")
+        self.browser.focus_filter()
 
     def panel_shown(self, key: str) -> bool:
         """Whether a panel is open, be it behind another tab."""
@@ -204,7 +256,7 @@ class MainWindow(QMainWindow):
     def close_panels(self) -> None:
         """Let every panel go of the models and of its canvas; the window is done for after this."""
         app, session = self._app, self._app.session
-        for panel in (self.video, self.trajectory, self.latent_map, self.forward, self.tracks):
+        for panel in (*self.panels, self.notice):
             panel.close_panel()
         self.transport.close_panel()
         self.status.close_panel()
@@ -212,16 +264,17 @@ class MainWindow(QMainWindow):
         session.model_changed.disconnect(self._show_checkpoint)
         session.rate_changed.disconnect(self._show_rate)
         app.display.theme_changed.disconnect(self._show_theme)
-        for signal in (
-            session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
-            app.timeline.playing_changed, app.timeline.loop_changed, app.display.alignment_changed,
-            app.display.colour_by_changed, app.display.follow_changed, app.display.overlay_changed,
-        ):  # fmt: skip
+        for signal in self._state_signals():
             signal.disconnect(self.actions_.refresh_soon)
 
     def show_running(self, running: bool) -> None:
         """Whether an analysis is going on."""
         self.status.set_running(running)
+        self.actions_.refresh_soon()
+
+    def show_opening(self, opening: bool) -> None:
+        """Whether a log is being listed or opened."""
+        self.status.set_opening(opening)
         self.actions_.refresh_soon()
 
     def _show_title(self) -> None:
@@ -261,7 +314,7 @@ class MainWindow(QMainWindow):
             self.recent_menu.addAction("No recent logs").setEnabled(False)
 
     def _opener(self, entry: RecentLog) -> Callable[[], None]:
-        return lambda: self._app.open(entry.path, entry.poses)
+        return lambda: self._app.opener.open_again(entry)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -279,7 +332,7 @@ class MainWindow(QMainWindow):
 
 
 def _recent_text(entry: RecentLog) -> str:
-    text = f"{entry.path.name}   {entry.path.parent}"
+    text = f"{entry.name}   {entry.path.parent}"
     return text.replace("&", "&&")
 
 

@@ -35,7 +35,7 @@ class StatusBar(QStatusBar):
         self.addWidget(self.note, 1)
         for widget in (self.doing, self.progress, self.cancel, self.device):
             self.addPermanentWidget(widget)
-        self._running = False
+        self._running = self._opening = False
         session.drive_changed.connect(self._show_where)
         session.rate_changed.connect(self._on_rate)
         session.timeline.frame_changed.connect(self._on_frame)
@@ -59,6 +59,11 @@ class StatusBar(QStatusBar):
     def set_running(self, running: bool) -> None:
         """Whether an analysis is going on."""
         self._running = running
+        self._show_doing()
+
+    def set_opening(self, opening: bool) -> None:
+        """Whether a log is being listed or opened, which takes nobody knows how long."""
+        self._opening = opening
         self._show_doing()
 
     def _on_frame(self, _: int) -> None:
@@ -91,12 +96,13 @@ class StatusBar(QStatusBar):
     def _show_doing(self) -> None:
         analysis = self._session.analysis
         share = 0.0 if analysis is None else analysis.progress
+        self.progress.setRange(0, 0 if self._opening else 1000)
         self.progress.setValue(round(share * 1000))
-        self.progress.setVisible(self._running)
-        self.cancel.setVisible(self._running)
+        self.progress.setVisible(self._running or self._opening)
+        self.cancel.setVisible(self._running or self._opening)
         failed = 0 if analysis is None else len(analysis.failed_windows)
         words = self._session.status
-        if self._running:
+        if self._running and not self._opening:
             words = "analysing"
         elif not words and analysis is not None:
             words = "analysed" if analysis.complete else f"analysis paused at {share:.0%}"

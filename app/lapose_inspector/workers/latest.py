@@ -43,6 +43,10 @@ class LatestWorker(QObject):
         """Let go of the running and waiting jobs; their results do not arrive."""
         self._thread.put(None)
 
+    def abandon(self) -> None:
+        """Let go of the thread without waiting: it ends when its job does, whose result does not arrive."""
+        self._thread.stop()
+
     def stop(self) -> bool:
         """Cancel and end the thread, waiting PATIENCE seconds at most.
 

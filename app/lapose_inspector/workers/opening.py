@@ -1,24 +1,53 @@
-"""Opening a log off the GUI thread: a long video is indexed while the window stays alive."""
+"""Listing and opening logs off the GUI thread: a large data set or a long video leaves the window alive."""
 
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
+from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_inspector.workers.latest import LatestWorker, Stale
+
+if TYPE_CHECKING:
+    from lapose_core.logs.sanity import PoseSanity
 
 
 @dataclass(frozen=True)
 class OpenRequest:
-    """What to open, and where to put the cursor."""
+    """What to open, and where to put the cursor.
+
+    ``drive`` is the key or name of one of the drives at ``path``. Where its ``listing`` is known already, nothing
+    is listed.
+    """
 
     path: Path
-    poses: Path | None = None
+    options: LogOptions = field(default_factory=LogOptions)
+    drive: str | None = None
     frame: int = 0
+    listing: Listing | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The drives at a path."""
+
+    reader: Reader
+    listings: list[Listing]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A drive, what was listed of it, and what its poses say about themselves."""
+
+    drive: Drive
+    listing: Listing
+    sanity: PoseSanity | None
 
 
 @dataclass(frozen=True)
@@ -28,50 +57,113 @@ class _Problem:
 
 
 class OpenWorker(QObject):
-    """Opens logs one after the other; only the newest request is announced, on the GUI thread."""
+    """Lists a path, then opens its drive if there is one or one was named; only the newest request is announced,
+    on the GUI thread.
+    """
 
+    listed = Signal(object, object)
+    """OpenRequest and Listed. Without ``opened`` or ``failed`` after it where there are several drives to choose
+    from."""
     opened = Signal(object, object)
-    """OpenRequest and Drive."""
+    """OpenRequest and Opened."""
     failed = Signal(object, str, str)
     """OpenRequest, one line for the user, and details."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._worker = LatestWorker("opening", self)
-        self._worker.done.connect(self._on_done)
+        self._busy = False
+        self._worker = self._new_worker()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._busy
 
     def open(self, request: OpenRequest) -> None:
         """Open ``request``; an earlier one is dropped."""
+        self._let_go()
+        self._busy = True
+        if request.listing is None:
+            self._submit(request, lambda: _list(request))
+        else:
+            self._submit(request, lambda: _open(request, request.listing))
 
-        def job(stale: Stale) -> object:
-            return request, _open(request)
-
-        self._worker.submit(job)
+    def cancel(self) -> None:
+        """Give up the request under way; nothing is announced."""
+        self._let_go()
 
     def close(self) -> None:
         """End the thread. A long video that is being indexed is not waited for."""
         self._worker.stop()
 
+    def _new_worker(self) -> LatestWorker:
+        worker = LatestWorker("opening", self)
+        worker.done.connect(self._on_done)
+        return worker
+
+    def _let_go(self) -> None:
+        # Nothing can end a call into a reader: its thread is left to finish by itself, and the next request
+        # does not wait for it.
+        if self._busy:
+            self._worker.abandon()
+            self._worker = self._new_worker()
+        self._busy = False
+
+    def _submit(self, request: OpenRequest, work: Callable[[], object]) -> None:
+        def job(stale: Stale) -> object:
+            try:
+                return request, work()
+            except LogError as error:
+                return request, _Problem(str(error), traceback.format_exc())
+            except Exception as error:  # a reader's bug is told like a broken log: the user needs to know which
+                return request, _Problem(f"{request.path}: {type(error).__name__}: {error}", traceback.format_exc())
+
+        self._worker.submit(job)
+
     @Slot(object)
-    def _on_done(self, result: tuple[OpenRequest, Drive | _Problem]) -> None:
+    def _on_done(self, result: tuple[OpenRequest, Listed | Opened | _Problem]) -> None:
         request, outcome = result
+        if isinstance(outcome, Listed):
+            several = len(outcome.listings) > 1
+            opens = request.drive is not None or not several
+            self._busy = opens
+            if opens:
+                chosen = _named(outcome.listings, request.drive)
+                self._submit(request, lambda: _open(request, chosen))
+            self.listed.emit(request, outcome)
+            return
+        self._busy = False
         if isinstance(outcome, _Problem):
             self.failed.emit(request, outcome.message, outcome.details)
         else:
             self.opened.emit(request, outcome)
 
 
-def _open(request: OpenRequest) -> Drive | _Problem:
-    try:
-        from lapose_core.logs import open_log
+def _list(request: OpenRequest) -> Listed:
+    from lapose_core.logs import list_drives
 
-        drive = open_log(request.path, poses=request.poses)
-        _check_first_frame(drive)
-    except LogError as error:
-        return _Problem(str(error), traceback.format_exc())
-    except Exception as error:  # a reader's bug is told like a broken log: the user needs to know which
-        return _Problem(f"{request.path}: {type(error).__name__}: {error}", traceback.format_exc())
-    return drive
+    return Listed(*list_drives(request.path))
+
+
+def _named(listings: list[Listing], wanted: str | None) -> Listing | None:
+    if wanted is None:
+        return listings[0]
+    found = [e for e in listings if e.key == wanted] or [e for e in listings if e.name == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def _open(request: OpenRequest, listing: Listing | None) -> Opened:
+    from lapose_core.logs import open_log
+    from lapose_core.logs.sanity import check_poses
+
+    key = request.drive if listing is None else listing.key
+    drive = open_log(request.path, drive=key, options=request.options)
+    _check_first_frame(drive)
+    if listing is None:
+        raise LogError(f"{request.path}: there is no drive {request.drive!r}")
+    if not listing.frames or listing.seconds is None:
+        listing = replace(listing, frames=len(drive), seconds=drive.duration)
+    return Opened(drive, listing, check_poses(drive))
 
 
 def _check_first_frame(drive: Drive) -> None:
