@@ -36,14 +36,15 @@ class Run:
     only: tuple[Name, ...] = ()
     """Run these and no others."""
     runs: Path = Path("runs/nano")
-    """Folder of the checkpoints vqvae, pretrain and posttrain."""
+    """Folder of the checkpoints pretrain and posttrain."""
     shards: Path = Path("runs/shards")
     """Folder of the shards train and held_out; test clips are rendered into it."""
-    out: Path = Path("runs/experiments")
+    out: Path | None = None
+    """Folder to write; runs/experiments, or with --quick runs/experiments-quick."""
     cache: Path = Path("runs/cache")
     """Folder for the inputs that do not change while the codec is frozen, as in training."""
     shared: Path | None = Path("../shared/data")
-    """Folder of the real drives."""
+    """Folder of the real drives, for what is measured on them."""
     effort: float = 1.0
     """Times as many steps in the experiments that train."""
     pretrain_seeds: bool = False
@@ -55,6 +56,8 @@ class Run:
     device: str = "auto"
 
     def run(self) -> int:
+        import torch
+
         from lapose_core.device import choose_device
         from lapose_core.experiments import toy
         from lapose_core.experiments.catalogue import EXPERIMENTS
@@ -62,25 +65,30 @@ class Run:
         from lapose_core.experiments.record import measure
         from lapose_core.experiments.sizes import Sizes, toy_sizes
 
-        self.out.mkdir(parents=True, exist_ok=True)
+        out = self.out or Path("runs/experiments-quick" if self.quick else "runs/experiments")
+        out.mkdir(parents=True, exist_ok=True)
         runs, shards, cache, device = self.runs, self.shards, self.cache, choose_device(self.device)
         workers = self.workers or os.cpu_count() or 1
         sizes = (toy_sizes() if self.quick else Sizes()).scaled(self.effort)
         if self.quick:
-            cache, device, workers = self.out / "cache", choose_device("cpu"), 1
-            runs, shards = toy.make(self.out, sizes)
+            cache, device, workers = out / "cache", choose_device("cpu"), 1
+            torch.set_num_threads(1)  # more would mostly wait for one another at this size
+            runs, shards = toy.make(out, sizes)
         shared = self.shared if self.shared is not None and self.shared.is_dir() else None
-        context = Context(runs, shards, self.out, cache, shared, device, sizes, workers, self.pretrain_seeds)
+        context = Context(runs, shards, out, cache, shared, device, sizes, workers, self.pretrain_seeds, self.quick)
+        measured = 0
         for experiment in EXPERIMENTS:
             if self.only and experiment.name not in self.only:
                 continue
             try:
                 ran = measure(experiment, context)
             except Unavailable as error:
-                print(f"{experiment.name}: not run, for want of {error}")
+                print(f"{experiment.name}: not run, for want of {error}", flush=True)
                 continue
-            print(f"{experiment.name}: {self.out / experiment.name}.json {'written' if ran else 'is up to date'}")
-        return 0
+            measured += 1
+            done = "written" if ran else "is up to date"
+            print(f"{experiment.name}: {out / experiment.name}.json {done}", flush=True)
+        return 0 if measured else 2
 
 
 @dataclass(frozen=True)

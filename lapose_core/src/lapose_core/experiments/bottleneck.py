@@ -13,7 +13,7 @@ from lapose_core.experiments.context import Context, recorded_pretraining
 from lapose_core.experiments.heads import train_head
 from lapose_core.experiments.record import Experiment, key
 from lapose_core.experiments.scoring import evaluate, row_of
-from lapose_core.experiments.worlds import test_split
+from lapose_core.experiments.worlds import unseen_split
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import load_checkpoint, load_codec, read_config
@@ -44,14 +44,14 @@ def _pretraining(context: Context) -> Pretraining:
 
 
 def _posttraining(context: Context) -> Posttraining:
-    steps = context.sizes.width_head_steps
-    batch = min(Posttraining().batch, 8 * context.sizes.batch)
-    return Posttraining(steps=steps, batch=batch, evaluate_every=max(1, steps // 2))
+    sizes = context.sizes
+    steps, batch = sizes.width_head_steps, min(Posttraining().batch, 8 * sizes.batch)
+    return Posttraining(steps=steps, batch=batch, labels=sizes.width_labels, evaluate_every=max(1, steps // 2))
 
 
 def run(context: Context) -> dict[str, Any]:
-    test, train = context.cached(test_split(context)), context.cached(context.train)
-    held_out = context.cached(context.shards / "held_out")
+    test, train = context.cached(unseen_split(context)), context.cached(context.train)
+    held_out = context.cached(context.seen("held_out"))
     watched = np.arange(min(context.sizes.quality_clips, len(test)))
     rows = []
     for width in context.sizes.widths:

@@ -14,7 +14,7 @@ from lapose_core.evaluation.leaks import shard_seeds
 from lapose_core.experiments.sizes import Sizes
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
-from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint, read_config
+from lapose_core.training.checkpoints import CONFIG, checkpoint_hash, load_checkpoint, read_config
 from lapose_core.training.settings import PoseLossWeights, Posttraining, Pretraining
 from lapose_core.training.shards import Shards
 
@@ -30,13 +30,14 @@ class Context:
     """The folders, the device and the sizes of a run.
 
     Attributes:
-        runs: holds the checkpoint folders ``vqvae``, ``pretrain`` and ``posttrain``.
+        runs: holds the checkpoint folders ``pretrain`` and ``posttrain``.
         shards: holds the shard folders ``train`` and ``held_out``; test clips are rendered beside them.
         out: where each experiment writes; ``out/work`` holds what it trains.
         cache: frozen inputs of shards, as ``lapose train`` keeps them.
         shared: the folder of the real drives, or None.
         workers: rendering processes; 1 renders in this one.
         pretrain_seeds: whether the seeds experiment repeats pretraining as well.
+        toy: whether this shows that the experiments run and nothing else; it stands in what they write.
     """
 
     runs: Path
@@ -48,16 +49,23 @@ class Context:
     sizes: Sizes
     workers: int = 1
     pretrain_seeds: bool = False
+    toy: bool = False
 
     @property
     def posttrained(self) -> Path:
-        """The checkpoint that is measured."""
-        return self.runs / "posttrain"
+        """The checkpoint that is measured. Raises Unavailable where it is not here."""
+        return self._stage("posttrain")
 
     @property
     def pretrained(self) -> Path:
-        """The backbone that heads are trained on."""
-        return self.runs / "pretrain"
+        """The backbone that heads are trained on. Raises Unavailable where it is not here."""
+        return self._stage("pretrain")
+
+    def _stage(self, name: str) -> Path:
+        folder = self.runs / name
+        if not (folder / CONFIG).is_file():
+            raise Unavailable(f"{folder}: no checkpoint is here; make it with 'lapose train {name}' or give --runs")
+        return folder
 
     @cached_property
     def model_hash(self) -> str:
@@ -70,13 +78,20 @@ class Context:
     @cached_property
     def size(self) -> tuple[int, int]:
         """Width and height of the model's frames."""
-        config = read_config(self.posttrained)[0]
+        config = read_config(self.pretrained)[0]
         return config.image_width, config.image_height
 
     @property
     def train(self) -> Path:
-        """The shards that the checkpoint was trained on."""
-        return self.shards / "train"
+        """The shards that the checkpoint was trained on. Raises Unavailable where they are not here."""
+        return self.seen("train")
+
+    def seen(self, name: str) -> Path:
+        """Shards that were seen in training, ``train`` or ``held_out``. Raises Unavailable where they are not here."""
+        folder = self.shards / name
+        if not (folder / "shards.json").is_file():
+            raise Unavailable(f"{folder}: no shards are here; make them with 'lapose shards' or give --shards")
+        return folder
 
     @property
     def work(self) -> Path:

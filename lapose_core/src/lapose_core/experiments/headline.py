@@ -18,7 +18,7 @@ from lapose_core.experiments.context import TEST_SEED, Context
 from lapose_core.experiments.latents import maps, probes
 from lapose_core.experiments.record import Experiment, key, remembered
 from lapose_core.experiments.scoring import evaluate, row_of, rows_of
-from lapose_core.experiments.worlds import World, known_worlds, rate_shards, test_split
+from lapose_core.experiments.worlds import World, known_worlds, rate_shards, unseen_split
 from lapose_core.training.shards import Shards
 
 MAP_RATE = 2.0  # Hz; the protocol's own
@@ -40,7 +40,7 @@ def settings(context: Context) -> dict[str, Any]:
 
 def run(context: Context) -> dict[str, Any]:
     sizes = context.sizes
-    folder = test_split(context)
+    folder = unseen_split(context)
     shards = Shards(folder)
     worlds = known_worlds(context, shards, range(TEST_SEED, TEST_SEED + len(shards)))
     test, train = context.cached(folder), context.cached(context.train)

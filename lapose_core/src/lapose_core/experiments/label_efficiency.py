@@ -12,7 +12,7 @@ from lapose_core.experiments.context import Context
 from lapose_core.experiments.heads import short_training, train_head
 from lapose_core.experiments.record import Experiment
 from lapose_core.experiments.scoring import evaluate, row_of
-from lapose_core.experiments.worlds import test_split
+from lapose_core.experiments.worlds import unseen_split
 from lapose_core.training.settings import Posttraining
 
 BACKBONES = ("frozen", "scratch")
@@ -45,7 +45,7 @@ def _training(context: Context, backbone: str, labels: int, steps: int) -> Postt
 
 
 def run(context: Context) -> dict[str, Any]:
-    test, train = context.cached(test_split(context)), context.cached(context.train)
+    test, train = context.cached(unseen_split(context)), context.cached(context.train)
     rows = []
     for backbone, labels, steps in _runs(context):
         training = _training(context, backbone, labels, steps)

@@ -19,7 +19,7 @@ def settings(context: Context) -> dict[str, Any]:
 
 
 def _seeds(context: Context, name: str) -> range:
-    return shard_seeds(context.shards / name)
+    return shard_seeds(context.seen(name))
 
 
 def _unseen(context: Context) -> tuple[range, range]:

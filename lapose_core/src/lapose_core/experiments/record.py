@@ -53,6 +53,7 @@ def measure(experiment: Experiment, context: Context) -> bool:
     record = {
         "name": experiment.name,
         "key": digest,
+        "toy": context.toy,
         "date": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - began, 1),
         "settings": settings,

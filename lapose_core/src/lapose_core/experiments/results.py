@@ -112,6 +112,9 @@ def _measured(results: Results) -> str:
     several = sum(what.startswith("checkpoint") for what in by_checkpoint) > 1
     if several:
         lines.append("- **These are several checkpoints: figures of different ones do not compare.**")
+    toys = [name for name, record in results.items() if record["toy"]]
+    if toys:
+        lines.append(f"- **Toy size (`--quick`), which says nothing of the method: {', '.join(toys)}.**")
     missing = [name for name in TITLES if name not in results]
     lines.append(f"- Not run: {', '.join(missing)}" if missing else "- All experiments were run.")
     return "\n".join(lines) + "\n"

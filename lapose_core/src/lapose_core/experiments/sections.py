@@ -98,7 +98,8 @@ def bottleneck(record: Record, results: dict[str, Record]) -> str:
         rows.append([label, text(r["ce"], 3), text(r["dce_shuffle"], 3), *pose_cells(r)[:6]])
     return (
         f"Short pretraining of {pre['steps']} steps each (and {pre['motion_steps']} of the motion stage) on the same "
-        f"codec, then {post['steps']} steps of a head on the frozen latents.\n\n{table(header, rows)}"
+        f"codec, then {post['steps']} steps of a head on the frozen latents of {post['labels']} labelled "
+        f"clips.\n\n{table(header, rows)}"
     )
 
 

@@ -13,7 +13,7 @@ from lapose_core.experiments.context import Context, recorded_posttraining, reco
 from lapose_core.experiments.heads import train_head
 from lapose_core.experiments.record import Experiment, key
 from lapose_core.experiments.scoring import evaluate, rows_of
-from lapose_core.experiments.worlds import test_split
+from lapose_core.experiments.worlds import unseen_split
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import load_codec, read_config
@@ -38,7 +38,7 @@ def _seeds(context: Context) -> list[int]:
 
 
 def run(context: Context) -> dict[str, Any]:
-    test, train = context.cached(test_split(context)), context.cached(context.train)
+    test, train = context.cached(unseen_split(context)), context.cached(context.train)
     first, *others = _seeds(context)
     rows = _rows("post-training", first, evaluate(context.model(), test))
     training = recorded_posttraining(context.posttrained)
@@ -46,7 +46,7 @@ def run(context: Context) -> dict[str, Any]:
         own = dataclasses.replace(training, seed=seed)
         rows += _rows("post-training", seed, _head(context, context.pretrained, own, train, test))
     if context.pretrain_seeds:
-        held_out = context.cached(context.shards / "held_out")
+        held_out = context.cached(context.seen("held_out"))
         for seed in others:
             backbone = _pretrained(context, seed, train, held_out)
             own = dataclasses.replace(training, seed=seed)

@@ -30,6 +30,7 @@ class Sizes:
     width_steps: int = 500
     width_motion_steps: int = 1000
     width_head_steps: int = 1500
+    width_labels: int = 1000
     rate_clips: int = 128
     rates: tuple[float, ...] = (1.0, 2.0, 4.0, 10.0)
     kitti_rates: tuple[float, ...] = (2.0, 5.0, 10.0)
@@ -80,6 +81,7 @@ def toy_sizes() -> Sizes:
         width_steps=2,
         width_motion_steps=2,
         width_head_steps=3,
+        width_labels=8,
         rate_clips=10,
         rates=(2.0, 10.0),
         kitti_rates=(10.0,),

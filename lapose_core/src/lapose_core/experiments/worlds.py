@@ -98,7 +98,7 @@ def known_worlds(context: Context, shards: Shards, seeds: Sequence[int], first: 
     return found
 
 
-def test_split(context: Context) -> Path:
+def unseen_split(context: Context) -> Path:
     """The test split: worlds that nothing was trained or chosen on, drawn as the training clips are."""
     sizes = context.sizes
     make = partial(synthetic_clip, frames=sizes.frames, size=context.size)
