@@ -46,7 +46,7 @@ class Run:
     shared: Path | None = Path("../shared/data")
     """Folder of the real drives, for what is measured on them."""
     effort: float = 1.0
-    """Times as many steps in the experiments that train."""
+    """Times as many steps in label_efficiency, out_of_domain and bottleneck; seeds repeats the checkpoint's own."""
     pretrain_seeds: bool = False
     """Repeat pretraining as well for the seeds: nearly an hour each on two cores."""
     quick: bool = False

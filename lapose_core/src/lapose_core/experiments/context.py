@@ -129,7 +129,7 @@ class Context:
         """
         folder = None if self.shared is None else self.shared / name
         if folder is None or not folder.exists():
-            raise Unavailable(f"{name}: not in {self.shared}; give the folder of the real drives with --shared")
+            raise Unavailable(f"{name}: not in the folder of the real drives; give that folder with --shared")
         return folder
 
 

@@ -11,7 +11,7 @@ from lapose_core.experiments.record import Experiment
 
 def settings(context: Context) -> dict[str, Any]:
     if context.shared is None or not context.shared.is_dir():
-        raise Unavailable(f"the real drives: not in {context.shared}; give their folder with --shared")
+        raise Unavailable("the real drives; give their folder with --shared")
     return {"worlds": context.sizes.motion_worlds, "drives": sorted(p.name for p in context.shared.iterdir())}
 
 

@@ -39,6 +39,8 @@ class Experiment:
 def measure(experiment: Experiment, context: Context) -> bool:
     """Run an experiment unless ``out/NAME.json`` holds its result for these very settings; whether it ran.
 
+    The time that is written counts the attempts that were interrupted as well.
+
     Raises:
         Unavailable: where something it needs is not here.
     """
@@ -48,19 +50,32 @@ def measure(experiment: Experiment, context: Context) -> bool:
     before = read_record(path)
     if before is not None and before.get("key") == digest:
         return False
-    began = time.monotonic()
-    found = plain(experiment.run(context))
+    clock = context.work / f"{experiment.name}-{digest}.seconds"  # of attempts that were interrupted
+    earlier, began = _number(clock), time.monotonic()
+    try:
+        found = plain(experiment.run(context))
+    except BaseException:
+        context.work.mkdir(parents=True, exist_ok=True)
+        clock.write_text(f"{earlier + time.monotonic() - began:.1f}")
+        raise
     record = {
         "name": experiment.name,
         "key": digest,
         "toy": context.toy,
         "date": datetime.date.today().isoformat(),
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(earlier + time.monotonic() - began, 1),
         "settings": settings,
         **found,
     }
     write_text(path, dumps(record))
     return True
+
+
+def _number(path: Path) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return 0.0
 
 
 def key(settings: Any) -> str:

@@ -16,7 +16,12 @@ from lapose_core.training.cache import CachedClips
 from lapose_core.training.posttrain import evaluate_latents, whole_clip_latents
 
 #: Uneven clips have any rate, so they are grouped: upper bounds in Hz of the median rate, and the groups' names.
-RATE_BANDS = ((1.5, "rate to 1.5 Hz"), (3.0, "rate to 3 Hz"), (6.0, "rate to 6 Hz"), (np.inf, "rate up to 10 Hz"))
+RATE_BANDS = (
+    (1.5, "rate 0 to 1.5 Hz"),
+    (3.0, "rate 1.5 to 3 Hz"),
+    (6.0, "rate 3 to 6 Hz"),
+    (np.inf, "rate 6 Hz and more"),
+)
 
 
 def evaluate(
