@@ -68,7 +68,7 @@ class Opener(QObject):
         if options == LogOptions() and log is not None and log.options.camera in listing.cameras:
             # The same camera in the next drive, as one who compares drives wants it.
             options = LogOptions(camera=log.options.camera)
-        self._request(OpenRequest(dataset.path, options, listing.key, 0, listing))
+        self._request(OpenRequest(dataset.path, options, listing.key, 0, listing, dataset.reader))
 
     def step_drive(self, step: int) -> None:
         """Open the data set's next (1) or previous (-1) drive."""
@@ -163,7 +163,9 @@ class Opener(QObject):
         options = replace(log.options, **changed)  # type: ignore[arg-type]
         if options != log.options:
             frame = self._app.timeline.frame
-            self._request(OpenRequest(log.path, options, log.drive or log.listing.key, frame, log.listing))
+            known = self.dataset.path == log.path and self.dataset.find(log.listing.key) is not None
+            listing, reader = (log.listing, self.dataset.reader) if known else (None, None)
+            self._request(OpenRequest(log.path, options, log.drive or log.listing.key, frame, listing, reader))
 
     def _request(self, request: OpenRequest) -> None:
         name = request.path.name if request.drive is None else request.drive

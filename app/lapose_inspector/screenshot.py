@@ -21,8 +21,8 @@ OPEN_SECONDS = 120.0
 
 
 class Screenshot(QObject):
-    """Waits for drive, analysis, frame, reconstruction and the map's last layout; then ``done`` with the problem,
-    or with ""."""
+    """Waits for drive (or, where there are several, the list of them), analysis, frame, reconstruction and the map's
+    last layout; then ``done`` with the problem, or with ""."""
 
     done = Signal(str)
 
@@ -46,6 +46,15 @@ class Screenshot(QObject):
     def _look(self) -> None:
         app, now = self._inspector, time.monotonic()
         drive = app.session.drive
+        if drive is None and app.opener.dataset.listings and not app.opener.busy:
+            # Several drives, and none was named: the picture is of the list.
+            settled = app.window.browser.settled
+            self._settled_since = (self._settled_since or now) if settled else None
+            if self._settled_since is not None and now - self._settled_since >= SETTLE:
+                self._grab()
+            elif now - self._started > OPEN_SECONDS:
+                self._end(f"the drives were not all read within {OPEN_SECONDS:g} s")
+            return
         if drive is None:
             if now - self._started > OPEN_SECONDS:
                 self._end(f"the log did not open within {OPEN_SECONDS:g} s")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SETTLED = 120
 """Milliseconds without scrolling after which the rows in sight are looked at."""
+LATE = 300
+"""Milliseconds of listing or opening after which it is announced; sooner, the list would jump at each drive."""
 BEYOND = 2
 """Rows before and after those in sight that are looked at as well."""
 
@@ -62,6 +64,8 @@ class DatasetBrowser(QWidget):
         self.filtered.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._soon = QTimer(self, singleShot=True, interval=SETTLED)
         self._soon.timeout.connect(self._look_at_rows)
+        self._late = QTimer(self, singleShot=True, interval=LATE)
+        self._late.timeout.connect(self._show_busy)
         self._build(cancel)
         dataset.changed.connect(self._on_dataset)
         dataset.current_changed.connect(self._on_current)
@@ -109,6 +113,7 @@ class DatasetBrowser(QWidget):
         self._stack.addWidget(self.note)
 
         self.busy = QFrame()
+        self.busy.hide()
         busy = QHBoxLayout(self.busy)
         busy.setContentsMargins(8, 0, 8, 0)
         self.doing = QLabel()
@@ -167,6 +172,7 @@ class DatasetBrowser(QWidget):
     def close_panel(self) -> None:
         """Let go of the models and the loader."""
         self._soon.stop()
+        self._late.stop()
         self._dataset.changed.disconnect(self._on_dataset)
         self._dataset.current_changed.disconnect(self._on_current)
         self._dataset.preview_changed.disconnect(self.rows.update)
@@ -194,7 +200,11 @@ class DatasetBrowser(QWidget):
             self._listed = dataset.listings
             self.rows.take()
             self.filter.clear()
-        self.busy.setVisible(bool(dataset.busy))
+        if not dataset.busy:
+            self._late.stop()
+            self.busy.hide()
+        elif not self._late.isActive() and self.busy.isHidden():
+            self._late.start()
         self.doing.setText(dataset.busy)
         self.problem.setVisible(bool(dataset.problem))
         self.problem.setText(dataset.problem)
@@ -203,6 +213,15 @@ class DatasetBrowser(QWidget):
         self._look_soon()
 
     _listed: object = None
+
+    def _show_busy(self) -> None:
+        self.busy.show()
+
+    @property
+    def settled(self) -> bool:
+        """Whether every row in sight shows all that there is to see of its drive."""
+        known = all(self._dataset.preview(key) is not None for key in self._rows_in_sight())
+        return known and not self._soon.isActive()
 
     def _say(self) -> None:
         empty = self.filtered.rowCount() == 0
@@ -258,8 +277,9 @@ class DatasetBrowser(QWidget):
 
     def _on_filter(self, text: str) -> None:
         self.filtered.setFilterFixedString(text.strip())
-        if not self.list.currentIndex().isValid() and self.filtered.rowCount():
+        if self.filtered.rowCount():  # so that Enter opens the first that fits
             self.list.setCurrentIndex(self.filtered.index(0, 0))
+        self.list.scrollToTop()
         self._say()
         self._look_soon()
 

@@ -28,7 +28,8 @@ Index = QModelIndex | QPersistentModelIndex
 KEY, LISTING, PREVIEW, CURRENT, SEARCHED = (int(Qt.ItemDataRole.UserRole) + i for i in range(1, 6))
 HEIGHT = 76
 PICTURE = QSize(96, 54)
-PROFILE_WIDTH, PROFILE_SHARE = 120.0, 0.38
+PROFILE_WIDTH, PROFILE_SHARE = (74.0, 120.0), 0.38
+"""Pixels at the least and the most, and share of a row's text."""
 PAD = 8.0
 
 
@@ -145,7 +146,8 @@ class DrivePainter(QStyledItemDelegate):
         profile = None
         if preview is not None and preview.speed is not None:
             profile = QRectF(text)
-            profile.setLeft(text.right() - min(PROFILE_WIDTH, PROFILE_SHARE * text.width()))
+            width = float(np.clip(PROFILE_SHARE * text.width(), *PROFILE_WIDTH))
+            profile.setLeft(text.right() - width)
             profile.setTop(text.top() + QFontMetricsF(option.font).height() + 1)  # type: ignore[attr-defined]
             self._paint_speed(painter, profile, preview.speed, option.font)  # type: ignore[attr-defined]
         self._paint_text(painter, text, listing, preview, option.font, profile)  # type: ignore[attr-defined]
@@ -229,7 +231,7 @@ class DrivePainter(QStyledItemDelegate):
         top = float(np.nanmax(profile.speeds))
         painter.setFont(font)
         painter.setPen(QColor(colours.muted))
-        words = f"up to {top:.1f} m/s"
+        words = f"max {top:.1f} m/s"
         painter.drawText(QRectF(box.left(), box.top() - 2, box.width(), metrics.height()), words)
         painter.setPen(QPen(QColor(colours.grid), 1))
         painter.drawLine(plot.bottomLeft(), plot.bottomRight())

@@ -29,6 +29,7 @@ class LidarLayer(QObject):
         self._session, self._scene, self._changed = session, scene, changed
         self._map: LidarMap | None = None
         self._limits = (0.0, 1.0)
+        self._problem = ""
         self._sweeps = LatestWorker("point-cloud", self)
         self._sweeps.done.connect(self._on_sweep)
         self._mapper = LidarMapper(self)
@@ -60,7 +61,7 @@ class LidarLayer(QObject):
         """What is shown, for the legend; empty where nothing is."""
         mode = self._session.display.cloud
         if not self.available or mode in ("off", "frame"):
-            return ""
+            return self._problem if self.available and mode == "frame" else ""
         if not self._segments():
             return "Lidar: no true path" if mode == "truth" else "Lidar: no predicted path yet"
         if self._map is None:
@@ -91,9 +92,9 @@ class LidarLayer(QObject):
 
         def job(stale: Stale) -> object:
             try:
-                return frame, read(frame)
-            except LogError:  # a sweep that cannot be read is not there; the map's legend says why
-                return frame, None
+                return frame, read(frame), ""
+            except LogError as error:
+                return frame, None, str(error)
 
         self._sweeps.submit(job)
 
@@ -116,7 +117,7 @@ class LidarLayer(QObject):
     def _forget(self) -> None:
         self._soon.stop()
         self._mapper.cancel()
-        self._map = None
+        self._map, self._problem = None, ""
         self._scene.lidar.set_points(None)
 
     def _start(self) -> None:
@@ -140,8 +141,9 @@ class LidarLayer(QObject):
         self._mapper.build(drive, np.concatenate(frames), self._scene.space.poses(np.concatenate(poses)))
 
     @Slot(object)
-    def _on_sweep(self, result: tuple[int, np.ndarray | None]) -> None:
+    def _on_sweep(self, result: tuple[int, np.ndarray | None, str]) -> None:
         self._scene.set_cloud(result[1], result[0])
+        self._problem = result[2]
         self._changed()
 
     @Slot(object)

@@ -53,8 +53,10 @@ class ImportCheck(QObject):
         self._worker.abandon()
 
     def _open(self, path: Path, key: str | None, camera: str | None) -> Drive:
-        from lapose_core.logs import open_log
+        from lapose_core.logs import list_drives, open_log
 
+        if key is None and len(list_drives(path)[1]) > 1:
+            raise LogError(f"{path}: several drives; open it, choose one, then File › Poses of this drive")
         if self._known is None or self._known[:3] != (path, key, camera):
             self._known = (path, key, camera, open_log(path, drive=key, options=LogOptions(camera=camera)))
         return self._known[3]

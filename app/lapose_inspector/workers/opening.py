@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class OpenRequest:
     """What to open, and where to put the cursor.
 
-    ``drive`` is the key or name of one of the drives at ``path``. Where its ``listing`` is known already, nothing
-    is listed.
+    ``drive`` is the key or name of one of the drives at ``path``. Where its ``listing`` by a ``reader`` is known
+    already, nothing is listed: a large data set takes a second even from the index.
     """
 
     path: Path
@@ -31,6 +31,7 @@ class OpenRequest:
     drive: str | None = None
     frame: int = 0
     listing: Listing | None = None
+    reader: Reader | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class OpenWorker(QObject):
         if request.listing is None:
             self._submit(request, lambda: _list(request))
         else:
-            self._submit(request, lambda: _open(request, request.listing))
+            self._submit(request, lambda: _open(request, request.listing, request.reader))
 
     def cancel(self) -> None:
         """Give up the request under way; nothing is announced."""
@@ -106,6 +107,7 @@ class OpenWorker(QObject):
         # does not wait for it.
         if self._busy:
             self._worker.abandon()
+            self._worker.deleteLater()
             self._worker = self._new_worker()
         self._busy = False
 
@@ -129,7 +131,7 @@ class OpenWorker(QObject):
             self._busy = opens
             if opens:
                 chosen = _named(outcome.listings, request.drive)
-                self._submit(request, lambda: _open(request, chosen))
+                self._submit(request, lambda: _open(request, chosen, outcome.reader))
             self.listed.emit(request, outcome)
             return
         self._busy = False
@@ -152,15 +154,19 @@ def _named(listings: list[Listing], wanted: str | None) -> Listing | None:
     return found[0] if len(found) == 1 else None
 
 
-def _open(request: OpenRequest, listing: Listing | None) -> Opened:
+def _open(request: OpenRequest, listing: Listing | None, reader: Reader | None) -> Opened:
     from lapose_core.logs import open_log
     from lapose_core.logs.sanity import check_poses
 
-    key = request.drive if listing is None else listing.key
-    drive = open_log(request.path, drive=key, options=request.options)
+    if listing is None or reader is None or request.options.camera not in (None, *listing.cameras):
+        drive = open_log(request.path, drive=request.drive, options=request.options)  # says what there is instead
+        raise LogError(f"{request.path}: {drive.name} was not listed; open the data set again")
+    try:
+        drive = reader.open(request.path, listing.key, request.options)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LogError(f"{request.path}: {listing.key} cannot be read ({why})") from error
     _check_first_frame(drive)
-    if listing is None:
-        raise LogError(f"{request.path}: there is no drive {request.drive!r}")
     if not listing.frames or listing.seconds is None:
         listing = replace(listing, frames=len(drive), seconds=drive.duration)
     return Opened(drive, listing, check_poses(drive))
