@@ -71,7 +71,8 @@ QPushButton {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.bor
     padding: 5px 14px; }}
 QPushButton:hover {{ border-color: {c.accent}; }}
 QPushButton:default {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; }}
-QPushButton:disabled {{ color: {c.muted}; }}
+QPushButton:disabled, QPushButton:default:disabled {{ background: {c.raised}; color: {c.muted};
+    border-color: {c.border}; }}
 QComboBox {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
     padding: 3px 8px; min-height: 18px; }}
 QComboBox:disabled {{ color: {c.muted}; }}
@@ -92,6 +93,8 @@ QCheckBox, QRadioButton {{ color: {c.text}; spacing: 6px; }}
 QFrame#notice {{ background: {c.raised}; border-bottom: 1px solid {c.warning}; }}
 QDoubleSpinBox {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
     padding: 3px 6px; min-height: 18px; }}
+QDoubleSpinBox QLineEdit {{ border: none; padding: 0 0 0 5px; background: transparent; }}
+QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; border: none; }}
 QDoubleSpinBox:focus {{ border-color: {c.accent}; }}
 
 QDockWidget {{ color: {c.text}; }}

@@ -47,7 +47,7 @@ def test_the_note_follows_the_choice_and_the_choice_is_kept(launch, log: Path, p
     qtbot.waitUntil(dialog.open_button.isEnabled, timeout=SECONDS)
     assert "time=stamp_ms in ms" in dialog.note.text()
     assert "yaw_deg in degrees" in dialog.note.text()
-    assert "40 of 40 frames get a pose" in dialog.note.text()
+    assert "40 of 40 frames with a pose" in dialog.note.text()
     assert "+x" in dialog.warning.text()  # taken for a camera's, they drive sideways
     dialog.frame.setCurrentIndex(dialog.frame.findData("flu"))
     dialog.frame.activated.emit(1)

@@ -51,7 +51,7 @@ def make_view(qtbot):
 
 def test_tracks_stand_beside_the_errors_in_units_for_people(make_view) -> None:
     view = make_view(session_of(truth=True))
-    assert [(t.label, t.unit) for t in view.tracks][-2:] == [("Recorded speed", "m/s"), ("Steering angle", "°")]
+    assert [(t.label, t.unit) for t in view.tracks][-2:] == [("Speed (log)", "m/s"), ("Steering angle", "°")]
     assert len(view.tracks) == 7
     steering = view.tracks[-1]
     assert steering.lines[0].values[-1] == pytest.approx(np.degrees(0.5))
@@ -62,12 +62,14 @@ def test_tracks_stand_beside_the_errors_in_units_for_people(make_view) -> None:
 
 def test_without_truth_they_get_the_room_of_the_errors(make_view) -> None:
     labels = [track.label for track in make_view(session_of(truth=False)).tracks]
-    assert labels == ["Speed", "Yaw rate", "Recorded speed", "Steering angle"]
+    assert labels == ["Speed", "Yaw rate", "Speed (log)", "Steering angle"]
 
 
-def test_the_value_is_the_newest_unless_it_is_old() -> None:
+def test_the_value_is_the_nearest_unless_it_is_far() -> None:
     speed = recorded_tracks(session_of(truth=False).drive)[0]
-    assert [speed.text(s) for s in (-0.1, 0.0, 0.99, 1.2, 2.5, 5.0, 9.4)] == ["–", "5.0", "5.0", "6.0", "–", "–", "8.0"]
+    assert [speed.text(s) for s in (-0.6, -0.1, 0.49, 0.99, 1.2, 2.4, 5.0, 9.4)] == [
+        "–", "5.0", "5.0", "6.0", "6.0", "–", "–", "8.0",
+    ]  # fmt: skip
 
 
 def test_a_change_of_the_cursor_is_painted(make_view) -> None:

@@ -21,8 +21,8 @@ CLOUDS: tuple[CloudMode, ...] = get_args(CloudMode)
 CLOUD_NAMES: dict[str, str] = {
     "off": "No lidar",
     "frame": "Lidar at cursor",
-    "truth": "Lidar along truth",
-    "prediction": "Lidar along prediction",
+    "truth": "Lidar on truth",
+    "prediction": "Lidar on prediction",
 }
 
 Theme = Literal["dark", "light"]

@@ -11,8 +11,8 @@ from lapose_core.geometry import Array
 
 # Angles are stored in radians and shown in degrees.
 _SHOWN = {"rad": ("°", 180 / np.pi), "rad/s": ("°/s", 180 / np.pi), "deg": ("°", 1.0), "deg/s": ("°/s", 1.0)}
-_LONGEST = 1.0
-"""Seconds after a sample for which it still stands."""
+_FURTHEST = 0.5
+"""Seconds from a sample within which it stands."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Recorded:
     @property
     def label(self) -> str:
         """For the plot's margin; the model's speed is plotted too."""
-        return "Recorded speed" if self.name == "speed" else self.name[:1].upper() + self.name[1:]
+        return "Speed (log)" if self.name == "speed" else self.name[:1].upper() + self.name[1:]
 
     @property
     def signed(self) -> bool:
@@ -36,9 +36,11 @@ class Recorded:
         return bool(np.nanmin(self.values) < 0 < np.nanmax(self.values))
 
     def index_at(self, seconds: float) -> int | None:
-        """The newest sample at a time, unless it is over a second old."""
-        at = int(np.searchsorted(self.times, seconds + 1e-6, side="right")) - 1
-        return at if at >= 0 and seconds - self.times[at] <= _LONGEST else None
+        """The sample nearest to a time, unless it is over half a second away."""
+        after = int(np.searchsorted(self.times, seconds))
+        near = [i for i in (after - 1, after) if 0 <= i < len(self.times)]
+        at = min(near, key=lambda i: abs(self.times[i] - seconds))
+        return at if abs(self.times[at] - seconds) <= _FURTHEST else None
 
     def text(self, seconds: float) -> str:
         """The value at a time without its unit; a dash where there is none."""

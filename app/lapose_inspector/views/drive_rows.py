@@ -30,6 +30,8 @@ HEIGHT = 76
 PICTURE = QSize(96, 54)
 PROFILE_WIDTH, PROFILE_SHARE = (74.0, 120.0), 0.38
 """Pixels at the least and the most, and share of a row's text."""
+PROFILE_FROM = 165.0
+"""Pixels of text below which its words need all the room."""
 PAD = 8.0
 
 
@@ -144,7 +146,7 @@ class DrivePainter(QStyledItemDelegate):
         text = QRectF(picture.right() + PAD + 2, plate.top() + 5, 0, plate.height() - 10)
         text.setRight(plate.right() - PAD)
         profile = None
-        if preview is not None and preview.speed is not None:
+        if preview is not None and preview.speed is not None and text.width() >= PROFILE_FROM:
             profile = QRectF(text)
             width = float(np.clip(PROFILE_SHARE * text.width(), *PROFILE_WIDTH))
             profile.setLeft(text.right() - width)

@@ -54,7 +54,6 @@ class ImportDialog(QDialog):
         # Clocks that count from 1970 differ by billions of seconds.
         self.offset.setRange(-1e10, 1e10)
         self.offset.setDecimals(3)
-        self.offset.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.offset.setSingleStep(0.01)
         self.offset.setSuffix(" s")
         self.offset.setValue(options.time_offset)

@@ -68,7 +68,8 @@ class LidarLayer(QObject):
             return "Lidar: reading sweeps"
         low, high = self._limits
         done = "" if self._map.share >= 1 else f", {self._map.share:.0%} of the path"
-        text = f"Lidar: {self._map.sweeps} sweeps{done}, by height {low:.0f} to {high:.0f} m".replace("-", "−")
+        count = f"{self._map.sweeps} sweep{'' if self._map.sweeps == 1 else 's'}"
+        text = f"Lidar: {count}{done}, by height {round(low)} to {round(high)} m".replace("-", "−")
         return f"{text}; {self._map.problem}" if self._map.problem else text
 
     def on_drive(self) -> None:

@@ -107,10 +107,14 @@ class TracksView(QWidget):
         self._series = tuple(series.series[key] for key in shown if len(series) and key in series.series)
         text = self._session.display.colours.text
         plots = [self._track(one, middle) for one in self._series]
-        plots += [
-            Track(r.label, r.unit, r.times, (Line(r.values, text),), r.signed, least=0.5, sampled=True, source=r.source)
-            for r in self._recorded
-        ]
+        for one in self._recorded:
+            lines = (Line(one.values, text),)
+            plots.append(
+                Track(
+                    one.label, one.unit, one.times, lines, one.signed,
+                    least=0.5, source=one.source, lookup=one.index_at,
+                )
+            )  # fmt: skip
         self._tracks = tuple(plots)
         self._redraw()
 

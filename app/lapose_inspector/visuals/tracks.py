@@ -47,8 +47,8 @@ class Line:
 class Track:
     """One plot: name, unit, curves over ``times`` [n], and what to say when there is no curve.
 
-    ``sampled`` tells a track on its own clock from one with a value per transition; ``source`` is where the former
-    was read from.
+    A track on its own clock has ``lookup``, seconds -> index of the value that stands then, and the ``source`` that
+    it was read from; the others have a value per transition.
     """
 
     label: str
@@ -58,12 +58,12 @@ class Track:
     signed: bool = False
     empty: str = ""
     least: float = 1e-3
-    sampled: bool = False
     source: str = ""
+    lookup: Callable[[float], int | None] | None = None
 
     def index_at(self, seconds: float, transition: int | None) -> int | None:
         """The value that stands at a time, which lies in ``transition``."""
-        at = int(np.searchsorted(self.times, seconds + 1e-6, side="right")) - 1 if self.sampled else transition
+        at = transition if self.lookup is None else self.lookup(seconds)
         return at if at is not None and 0 <= at < len(self.times) else None
 
     @cached_property
@@ -318,7 +318,7 @@ def _paint_readout(
     two = height >= 2 * metrics.height() + 2
     y = top + (height - (2 if two else 1) * metrics.height()) / 2 + metrics.ascent()
     room = GUTTER - TICKS - 16 - metrics.horizontalAdvance(" " + track.unit)
-    label = metrics.elidedText(track.label, Qt.TextElideMode.ElideRight, room) if track.sampled else track.label
+    label = metrics.elidedText(track.label, Qt.TextElideMode.ElideRight, room) if track.source else track.label
     painter.setPen(QColor(colours.text))
     painter.drawText(QPointF(10, y), label)
     painter.setPen(QColor(colours.muted))
@@ -327,7 +327,7 @@ def _paint_readout(
     stop = (GUTTER if two else WIDE) - TICKS - 4
     for text, colour in readout.parts:
         painter.setPen(QColor(colour))
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, stop - x) if track.sampled else text
+        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, stop - x) if track.source else text
         painter.drawText(QPointF(x, y + (metrics.height() if two else 0)), shown)
         x += max(metrics.horizontalAdvance(text) + 8, each)
 

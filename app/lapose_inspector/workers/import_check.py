@@ -76,7 +76,8 @@ def report(drive: Drive, options: LogOptions) -> ImportReport:
     from lapose_core.trajectory_files import poses_from
 
     rate = f"{drive.rate:.4g} frames per second" if len(drive) > 1 else "one frame"
-    lines = [f"{len(drive)} frames of {drive.width}×{drive.height}, 0 to {drive.duration:.2f} s, {rate}."]
+    count = f"{len(drive)} frame{'' if len(drive) == 1 else 's'}"
+    lines = [f"{count} of {drive.width}×{drive.height}, 0 to {drive.duration:.2f} s, {rate}."]
     found = poses_from(options, drive.timestamps)
     notes: tuple[str, ...] = ()
     if found is not None:
@@ -90,7 +91,7 @@ def report(drive: Drive, options: LogOptions) -> ImportReport:
     if drive.poses is not None and drive.pose_valid is not None:
         known = int(drive.pose_valid.sum())
         metres = path_length(drive.poses[drive.pose_valid]) if known > 1 else 0.0
-        lines.append(f"{known} of {len(drive)} frames get a pose; the path is {metres:.1f} m long.")
+        lines.append(f"{known} of {count} with a pose; the path is {metres:.1f} m long.")
     sanity = check_poses(drive)
     if sanity is not None:
         lines.append(f"{sanity.words[0].upper()}{sanity.words[1:]}.")
