@@ -207,7 +207,8 @@ def test_reports_of_nothing_or_of_foreign_files_are_one_line(
     assert report("--experiments", tmp_path, "--out", tmp_path) == 2
     assert "no experiment is here" in capsys.readouterr().err
     foreign = tmp_path / "foreign.json"
-    for text in ("[]", "{", '{"format": "other", "version": 1, "experiments": {}}'):
+    older = {"format": "lapose-results", "version": 1, "experiments": {"leaks": {"name": "leaks", "rows": []}}}
+    for text in ("[]", "{", '{"format": "other", "version": 1, "experiments": {}}', json.dumps(older)):
         foreign.write_text(text)
         assert report("--from", foreign, "--out", tmp_path) == 2
         error = capsys.readouterr().err
@@ -429,6 +430,7 @@ def test_experiments_on_the_real_drives_run_and_are_reported(quick: Path, tmp_pa
     assert {r["method"] for r in rows} >= {"model", "opencv"}
     classical = next(r for r in rows if r["method"] == "opencv" and r["regime"] == "all")
     assert classical["skill"] > 0.3
+    assert {r["regime"] for r in rows} == {"all", "turning"}
     assert report("--experiments", own, "--out", tmp_path / "docs") == 0
     page = (tmp_path / "docs" / "results.md").read_text()
     assert "| 10 Hz | all | opencv |" in page

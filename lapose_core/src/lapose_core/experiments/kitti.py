@@ -16,7 +16,7 @@ from lapose_core.experiments.record import Experiment, key, remembered
 from lapose_core.experiments.scoring import row_of
 from lapose_core.logs import list_drives, open_log
 
-TURNING = frozenset({"medium", "sharp"})  # curvature of at least 0.01 1/m on the clip's mean
+TURNING = frozenset({"gentle", "medium", "sharp"})  # all but straight: mean |curvature| of at least 0.001 1/m
 
 
 def settings(context: Context) -> dict[str, Any]:

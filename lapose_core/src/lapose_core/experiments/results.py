@@ -15,6 +15,8 @@ from lapose_core.export.files import write_text
 
 FORMAT, VERSION = "lapose-results", 1
 
+_FIELDS = ("name", "key", "toy", "date", "seconds", "settings", "rows")
+
 Results = dict[str, dict[str, Any]]  # experiment -> its record
 
 _HEAD = """# Results
@@ -37,15 +39,15 @@ def collect(folder: Path, path: Path) -> None:
     Raises:
         LogError: where there is nothing to collect, or the file is not one of ours.
     """
-    results = read_results(path) if path.is_file() else {}
+    results = _experiments(path) if path.is_file() else {}
     for name in TITLES:
         record = read_record(folder / f"{name}.json")
         if record is not None:
-            results[name] = record
+            results[name] = _checked(record, name, folder / f"{name}.json")
     if not results:
         raise LogError(f"{folder}: no experiment is here; make them with 'lapose experiments run nano'")
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = {name: results[name] for name in TITLES if name in results}
+    ordered = {name: _checked(results[name], name, path) for name in TITLES if name in results}
     write_text(path, dumps({"format": FORMAT, "version": VERSION, "experiments": ordered}))
 
 
@@ -55,6 +57,10 @@ def read_results(path: Path) -> Results:
     Raises:
         LogError: where it is missing or not one of ours.
     """
+    return {name: _checked(record, name, path) for name, record in _experiments(path).items()}
+
+
+def _experiments(path: Path) -> Results:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT or document["version"] != VERSION:
@@ -65,6 +71,14 @@ def read_results(path: Path) -> Results:
         raise LogError(f"{path}: no such file; 'lapose experiments report' without --from makes it") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LogError(f"{path}: not readable as results ({error!r}); make it again") from error
+
+
+def _checked(record: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    missing = [field for field in _FIELDS if field not in record]
+    if missing or record["name"] != name:
+        what = f"has no field {missing[0]!r}" if missing else f"is that of {record['name']!r}"
+        raise LogError(f"{path}: the record of {name!r} {what}; run the experiment again")
+    return record
 
 
 def write_results(results: Results, out: Path) -> None:

@@ -131,7 +131,9 @@ def kitti(record: Record, results: dict[str, Record]) -> str:
         for r in some:
             lines.append(([f"{r['rate']:g} Hz", r["regime"], r["method"]], r))
         frames = dict(record["settings"]["drives"]).get(drive)
-        out.append(f"{drive}, {frames} frames. Clips overlap, so no interval is given.\n")
+        out.append(
+            f"{drive}, {frames} frames. Turning: mean |curvature| of 0.001 1/m or more. Clips overlap: no intervals.\n"
+        )
         out.append(pose_table(["rate", "clips of", "method"], lines))
     for c in record["coverage"]:
         out.append(
