@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
+from lapose_core.undistort import distort
 
 
 def drive(times: Any, **changes: Any) -> Drive:
@@ -113,6 +115,25 @@ def test_intrinsics_follow_the_picture() -> None:
     for bad in ((0, 1, 1, 1), (1, -1, 1, 1), (1, 1, np.nan, 1), (np.inf, 1, 1, 1)):
         with pytest.raises(ValueError, match="no camera"):
             Intrinsics(*bad, 8, 8)
+
+
+def test_opencvs_first_pixel_has_its_middle_at_half_here() -> None:
+    k = (-0.3, 0.1, 1e-3, -5e-4)
+    camera = Intrinsics.opencv(100, 110, 39.2, 30.7, 80, 60, "brown-conrady", k)
+    assert (camera.width, camera.height, camera.model, camera.distortion) == (80, 60, "brown-conrady", k)
+    rays = np.random.default_rng(0).uniform(-0.3, 0.3, (20, 2))
+    matrix = np.array([[100, 0, 39.2], [0, 110, 30.7], [0, 0, 1]])
+    theirs = cv2.projectPoints(np.column_stack([rays, np.ones(20)]), np.zeros(3), np.zeros(3), matrix, np.array(k))[0]
+    ours = distort(rays, camera) * [camera.fx, camera.fy] + [camera.cx, camera.cy]
+    np.testing.assert_allclose(ours, theirs[:, 0] + 0.5, atol=1e-9)
+
+
+def test_scaling_a_picture_moves_its_points_as_it_does_the_camera() -> None:
+    # A ramp of OpenCV's pixel numbers: a value tells where it was before, and the principal point stays where it was.
+    ramp = np.tile(np.arange(80, dtype=np.float32), (60, 1))
+    small = cv2.resize(ramp, (40, 30), interpolation=cv2.INTER_AREA)[0]
+    camera = Intrinsics.opencv(100, 100, 39.2, 30.7, 80, 60).resize(40, 30)
+    assert np.interp(camera.cx - 0.5, np.arange(40), small) == pytest.approx(39.2)
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:

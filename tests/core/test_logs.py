@@ -212,7 +212,8 @@ def test_a_camera_beside_a_video_is_scaled_to_its_frames(tmp_path: Path) -> None
     camera = {"fx": 200, "fy": 200, "cx": 96, "cy": 64, "width": 192, "height": 128}
     (tmp_path / "a.intrinsics.json").write_text(json.dumps(camera))
     found = open_log(tmp_path / "a.mp4").intrinsics
-    assert (found.fx, found.cx, found.width, found.height) == (100, 48, 96, 64)
+    # OpenCV's half pixel is one of the pictures that were calibrated.
+    assert (found.fx, found.cx, found.cy, found.width, found.height) == (100, 48.25, 32.25, 96, 64)
 
 
 # -- picture folders -----------------------------------------------------------------------------------------
@@ -340,7 +341,7 @@ def test_kitti_opens_at_every_level(tmp_path: Path, entry: str) -> None:
     assert (drive.format, len(drive), drive.width, drive.height) == ("kitti-odometry", 6, 24, 16)
     np.testing.assert_array_equal(drive.poses, arc(6))
     np.testing.assert_allclose(drive.timestamps, np.arange(6) / 10)
-    assert (drive.intrinsics.fx, drive.intrinsics.cx, drive.intrinsics.cy) == (FOCAL, 12, 8)
+    assert (drive.intrinsics.fx, drive.intrinsics.cx, drive.intrinsics.cy) == (FOCAL, 12.5, 8.5)
     assert drive.open_frames().read(2).shape == (16, 24, 3)
 
 
@@ -462,6 +463,13 @@ def test_no_picture_or_pose_file_of_a_log_is_a_link_out_of_it(tmp_path: Path) ->
     (log / "poses.tum").rename(tmp_path / "poses.tum")
     (log / "poses.tum").symlink_to(tmp_path / "poses.tum")
     assert "leads out" in refused(log)
+
+
+def test_the_bundled_drive_has_the_camera_that_it_was_rendered_with() -> None:
+    sample = Path(__file__).parents[2] / "resources" / "sample_drive"
+    camera = open_log(sample).intrinsics
+    written = json.loads((sample / "drive.json").read_text())["intrinsics"]
+    assert {name: getattr(camera, name) for name in written} == written
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ class LogError(Exception):
 class Intrinsics:
     """Pinhole camera of images ``width`` x ``height``: focal lengths and principal point in pixels.
 
+    Pixel i covers [i, i + 1): the image's border is at 0, the middle of the first pixel at 0.5, and scaling or cutting
+    an image scales or shifts ``cx`` and ``cy`` alike. Calibrations that count from the middle of the first pixel, as
+    OpenCV does, come in by `Intrinsics.opencv`.
+
     ``distortion`` holds the coefficients of ``model`` in OpenCV's order (k1 k2 p1 p2 k3, or k1..k4).
     """
 
@@ -42,6 +46,25 @@ class Intrinsics:
     def __post_init__(self) -> None:
         if not (np.isfinite([self.fx, self.fy, self.cx, self.cy]).all() and self.fx > 0 and self.fy > 0):
             raise ValueError(f"intrinsics: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} are no camera")
+
+    @classmethod
+    def opencv(
+        cls,
+        fx: float,
+        fy: float,
+        cx: float,
+        cy: float,
+        width: int,
+        height: int,
+        model: DistortionModel = "none",
+        distortion: tuple[float, ...] = (),
+    ) -> Intrinsics:
+        """The camera of a calibration by OpenCV or alike, which puts the middle of the first pixel at 0.
+
+        Here it is at 0.5, so half a pixel is added to ``cx`` and ``cy``. Distortion acts on x / z and y / z, before
+        the focal length, and stays as it is.
+        """
+        return cls(fx, fy, cx + 0.5, cy + 0.5, width, height, model, distortion)
 
     @property
     def fov_x(self) -> float:

@@ -73,7 +73,7 @@ class TestSynced(Conformance):
             *RECT,
             written.times[2] - written.times[2][0],
             written.poses(2),
-            intrinsics=(FOCAL, FOCAL, 15.5, 9.2),
+            intrinsics=(FOCAL, FOCAL, 16.0, 9.7),
             keys=(SYNC, f"{DATE}/{DATE}_drive_0009_extract"),
             cameras=("image_02", "image_00", "image_03", "image_01"),
             clouds={0: written.cloud(2, 0, 0), 2: written.cloud(2, 2, 1), 6: written.cloud(2, 6, 2)},
@@ -96,7 +96,7 @@ class TestUnsynced(Conformance):
             *RAW,
             written.times[2] - written.times[2][0],
             written.poses(2),
-            intrinsics=(29.0, 28.5, 18.3, 5.7),
+            intrinsics=(29.0, 28.5, 18.8, 6.2),
             cameras=("image_02", "image_00", "image_03", "image_01"),
             clouds={0: written.cloud(2, 0, 0), 2: written.cloud(2, 2, 1), 6: written.cloud(2, 6, 2)},
             tracks={"speed": "m/s"},
@@ -224,7 +224,7 @@ def test_scaled_pictures_have_a_scaled_camera(synced: Written) -> None:
     write_pictures(synced.folder / "image_02" / "data", 8, (RECT[0] * 2, RECT[1] * 2), "{:010d}.png")
     camera = opened(synced.folder).intrinsics
     assert camera is not None
-    assert (camera.fx, camera.cx, camera.width) == (2 * FOCAL, 31.0, 60)
+    assert (camera.fx, camera.cx, camera.width) == (2 * FOCAL, 2 * (15.5 + 0.5), 60)
 
 
 # -- what is amiss ---------------------------------------------------------------------------------------------

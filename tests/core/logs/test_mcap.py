@@ -68,7 +68,7 @@ def expected(path: Path, image: str, **changes: Any) -> Expected:
         "height": HEIGHT,
         "timestamps": TIMES,
         "poses": camera_poses(),
-        "intrinsics": (K[0], K[4], K[2], K[5]),
+        "intrinsics": (K[0], K[4], K[2] + 0.5, K[5] + 0.5),
         "cameras": (image,),
         "clouds": {2: cloud_in_camera(), 6: cloud_in_camera()},
         "files": (path,),
@@ -774,11 +774,11 @@ def test_the_calibration_is_fitted_to_the_pictures(tmp_path: Path) -> None:
         assert (found.width, found.height) == (WIDTH, HEIGHT)
         return found.fx, found.fy, found.cx, found.cy
 
-    assert camera("same") == (50.0, 51.0, 31.5, 19.25)
-    assert camera("twice", width=2 * WIDTH, height=2 * HEIGHT) == (25.0, 25.5, 15.75, 9.625)
+    assert camera("same") == (50.0, 51.0, 32.0, 19.75)
+    assert camera("twice", width=2 * WIDTH, height=2 * HEIGHT) == (25.0, 25.5, 16.0, 9.875)
     roi = {"x_offset": 10, "y_offset": 4, "width": WIDTH, "height": HEIGHT, "do_rectify": False}
-    assert camera("part", width=200, height=100, roi=roi) == (50.0, 51.0, 21.5, 15.25)
-    assert camera("unsaid", width=0, height=0) == (50.0, 51.0, 31.5, 19.25)
+    assert camera("part", width=200, height=100, roi=roi) == (50.0, 51.0, 22.0, 15.75)
+    assert camera("unsaid", width=0, height=0) == (50.0, 51.0, 32.0, 19.75)
 
 
 @pytest.mark.parametrize(
@@ -847,7 +847,7 @@ def test_rectified_pictures_have_the_projection_matrix(tmp_path: Path) -> None:
 
     camera = open_file(write_ros2(tmp_path / "a.mcap", events())).intrinsics
     assert camera is not None
-    assert (camera.fx, camera.fy, camera.cx, camera.cy, camera.model) == (48.0, 49.0, 30.0, 18.0, "none")
+    assert (camera.fx, camera.fy, camera.cx, camera.cy, camera.model) == (48.0, 49.0, 30.5, 18.5, "none")
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class TestConformance(Conformance):
             height=SIZE[1],
             timestamps=times,
             poses=poses,
-            intrinsics=(50.0, 50.0, 32.5, 18.25),
+            intrinsics=(50.0, 50.0, 33.0, 18.75),
             keys=(KEY, f"{VERSION}/{SCENES[1]}"),
             cameras=("CAM_FRONT", "CAM_BACK"),
             clouds={
@@ -122,7 +122,7 @@ def test_camera_poses_are_ego_pose_times_calibration(tmp_path: Path, channel: st
     assert path_length(opened(tmp_path).poses) == pytest.approx(1.5 * 8, rel=0.01)
     assert drive.camera_height == pytest.approx(SENSORS[channel][1][2])
     camera = drive.intrinsics
-    assert (camera.fx, camera.cx, camera.cy, camera.model) == (INTRINSIC[0][0], 32.5, 18.25, "none")
+    assert (camera.fx, camera.cx, camera.cy, camera.model) == (INTRINSIC[0][0], 33.0, 18.75, "none")
 
 
 def test_each_sweep_is_in_the_axes_of_the_nearest_frame_once(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_pictures_of_another_size_than_the_table_says(tmp_path: Path) -> None:
     for file in (tmp_path / "sweeps/CAM_FRONT").iterdir():
         Pil.new("RGB", (32, 18)).save(file)
     half = opened(tmp_path).intrinsics
-    assert (half.fx, half.cx, half.width) == (25, 16.25, 32)
+    assert (half.fx, half.cx, half.width) == (25, 16.5, 32)
     for folder in ("samples", "sweeps"):
         for file in (tmp_path / folder / "CAM_FRONT").iterdir():
             Pil.new("RGB", (32, 32)).save(file)

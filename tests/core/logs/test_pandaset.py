@@ -92,7 +92,7 @@ class TestConformance(Conformance):
             height=SIZE[1],
             timestamps=np.arange(COUNT) / 10,
             poses=camera_poses(),
-            intrinsics=(FOCAL, FOCAL, 48.5, 24.0),
+            intrinsics=(FOCAL, FOCAL, 49.0, 24.5),
             keys=("002", "011"),
             cameras=("front_camera", "back_camera"),
             clouds={i: WALL @ invert(pose)[:3, :3].T + invert(pose)[:3, 3] for i, pose in enumerate(camera_poses())},

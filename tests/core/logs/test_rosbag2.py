@@ -91,7 +91,7 @@ def expected(path: Path, files: tuple[Path, ...]) -> Expected:
         height=HEIGHT,
         timestamps=np.arange(COUNT) * 0.1,
         poses=camera_poses(),
-        intrinsics=(K[0], K[4], K[2], K[5]),
+        intrinsics=(K[0], K[4], K[2] + 0.5, K[5] + 0.5),
         cameras=("/front/image_raw",),
         clouds={2: cloud_in_camera(), 6: cloud_in_camera()},
         tracks={"speed": "m/s"},

@@ -265,7 +265,7 @@ def _intrinsics(
     try:
         row = _row(log, _INTRINSICS, name, fields)
         pinhole = {field.removesuffix("_px"): value for field, value in row.items()}
-        camera = parse_intrinsics(pinhole, width, height, f"{log / _INTRINSICS}: {name}")
+        camera = parse_intrinsics(pinhole, width, height, f"{log / _INTRINSICS}: {name}", opencv=True)
     except LogError as error:
         notes.append(f"{error}. The camera is not known.")
         return None

@@ -28,6 +28,7 @@ _CAMERA = "road"
 _VIDEO = "video.hevc"
 _RATE = 20.0  # of the road camera, where the segment does not tell its times
 # The data set's camera_intrinsics.txt: one for both cars, of the pictures as recorded.
+# The principal point is half their size, so it counts from the border.
 _INTRINSICS = {"fx": 910.0, "fy": 910.0, "cx": 582.0, "cy": 437.0, "width": 1164, "height": 874}
 # Columns: camera x (right) = device y, camera y (down) = device z, camera z (forward) = device x.
 _DEVICE_FROM_CAMERA = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -201,7 +202,7 @@ def _clock(segment: Path, count: int, notes: list[str]) -> _Clock:
 
 def _camera(width: int, height: int, notes: list[str]) -> Intrinsics | None:
     try:
-        return parse_intrinsics(_INTRINSICS, width, height, "the data set's camera")
+        return parse_intrinsics(_INTRINSICS, width, height, "the data set's camera", opencv=False)
     except LogError as error:
         notes.append(f"{error}. The camera is not known.")
         return None

@@ -95,7 +95,7 @@ def open_image_folder(path: Path, options: LogOptions) -> Drive:
     camera: Intrinsics | None = None
     camera_file = first_existing(beside, ("intrinsics.json",))
     if camera_file is not None:
-        camera = parse_intrinsics(read_json(camera_file), width, height, str(camera_file))
+        camera = parse_intrinsics(read_json(camera_file), width, height, str(camera_file), opencv=True)
         provenance["intrinsics"] = camera_file.name
     return Drive(
         name=path.name or str(path),

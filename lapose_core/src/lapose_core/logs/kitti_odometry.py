@@ -218,7 +218,7 @@ def _camera(projection: Array, width: int, height: int, path: Path) -> tuple[Int
     """The camera and its centre [3] in the axes of camera 0, from P = K [I | t]: the centre is -t."""
     k = projection[:, :3]
     try:
-        intrinsics = Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], width, height)
+        intrinsics = Intrinsics.opencv(k[0, 0], k[1, 1], k[0, 2], k[1, 2], width, height)
         return intrinsics, np.asarray(0.0 - np.linalg.solve(k, projection[:, 3]), dtype=np.float64)
     except (ValueError, np.linalg.LinAlgError) as error:
         raise LogError(f"{path}: the projection matrix is of no camera ({error})") from error

@@ -223,7 +223,7 @@ def _intrinsics(
 ) -> Intrinsics:
     try:
         fx, fy, cx, cy = (float(v) for v in pinhole)
-        camera = Intrinsics(fx, fy, cx, cy, *size, "brown-conrady" if lens else "none", lens)
+        camera = Intrinsics.opencv(fx, fy, cx, cy, *size, "brown-conrady" if lens else "none", lens)
     except ValueError as error:
         raise LogError(f"{where}: {error}; copy the date's calibration again") from error
     return camera if size == pictures else camera.resize(*pictures)

@@ -278,7 +278,7 @@ def _intrinsics(tables: Path, rows: _Rows, width: int, height: int, notes: list[
     values = {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2]}
     values |= {name: size for name, size in zip(("width", "height"), rows.sizes[0]) if size is not None}
     try:
-        return parse_intrinsics(values, width, height, where)
+        return parse_intrinsics(values, width, height, where, opencv=True)
     except LogError as error:
         notes.append(f"The camera is not known: {error}.")
         return None

@@ -173,12 +173,13 @@ def _rows(path: Path, numbers: NDArray[np.int64], what: str) -> list[Any]:
 
 def _intrinsics(path: Path, width: int, height: int, notes: list[str]) -> Intrinsics | None:
     try:
-        camera = parse_intrinsics(read_json(path), width, height, str(path))
+        values = read_json(path)
+        camera = parse_intrinsics(values, width, height, str(path), opencv=True)
         # The file tells no size, so pictures that were made smaller show by a principal point far off the middle.
         if not (0.3 < camera.cx / width < 0.7 and 0.25 < camera.cy / height < 0.75):
             raise LogError(
-                f"{path}: cx={camera.cx:g}, cy={camera.cy:g} is not near the middle of pictures of {width}x{height}; "
-                "give the intrinsics of pictures of this size"
+                f"{path}: cx={values['cx']:g}, cy={values['cy']:g} is not near the middle of pictures of "
+                f"{width}x{height}; give the intrinsics of pictures of this size"
             )
     except LogError as error:
         notes.append(f"The camera is not known: {error}.")

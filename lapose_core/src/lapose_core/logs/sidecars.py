@@ -101,11 +101,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def parse_intrinsics(values: object, width: int, height: int, where: str) -> Intrinsics:
+def parse_intrinsics(values: object, width: int, height: int, where: str, *, opencv: bool) -> Intrinsics:
     """A camera of images ``width`` x ``height`` from a mapping with fx, fy, cx, cy in pixels.
 
     Optional: ``width``, ``height`` of the images it was calibrated on (it is scaled to ours), ``model``
-    (none, brown-conrady, kannala-brandt) and ``distortion`` in OpenCV's order.
+    (none, brown-conrady, kannala-brandt) and ``distortion`` in OpenCV's order. ``opencv`` tells where cx and cy
+    count from: the middle of the first pixel, as OpenCV does, or else its corner, as `Intrinsics` does.
 
     Raises:
         LogError: naming the field that is missing or wrong; ``where`` begins the message.
@@ -132,7 +133,7 @@ def parse_intrinsics(values: object, width: int, height: int, where: str) -> Int
     if min(size) < 1:
         raise LogError(f"{where}: width, height: {size[0]}x{size[1]} is no picture")
     try:
-        camera = Intrinsics(
+        camera = (Intrinsics.opencv if opencv else Intrinsics)(
             number("fx"),
             number("fy"),
             number("cx"),

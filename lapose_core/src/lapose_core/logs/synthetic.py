@@ -40,7 +40,7 @@ def open_synthetic(path: Path, options: LogOptions) -> Drive:
     found = poses_from(options, times, pose_file if pose_file.is_file() else None)
     intrinsics = None
     if values.get("intrinsics") is not None:
-        intrinsics = parse_intrinsics(values["intrinsics"], *size, f"{description}: intrinsics")
+        intrinsics = parse_intrinsics(values["intrinsics"], *size, f"{description}: intrinsics", opencv=False)
     provenance = {
         "frames": f"rendered by lapose synth, seed {values.get('seed')}",
         "timestamps": DESCRIPTION,

@@ -55,7 +55,7 @@ def open_video_log(path: Path, options: LogOptions) -> Drive:
     camera: Intrinsics | None = None
     camera_file = path.with_suffix(".intrinsics.json")
     if camera_file.is_file():
-        camera = parse_intrinsics(read_json(camera_file), width, height, str(camera_file))
+        camera = parse_intrinsics(read_json(camera_file), width, height, str(camera_file), opencv=True)
         provenance["intrinsics"] = camera_file.name
     return Drive(
         name=path.name,

@@ -229,7 +229,8 @@ def _intrinsics(calibration: dict[str, Any], width: int, height: int, notes: lis
     if not calibration:
         return None
     try:
-        return parse_intrinsics(calibration["camera"], width, height, str(calibration["file"]))
+        # The data set's own camera model has the picture reach from 0 to its width and height.
+        return parse_intrinsics(calibration["camera"], width, height, str(calibration["file"]), opencv=False)
     except LogError as error:
         notes.append(f"The camera is not known: {error}.")
         return None

@@ -78,7 +78,7 @@ def read_camera(message: Message, width: int, height: int, rectified: bool, wher
     said = (message.get("width"), message.get("height"))
     size = (said[0], said[1]) if isinstance(said[0], int) and isinstance(said[1], int) else (0, 0)
     size = size if min(size) > 0 else (width, height)
-    camera = _fit(parse_intrinsics(values, *size, where), message.get("roi"), width, height, where)
+    camera = _fit(parse_intrinsics(values, *size, where, opencv=True), message.get("roi"), width, height, where)
     scaled = "" if size == (width, height) else f", fitted from {size[0]}x{size[1]}"
     return camera, f"{name.upper()}, {'rectified' if rectified else model}{scaled}"
 
