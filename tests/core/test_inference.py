@@ -453,7 +453,7 @@ KITTI = Path(__file__).parents[3] / "shared" / "data" / "kitti_odometry" / "sequ
 def test_the_kitti_drive_is_analysed_and_compared_with_its_poses(model: LaPose) -> None:
     drive = open_log(KITTI)
     run = DriveAnalyzer(model, drive, 5.0, checkpoint_hash="abc", checkpoint_name="tiny")
-    assert run.preprocessor.crop == Crop(left=204, top=0, width=806, height=376)
+    assert run.preprocessor.crop == Crop(left=205, top=0, width=806, height=376)
     assert sum(1 for _ in run.run(start_frame=40)) == run.analysis.n_windows
     errors = transition_errors(run.analysis, drive)
     assert errors.valid.all()
