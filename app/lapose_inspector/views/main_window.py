@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psygnal import SignalInstance
-from PySide6.QtCore import QByteArray, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QLabel,
@@ -58,6 +58,7 @@ class MainWindow(QMainWindow):
     def __init__(self, app: Inspector) -> None:
         super().__init__()
         self._app, session = app, app.session
+        self._browser_came = False
         self.setWindowTitle("LA-Pose Inspector")
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
@@ -198,15 +199,24 @@ class MainWindow(QMainWindow):
 
     def _share_room(self) -> None:
         """Divide the window among the docks by fixed shares."""
-        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        down = Qt.Orientation.Vertical
         docks, room = self.docks, max(300, self.height() - 150)
-        columns = [round(self.width() * 0.58), round(self.width() * 0.42)]
         rows = [round(room * share) for share in (0.36, 0.36, 0.28)]
-        self.resizeDocks([docks["video"], docks["map"]], columns, across)
-        self.resizeDocks([docks["drives"]], [BROWSER_WIDTH], across)
+        self._share_columns()
         self.resizeDocks([docks["video"], docks["trajectory"], docks["tracks"]], rows, down)
         # Four pictures need more room than a cloud of points.
         self.resizeDocks([docks["map"], docks["forward"]], [round(room * share) for share in (0.29, 0.43)], down)
+
+    def _share_columns(self) -> None:
+        """Divide the width among the drives, the video and the map by fixed shares."""
+        docks, width = [self.docks["video"], self.docks["map"]], self.width()
+        widths = []
+        if not self.docks["drives"].isHidden():
+            docks.insert(0, self.docks["drives"])
+            widths.append(min(BROWSER_WIDTH, width // 4))
+            width -= widths[0]
+        widths += [round(width * 0.58), round(width * 0.42)]
+        self.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
 
     def reset_layout(self) -> None:
         """Put every panel back where it was at first."""
@@ -225,7 +235,9 @@ class MainWindow(QMainWindow):
         if dock.isHidden():
             dock.show()
             if key == "drives":
-                self.resizeDocks([dock], [min(BROWSER_WIDTH, self.width() // 4)], Qt.Orientation.Horizontal)
+                # Only once it is laid out can it be given its width.
+                QTimer.singleShot(0, self, self._share_columns)
+                self._browser_came = True
         dock.raise_()
 
     def choose_drive(self) -> None:
@@ -275,6 +287,10 @@ class MainWindow(QMainWindow):
     def show_opening(self, opening: bool) -> None:
         """Whether a log is being listed or opened."""
         self.status.set_opening(opening)
+        if not opening and self._browser_came:
+            # What a drive brings into the panels moves their borders once more.
+            self._browser_came = False
+            QTimer.singleShot(100, self, self._share_columns)
         self.actions_.refresh_soon()
 
     def _show_title(self) -> None:
