@@ -289,7 +289,7 @@ class TrajectoryView(QWidget):
         segments = session.predicted_segments()
         how = [text for text in (session.alignment_text, lengths(self._errors, segments)) if text]
         # The panel is often low: a line less of text is a tenth more of picture.
-        lines = [" · ".join(how)] if self.width() > 560 else how
+        lines = [" · ".join(how)] if self.width() > 640 else how
         lines.append(summary(self._errors, session.timeline.frame))
         if not segments and session.true_segments():
             lines = ["no prediction yet: the model has not analysed this part"]
