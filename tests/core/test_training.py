@@ -284,6 +284,22 @@ def test_labels_in_a_mirror_are_those_of_the_mirrored_drive() -> None:
     torch.testing.assert_close(seen.quaternion, truth.quaternion)
 
 
+def test_cached_inputs_follow_the_shards_and_not_their_folder(world: Path, tmp_path: Path) -> None:
+    model = LaPose(tiny())
+    write_shards(tmp_path / "a", panorama_clips(3, 0), {}, per_file=16)
+    first = CachedClips(Shards(tmp_path / "a"), model, tmp_path / "cache", torch.device("cpu"))
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert CachedClips(Shards(tmp_path / "b"), model, tmp_path / "cache", torch.device("cpu")).folder == first.folder
+    write_shards(tmp_path / "a", panorama_clips(3, 7), {}, per_file=16)
+    other = CachedClips(Shards(tmp_path / "a"), model, tmp_path / "cache", torch.device("cpu"))
+    assert other.folder != first.folder
+    inputs = other.get(range(3), 0, T)[0]
+    expected = model.inputs(other.shards.gather("frames", range(3)).float() / 255)
+    assert inputs.features is not None
+    assert expected.features is not None
+    torch.testing.assert_close(inputs.features, expected.features, atol=2e-3, rtol=0)
+
+
 def test_inputs_in_a_mirror_are_those_of_mirrored_frames(world: Path) -> None:
     codec = load_codec(world / "vqvae")
     model = LaPose(tiny())

@@ -43,9 +43,7 @@ class CachedClips:
         self.times, self.poses, self.fov = small["times"], small["poses"], small["fov"]
         self._files: list[dict[str, Tensor]] = []
         if self.cached:
-            key = hashlib.sha256(
-                json.dumps([str(shards.folder.resolve()), model.config.to_dict()["matching"]]).encode()
-            )
+            key = hashlib.sha256(json.dumps([shards.stamp(), model.config.to_dict()["matching"]]).encode())
             for name, tensor in model.vqvae.state_dict().items():
                 key.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
             self.folder = folder / key.hexdigest()[:12]

@@ -179,6 +179,14 @@ class Shards:
         """Width and height of the frames."""
         return self.clip_shape[3], self.clip_shape[2]
 
+    def stamp(self) -> list[tuple[int, int, int]]:
+        """Clips, size and time of writing of each file.
+
+        Shards rendered anew into the same folder have another stamp, a folder that was moved keeps its own.
+        """
+        stats = [(self.folder / f"{number:05d}.safetensors").stat() for number in range(len(self.counts))]
+        return [(count, stat.st_size, stat.st_mtime_ns) for count, stat in zip(self.counts, stats, strict=True)]
+
     def file(self, number: int) -> dict[str, Tensor]:
         """All tensors of one file, memory-mapped."""
         if number not in self._files:
