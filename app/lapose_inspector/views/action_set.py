@@ -1,4 +1,4 @@
-"""The commands of actions.py as QActions: what menus, toolbar and transport share."""
+"""The commands of `actions` as QActions: what menus, toolbar and transport share."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""The commands of the menu Playback: the cursor and how playback moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lapose_inspector.actions.command import Command, has_drive
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+
+def playback_commands() -> list[Command]:
+    def plain(
+        id: str, text: str, run: Callable[[Inspector], object], keys: tuple[str, ...], icon: str, tip: str,
+        section: str, checked: Callable[[Inspector], bool] | None = None,
+    ) -> Command:  # fmt: skip
+        return Command(
+            f"play.{id}", text, run, "Playback", keys, icon, tip, checked, enabled=has_drive, section=section
+        )
+
+    return [
+        plain("toggle", "Play / pause", lambda a: a.timeline.toggle_play(), ("Space",), "mdi6.play",
+              "Play in real time from the cursor, or stop.", "play", lambda a: a.timeline.playing),
+        plain("backwards", "Play backwards", lambda a: a.timeline.shuttle(-1), ("J",), "mdi6.rewind",
+              "Play backwards; again: faster.", "play"),
+        plain("stop", "Stop", lambda a: a.timeline.pause(), ("K",), "mdi6.stop", "Stop playing.", "play"),
+        plain("forwards", "Play forwards", lambda a: a.timeline.shuttle(1), ("L",), "mdi6.fast-forward",
+              "Play forwards; again: faster.", "play"),
+        plain("slower", "Slower", lambda a: a.timeline.slower(), ("-",), "mdi6.speedometer-slow",
+              "Next slower playback speed, down to 0.1×.", "speed"),
+        plain("faster", "Faster", lambda a: a.timeline.faster(), ("=", "+"), "mdi6.speedometer",
+              "Next faster playback speed, up to 8×.", "speed"),
+        plain("previous", "Previous frame", lambda a: a.timeline.step(-1), ("Left",), "mdi6.step-backward",
+              "One frame back.", "step"),
+        plain("next", "Next frame", lambda a: a.timeline.step(1), ("Right",), "mdi6.step-forward",
+              "One frame on.", "step"),
+        plain("second_back", "Back one second", lambda a: a.timeline.jump(-1.0), ("Shift+Left",),
+              "mdi6.skip-backward-outline", "One second back.", "step"),
+        plain("second_on", "On one second", lambda a: a.timeline.jump(1.0), ("Shift+Right",),
+              "mdi6.skip-forward-outline", "One second on.", "step"),
+        plain("event_back", "Previous event", lambda a: a.go_to_event(-1), ("Ctrl+Left",),
+              "mdi6.ray-end-arrow", "The error peak or change of regime before the cursor.", "step"),
+        plain("event_on", "Next event", lambda a: a.go_to_event(1), ("Ctrl+Right",), "mdi6.ray-start-arrow",
+              "The error peak or change of regime after the cursor.", "step"),
+        plain("home", "First frame", lambda a: a.timeline.home(), ("Home",), "mdi6.page-first",
+              "To the beginning of the drive.", "ends"),
+        plain("end", "Last frame", lambda a: a.timeline.end(), ("End",), "mdi6.page-last",
+              "To the end of the drive.", "ends"),
+        plain("go_to", "Go to frame or time…", lambda a: a.ask_go_to(), ("G",), "mdi6.target",
+              "Enter a frame number, or a time such as 12.5 s or 1:02.5.", "ends"),
+        plain("loop_start", "Loop from here", lambda a: a.timeline.set_loop_start(), ("[",),
+              "mdi6.code-brackets", "The loop begins at the cursor.", "loop"),
+        plain("loop_end", "Loop to here", lambda a: a.timeline.set_loop_end(), ("]",),
+              "mdi6.code-brackets", "The loop ends at the cursor.", "loop"),
+        plain("loop", "Loop", lambda a: a.toggle_loop(), ("\\",), "mdi6.repeat",
+              "Repeat the loop range; without one, the whole drive.", "loop",
+              lambda a: a.timeline.loop_enabled),
+        plain("loop_clear", "Clear loop range", lambda a: a.timeline.clear_loop(), (), "mdi6.repeat-off",
+              "Forget the loop range.", "loop"),
+    ]  # fmt: skip
