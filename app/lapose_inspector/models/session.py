@@ -13,6 +13,7 @@ from lapose_core.drive import Drive
 from lapose_core.geometry import Array, interpolate_poses
 from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
 from lapose_inspector.models.log import OpenLog
+from lapose_inspector.models.selection import Selection
 from lapose_inspector.models.series import SeriesSet, build_series
 from lapose_inspector.models.timeline import Timeline
 
@@ -110,6 +111,8 @@ class Session:
         self.series = SeriesSet()
         self.model_info: ModelInfo | None = None
         self._rate = DEFAULT_RATE
+        self.selection = Selection(self._rate)
+        """The selected transitions; they stay selected when another drive is opened."""
         self._status = ""
         self._segments: list[PathSegment] | None = None
         self.display.alignment_changed.connect(self._forget_segments)
@@ -125,6 +128,7 @@ class Session:
             raise ValueError(f"the analysis rate must be positive, got {value}")
         if value != self._rate:
             self._rate = float(value)
+            self.selection.set_rate(self._rate)
             self.rate_changed.emit(self._rate)
             self.set_analysis(None)
 
