@@ -100,6 +100,7 @@ class Inspector(QObject):
         self.analysis.grown.connect(self._on_grown)
         self.analysis.finished.connect(self._on_finished)
         self.analysis.failed.connect(self._on_analysis_failed)
+        self.analysis.noted.connect(self._on_noted)
         self.unexpected.connect(self._on_unexpected)
         self.window.dropped.connect(self.opener.take_dropped)
         self.window.closing.connect(self.close)
@@ -237,6 +238,10 @@ class Inspector(QObject):
     def _on_analysis_failed(self, message: str, details: str) -> None:
         self.window.show_running(False)
         self.show_error("The analysis stopped", message, details)
+
+    @Slot(str)
+    def _on_noted(self, message: str) -> None:
+        self.window.status.showMessage(message, 10_000)
 
     # Playback
 

@@ -45,6 +45,7 @@ def empty_analysis(samples: int, window: int = 16, truth: Array | None = None) -
         frames=np.arange(samples, dtype=np.int64) * 5 + 3,
         times=np.arange(samples) * 0.5 + 100.0,
         truth=truth,
+        view="76543210",
     )
 
 

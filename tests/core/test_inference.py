@@ -45,6 +45,20 @@ def test_a_tall_frame_is_cropped_about_the_horizon_and_stays_inside_the_frame() 
     assert crop(-50.0) == Crop(left=0, top=0, width=480, height=224)
 
 
+def test_a_view_is_of_the_crop_and_the_camera() -> None:
+    def view(camera: Intrinsics | None, size: tuple[int, int] = (240, 112)) -> str:
+        return Preprocessor(480, 360, camera, size).view
+
+    camera = Intrinsics(500, 500, 240, 180, 480, 360)
+    bent = dataclasses.replace(camera, model="brown-conrady", distortion=(-0.1, 0.0, 0.0, 0.0))
+    longer, lower = dataclasses.replace(camera, fx=501), dataclasses.replace(camera, cy=180.5)
+    others = [
+        view(None), view(camera), view(bent), view(longer), view(lower), view(camera, (160, 112)),
+    ]  # fmt: skip
+    assert len(set(others)) == len(others)
+    assert view(camera) == view(dataclasses.replace(camera))
+
+
 @given(st.integers(2, 3000), st.integers(2, 3000), st.floats(-100, 3100), st.floats(-100, 3100))
 def test_the_crop_is_the_largest_of_the_models_aspect_inside_the_frame(
     width: int, height: int, cx: float, cy: float
@@ -400,7 +414,7 @@ def test_a_result_of_another_checkpoint_is_not_continued(model: LaPose) -> None:
     earlier = DriveAnalysis.for_drive(
         memory.drive, 4.0, window=16, latent_dim=8, checkpoint_hash="other", checkpoint_name="tiny"
     )
-    with pytest.raises(ValueError, match="another drive, rate or checkpoint"):
+    with pytest.raises(ValueError, match="another drive, view, rate or checkpoint"):
         analyzer(model, memory, analysis=earlier)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_any_partial_result_comes_back_as_it_was(
             analysis.fail(index, reason)
     store = ResultStore(tmp_path)
     store.save(analysis)
-    loaded = store.load(analysis.fingerprint, analysis.checkpoint_hash, analysis.rate)
+    loaded = store.load(analysis.key)
     assert loaded is not None
     same(analysis, loaded)
     assert loaded.drive_name == name
@@ -132,17 +133,44 @@ def test_the_table_reads_without_this_program(tmp_path: Path) -> None:
     assert json.loads((tmp_path / RESULT).read_text())["rate_hz"] == 2.0
 
 
-def test_results_are_kept_apart_by_log_checkpoint_and_rate(tmp_path: Path) -> None:
+def test_results_are_kept_apart_by_log_view_checkpoint_and_rate(tmp_path: Path) -> None:
     store = ResultStore(tmp_path)
     analysis = partial(20)
-    assert store.load(analysis.fingerprint, analysis.checkpoint_hash, 2.0) is None
-    assert store.save(analysis) == tmp_path / "0123456789abcdef_fedcba98_2"
-    assert store.load(analysis.fingerprint, analysis.checkpoint_hash, 2.5) is None
-    assert store.load(analysis.fingerprint, "other", 2.0) is None
-    assert store.load(analysis.fingerprint, analysis.checkpoint_hash, 2.0) is not None
-    for key in ("../../etc", "a/b", "", "a_b"):
+    key = analysis.key
+    assert store.load(key) is None
+    assert store.save(analysis) == tmp_path / "0123456789abcdef_76543210_fedcba98_2"
+    assert store.load(replace(key, rate=2.5)) is None
+    assert store.load(replace(key, checkpoint_hash="other")) is None
+    assert store.load(replace(key, view="other")) is None
+    assert store.load(replace(key, fingerprint="other")) is None
+    loaded = store.load(key)
+    assert loaded is not None
+    assert loaded.key == key == loaded.snapshot().key
+    for name in ("../../etc", "a/b", "", "a_b"):
         with pytest.raises(ValueError, match="no key"):
-            store.path_of(key, "x", 1.0)
+            store.path_of(replace(key, fingerprint=name))
+    for name in ("../../etc", "a/b", "a_b"):
+        with pytest.raises(ValueError, match="no key"):
+            store.path_of(replace(key, view=name))
+
+
+def test_a_result_from_before_views_were_kept_is_set_aside_with_a_word(tmp_path: Path) -> None:
+    messages: list[str] = []
+    store = ResultStore(tmp_path, report=messages.append)
+    analysis = partial(20)
+    key = analysis.key
+    analysis.view = ""
+    folder = store.save(analysis)
+    assert folder.name == "0123456789abcdef_fedcba98_2"
+    meta = json.loads((folder / RESULT).read_text())
+    del meta["view"]
+    (folder / RESULT).write_text(json.dumps(meta))
+    assert read_result(folder).view == ""
+    assert store.load(key) is None
+    assert store.load(key) is None
+    assert len(messages) == 1
+    assert "camera or crop" in messages[0]
+    assert "anew" in messages[0]
 
 
 def damaged(tmp_path: Path) -> tuple[ResultStore, DriveAnalysis, Path, list[str]]:
@@ -153,7 +181,7 @@ def damaged(tmp_path: Path) -> tuple[ResultStore, DriveAnalysis, Path, list[str]
 
 
 def reload(store: ResultStore, analysis: DriveAnalysis) -> DriveAnalysis | None:
-    return store.load(analysis.fingerprint, analysis.checkpoint_hash, analysis.rate)
+    return store.load(analysis.key)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -222,8 +250,9 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
 
 def test_a_result_under_a_wrong_name_and_a_file_in_its_place_are_set_aside(tmp_path: Path) -> None:
     store, analysis, folder, messages = damaged(tmp_path)
-    folder.rename(store.path_of("ffffffff", analysis.checkpoint_hash, 2.0))
-    assert store.load("ffffffff", analysis.checkpoint_hash, 2.0) is None
+    other = replace(analysis.key, fingerprint="ffffffff")
+    folder.rename(store.path_of(other))
+    assert store.load(other) is None
     assert "another log" in messages[0]
     folder.write_text("what is this")
     assert reload(store, analysis) is None

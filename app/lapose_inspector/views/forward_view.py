@@ -18,6 +18,7 @@ from lapose_inspector.visuals.overlay import draw_badge
 
 if TYPE_CHECKING:
     from lapose_core.inference.reconstruction import Reconstruction
+    from lapose_core.inference.result import ResultKey
     from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
 TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")
@@ -77,7 +78,7 @@ class ForwardView(QWidget):
         self._frames = (0, 0)  # of the shown transition
         self._wanted: int | None = None
         self._failure = ""
-        self._run: tuple[str, str, float] | None = None
+        self._run: ResultKey | None = None
         self._plain = ""
         self._columns = 0
         self._late = QTimer(self, singleShot=True, interval=LATE)
@@ -204,7 +205,7 @@ class ForwardView(QWidget):
     def _on_analysis(self) -> None:
         """Results grew; or they begin anew, with other samples or another model, and the pictures are old."""
         analysis = self._session.analysis
-        run = None if analysis is None else (analysis.fingerprint, analysis.checkpoint_hash, analysis.rate)
+        run = None if analysis is None else analysis.key
         if run != self._run:
             self._run, self._shown, self._wanted, self._failure = run, None, None, ""
             self._update_pictures()

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
 
 from lapose_core.geometry import Array
+from lapose_core.inference.result import ResultKey
 from lapose_inspector.models.colours import rgba, series_colours
 from lapose_inspector.models.display import COLOUR_BY
 from lapose_inspector.models.session import Session
@@ -51,7 +52,7 @@ class LatentMapView(QWidget):
         """Points in the t-SNE that is under way."""
         self._progress = 0.0
         self._failure = ""
-        self._key: tuple[str, str, float] | None = None
+        self._key: ResultKey | None = None
         self._touched = False
         self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
         self.view = self.canvas.central_widget.add_view()
@@ -177,7 +178,7 @@ class LatentMapView(QWidget):
         analysis = self._session.analysis
         key = None
         if analysis is not None and analysis.done.any():
-            key = (analysis.fingerprint, analysis.checkpoint_hash, analysis.rate)
+            key = analysis.key
         if key is None or key != self._key:
             self._key = key
             self._forget()

@@ -58,10 +58,11 @@ class AnalysisJob:
         self._images: OrderedDict[int, Tensor] = OrderedDict()
         self._saved_at = time.monotonic()
         stored: DriveAnalysis | None
-        if earlier is not None and earlier.is_for(loaded, drive, rate):
+        key = DriveAnalyzer.key(loaded.model, drive, rate, loaded.checkpoint_hash)
+        if earlier is not None and earlier.analyzer.analysis.key == key:
             stored = earlier.analyzer.analysis
         else:
-            stored = store.load(drive.fingerprint, loaded.checkpoint_hash, rate)
+            stored = store.load(key)
 
         self.analyzer: DriveAnalyzer = DriveAnalyzer(
             loaded.model,
@@ -72,11 +73,6 @@ class AnalysisJob:
             analysis=stored,
             batch=8 if loaded.device.startswith("cuda") else 1,
         )
-
-    def is_for(self, loaded: LoadedModel, drive: Drive, rate: float) -> bool:
-        """Whether this job's results are those of that model on that drive."""
-        key = (loaded.checkpoint_hash, drive.fingerprint, rate)
-        return key == (self.loaded.checkpoint_hash, self.drive.fingerprint, self.rate)
 
     @property
     def running(self) -> bool:

@@ -40,6 +40,8 @@ class AnalysisWorker(QObject):
     """The analysis stopped; whether it is complete."""
     failed = Signal(str, str)
     """The analysis cannot go on: one line, and details."""
+    noted = Signal(str)
+    """One line about a stored result that cannot be used and is made anew."""
 
     def __init__(self, results: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -52,6 +54,7 @@ class AnalysisWorker(QObject):
         self.thread_.grown.connect(self._on_grown)
         self.thread_.ended.connect(self._on_ended)
         self.thread_.broken.connect(self._on_broken)
+        self.thread_.noted.connect(self.noted)
         self.thread_.start()
 
     def load(self, checkpoint: Path) -> None:
@@ -135,6 +138,7 @@ class InferenceThread(QThread):
     grown = Signal(int, object)
     ended = Signal(int, bool)
     broken = Signal(int, str, str)
+    noted = Signal(str)
     reconstructed = Signal(int, int, object)
     unreconstructable = Signal(int, int, str)
 
@@ -268,7 +272,8 @@ class InferenceThread(QThread):
         try:
             if self._model is None:
                 raise ValueError("no checkpoint is loaded: choose one with Analyse > Checkpoint")
-            job = AnalysisJob(self._model, start.drive, start.rate, ResultStore(self._results), earlier)
+            store = ResultStore(self._results, report=self._note)
+            job = AnalysisJob(self._model, start.drive, start.rate, store, earlier)
             if earlier is not None:
                 earlier.close()
             self._job = job
@@ -277,6 +282,11 @@ class InferenceThread(QThread):
             self._report(job)
         except Exception as error:
             self._break(start.drive, error)
+
+    def _note(self, message: str) -> None:
+        log.warning("%s", message)
+        # The folder is always the same one, and long.
+        self.noted.emit(message.replace(f"{self._results}{os.sep}", ""))
 
     def _analyse_one(self, job: AnalysisJob) -> None:
         try:

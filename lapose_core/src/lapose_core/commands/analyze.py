@@ -64,18 +64,19 @@ class Analyze(LogChoice):
         drive = self.open(self.log)
         checkpoint = self.checkpoint or default_checkpoint()
         digest = checkpoint_hash(checkpoint)
+        device = choose_device(self.device)
+        model = load_checkpoint(checkpoint, device=device)
         earlier = None
         if (self.out / RESULT).exists() and not self.fresh:
             try:
                 earlier = read_result(self.out)
-                require_same(earlier, self.out, drive.fingerprint, digest, self.rate)
+                require_same(earlier, self.out, DriveAnalyzer.key(model, drive, self.rate, digest))
             except ValueError as error:
                 raise ValueError(f"{error}; choose another --out, or --fresh to replace it") from error
         for note in drive.notes:
             print(f"note: {note}")
-        device = choose_device(self.device)
         analyzer = DriveAnalyzer(
-            load_checkpoint(checkpoint, device=device),
+            model,
             drive,
             self.rate,
             checkpoint_hash=digest,

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from lapose_core.drive import Drive, FrameSource, LogError
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
 from lapose_core.inference.preprocess import Preprocessor
-from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult
+from lapose_core.inference.result import DriveAnalysis, FailedWindow, ResultKey, WindowResult
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.tokenizer import FrameInputs
 
@@ -28,13 +28,13 @@ class DriveAnalyzer:
         model: in eval mode; it is moved to ``device`` where one is given.
         drive, rate: what to analyse, and how many samples per second of it.
         checkpoint_hash, checkpoint_name: kept with the result.
-        analysis: a stored result to go on with; it must be of the same drive, rate and checkpoint.
+        analysis: a stored result to go on with; it must be of the same drive, view, rate and checkpoint.
         batch: windows per step of the model. One keeps live panels moving on a CPU; a GPU wants 8 or more.
         device: where the model runs; by default wherever it is.
 
     Raises:
         ValueError: where the drive has fewer than two samples at this rate, or ``analysis`` is of another
-            drive, rate or checkpoint.
+            drive, view, rate or checkpoint.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class DriveAnalyzer:
         config = model.config
         self.model, self.drive, self.batch = model, drive, batch
         self.preprocessor = Preprocessor.for_drive(drive, (config.image_width, config.image_height))
+        key = ResultKey(drive.fingerprint, self.preprocessor.view, checkpoint_hash, float(rate))
         if analysis is None:
             analysis = DriveAnalysis.for_drive(
                 drive,
@@ -64,16 +65,20 @@ class DriveAnalyzer:
                 latent_dim=config.latent_dim,
                 checkpoint_hash=checkpoint_hash,
                 checkpoint_name=checkpoint_name,
+                view=key.view,
             )
-        elif (analysis.fingerprint, analysis.checkpoint_hash, analysis.rate) != (
-            drive.fingerprint,
-            checkpoint_hash,
-            float(rate),
-        ) or (analysis.window, analysis.latent_dim) != (config.window, config.latent_dim):
-            raise ValueError(f"{drive.name}: the earlier result is of another drive, rate or checkpoint")
+        elif analysis.key != key or (analysis.window, analysis.latent_dim) != (config.window, config.latent_dim):
+            raise ValueError(f"{drive.name}: the earlier result is of another drive, view, rate or checkpoint")
         self.analysis = analysis
         self._lock = threading.Lock()
         self._cursor = 0
+
+    @staticmethod
+    def key(model: LaPose, drive: Drive, rate: float, checkpoint_hash: str) -> ResultKey:
+        """What the result of such an analysis depends on, to look for a stored one."""
+        size = (model.config.image_width, model.config.image_height)
+        view = Preprocessor.for_drive(drive, size).view
+        return ResultKey(drive.fingerprint, view, checkpoint_hash, float(rate))
 
     def seek(self, frame: int) -> None:
         """Go on from the window that holds the drive's ``frame``. May be called from any thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,7 @@ class Preprocessor:
             )
         self.width, self.height = width, height
         self.model_size = model_size
+        self._lens = intrinsics
         self._boxes: SourceBoxes | None = None
         self._intrinsics: Intrinsics | None = None
         if intrinsics is not None and is_distorted(intrinsics):
@@ -83,6 +85,12 @@ class Preprocessor:
     def intrinsics(self) -> Intrinsics | None:
         """The pinhole of the model's image, or None when the log does not know its camera."""
         return self._intrinsics
+
+    @property
+    def view(self) -> str:
+        """A key of what the model sees of a frame: frame size, crop, lens and model size, as 8 hex digits."""
+        seen = (self.width, self.height, self.crop, self._lens, self.model_size)
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:8]
 
     def __call__(self, image: Image) -> Tensor:
         """The model's image, float32 [3, h, w] in 0..1, of a frame uint8 [H, W, 3] RGB.

@@ -25,6 +25,24 @@ from lapose_core.geometry import (
 
 
 @dataclass(frozen=True)
+class ResultKey:
+    """What a result depends on: results of one key are the same numbers.
+
+    Attributes:
+        fingerprint: of the log.
+        view: of what the model sees of a frame (`Preprocessor.view`): the same log with another camera or crop has
+            another. Empty for results of a program that did not keep it.
+        checkpoint_hash: of the model.
+        rate: samples per second asked for.
+    """
+
+    fingerprint: str
+    view: str
+    checkpoint_hash: str
+    rate: float
+
+
+@dataclass(frozen=True)
 class WindowResult:
     """The model's estimate for one window of T samples.
 
@@ -88,6 +106,7 @@ class DriveAnalysis:
 
     Attributes:
         drive_name, drive_path, fingerprint: the log.
+        view: what the model saw of its frames, as in `ResultKey`.
         checkpoint_name, checkpoint_hash: the model.
         rate: samples per second asked for.
         window: samples in a window.
@@ -122,9 +141,10 @@ class DriveAnalysis:
         times: Array,
         truth: Array | None = None,
         truth_valid: NDArray[np.bool_] | None = None,
+        view: str = "",
     ) -> None:
         self.window_starts = plan_windows(len(frames), window)
-        self.drive_name, self.drive_path, self.fingerprint = drive_name, drive_path, fingerprint
+        self.drive_name, self.drive_path, self.fingerprint, self.view = drive_name, drive_path, fingerprint, view
         self.checkpoint_name, self.checkpoint_hash = checkpoint_name, checkpoint_hash
         self.rate, self.window, self.latent_dim = float(rate), int(window), int(latent_dim)
         self.frames = np.asarray(frames, np.int64)
@@ -156,6 +176,7 @@ class DriveAnalysis:
         latent_dim: int,
         checkpoint_hash: str,
         checkpoint_name: str,
+        view: str = "",
     ) -> DriveAnalysis:
         """An empty result for ``drive`` sampled at ``rate`` Hz.
 
@@ -176,11 +197,17 @@ class DriveAnalysis:
             times=drive.timestamps[frames],
             truth=None if drive.poses is None else drive.poses[frames],
             truth_valid=None if drive.pose_valid is None else drive.pose_valid[frames],
+            view=view,
         )
 
     def __len__(self) -> int:
         """Number of samples M."""
         return len(self.frames)
+
+    @property
+    def key(self) -> ResultKey:
+        """What this result depends on."""
+        return ResultKey(self.fingerprint, self.view, self.checkpoint_hash, self.rate)
 
     @property
     def n_windows(self) -> int:
@@ -299,6 +326,7 @@ class DriveAnalysis:
             times=self.times,
             truth=self.truth,
             truth_valid=self.truth_valid,
+            view=self.view,
         )
         with self._lock:
             copy._sums = self._sums.copy()

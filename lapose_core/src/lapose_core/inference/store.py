@@ -1,4 +1,4 @@
-"""Results on disk: a folder per drive, checkpoint and rate, readable by people and by pandas, and resumable.
+"""Results on disk: a folder per drive, view, checkpoint and rate, readable by people and by pandas, and resumable.
 
 A result's folder holds
 
@@ -19,6 +19,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.geometry import Array, as_poses, quaternion_from_matrix
-from lapose_core.inference.result import BlendSums, DriveAnalysis
+from lapose_core.inference.result import BlendSums, DriveAnalysis, ResultKey
 
 SCHEMA_VERSION = 1
 RESULT, SAMPLES, TRANSITIONS = "result.json", "samples.parquet", "transitions.parquet"
 _PROGRESS_KEY = b"lapose_progress"
+_KEY_WORDS = {"fingerprint": "log", "view": "camera or crop", "checkpoint_hash": "checkpoint", "rate": "rate"}
 _logger = logging.getLogger(__name__)
 
 
@@ -41,39 +43,43 @@ class StoreError(ValueError):
 
 
 class ResultStore:
-    """Results in sub-folders of ``folder``, named ``<fingerprint>_<checkpoint hash>_<rate>``.
+    """Results in sub-folders of ``folder``, named ``<fingerprint>_<view>_<checkpoint hash>_<rate>``.
 
     Args:
         folder: created when the first result is saved.
-        report: told, in one sentence, of a damaged result that was set aside; logs a warning by default.
+        report: told, in one sentence, of a damaged or outdated result that was set aside; logs a warning by default.
     """
 
     def __init__(self, folder: Path | str, report: Callable[[str], None] | None = None) -> None:
         self.folder = Path(folder)
         self._report = report or _logger.warning
 
-    def path_of(self, fingerprint: str, checkpoint_hash: str, rate: float) -> Path:
+    def path_of(self, key: ResultKey) -> Path:
         """The folder of one result, whether or not it exists.
 
         Raises:
             ValueError: where a key could lead out of the store's folder.
         """
-        for key in (fingerprint, checkpoint_hash):
-            if not re.fullmatch(r"[A-Za-z0-9-]+", key):
-                raise ValueError(f"{key!r} is no key: it must be letters and digits")
-        return self.folder / f"{fingerprint}_{checkpoint_hash}_{rate:.12g}"
+        parts = [key.fingerprint, key.view, key.checkpoint_hash] if key.view else [key.fingerprint, key.checkpoint_hash]
+        for part in parts:
+            if not re.fullmatch(r"[A-Za-z0-9-]+", part):
+                raise ValueError(f"{part!r} is no key: it must be letters and digits")
+        return self.folder / "_".join([*parts, f"{key.rate:.12g}"])
 
-    def load(self, fingerprint: str, checkpoint_hash: str, rate: float) -> DriveAnalysis | None:
+    def load(self, key: ResultKey) -> DriveAnalysis | None:
         """The stored result, partial or whole, or None.
 
-        A result that is damaged, or not what its folder's name says, is moved to ``<name>.bad`` and reported.
+        A result that is damaged, not what its folder's name says, or of a program that did not keep the view, is
+        moved to ``<name>.bad`` and reported.
         """
-        path = self.path_of(fingerprint, checkpoint_hash, rate)
+        path = self.path_of(key)
         if not path.exists():
-            return None
+            path = self.path_of(replace(key, view=""))
+            if not path.exists():
+                return None
         try:
             analysis = read_result(path)
-            require_same(analysis, path, fingerprint, checkpoint_hash, rate)
+            require_same(analysis, path, key)
         except StoreError as error:
             self._report(f"{error}; set aside as {_set_aside(path).name}, the analysis starts anew")
             return None
@@ -85,24 +91,22 @@ class ResultStore:
         Raises:
             OSError: where the disk refuses.
         """
-        path = self.path_of(analysis.fingerprint, analysis.checkpoint_hash, analysis.rate)
+        path = self.path_of(analysis.key)
         write_result(analysis, path)
         return path
 
 
-def require_same(analysis: DriveAnalysis, path: Path, fingerprint: str, checkpoint_hash: str, rate: float) -> None:
-    """Check that a result is of this log, checkpoint and rate.
+def require_same(analysis: DriveAnalysis, path: Path, key: ResultKey) -> None:
+    """Check that a result is of this log, view, checkpoint and rate.
 
     Raises:
         StoreError: naming what differs.
     """
-    for field, found, wanted in (
-        ("log", analysis.fingerprint, fingerprint),
-        ("checkpoint", analysis.checkpoint_hash, checkpoint_hash),
-        ("rate", analysis.rate, float(rate)),
-    ):
-        if found != wanted:
-            raise StoreError(f"{path}: the result is of another {field} ({found}, not {wanted})")
+    found = analysis.key
+    for field, words in _KEY_WORDS.items():
+        ours, wanted = getattr(found, field), getattr(key, field)
+        if ours != wanted:
+            raise StoreError(f"{path}: the result is of another {words} ({ours or 'not kept'}, not {wanted})")
 
 
 def write_result(analysis: DriveAnalysis, folder: Path) -> None:
@@ -118,6 +122,7 @@ def write_result(analysis: DriveAnalysis, folder: Path) -> None:
         "drive_name": analysis.drive_name,
         "drive_path": analysis.drive_path,
         "fingerprint": analysis.fingerprint,
+        "view": analysis.view,
         "checkpoint_name": analysis.checkpoint_name,
         "checkpoint_hash": analysis.checkpoint_hash,
         "rate_hz": analysis.rate,
@@ -199,6 +204,7 @@ def _analysis(meta: dict[str, Any], samples: pa.Table) -> DriveAnalysis:
         if not isinstance(meta[key], str):
             raise ValueError(f"{key} in {RESULT} must be text")
         strings[key] = meta[key]
+    strings["view"] = str(meta.get("view", ""))
     sizes = {}
     for key in ("window", "latent_dim", "samples"):
         if not isinstance(meta[key], int) or not 1 <= meta[key] < 2**31:
