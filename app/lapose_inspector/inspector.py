@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import traceback
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +13,10 @@ from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.drive import Drive
 from lapose_core.resources import default_checkpoint
+from lapose_inspector.exporter import Exporter
 from lapose_inspector.information import drive_information
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
-from lapose_inspector.models.export import default_name, write_trajectory
 from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.session import ModelInfo, Session
 from lapose_inspector.models.settings import Folders, Settings, SettingsFile
@@ -80,6 +79,7 @@ class Inspector(QObject):
 
         self.frames = FrameLoader(self)
         self.opener = Opener(self)
+        self.exporter = Exporter(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self.window = MainWindow(self)
@@ -299,24 +299,6 @@ class Inspector(QObject):
     def toggle_theme(self) -> None:
         self.display.theme = "light" if self.display.theme == "dark" else "dark"
 
-    def choose_export(self, what: str, form: str) -> None:
-        """Ask where to write the ``predicted`` or the ``truth`` trajectory as ``tum`` or ``kitti``."""
-        if self.session.drive is None:
-            return
-        start = Path(self.opener.last_folder()) / default_name(self.session.drive.name, what, form)
-        name, _ = QFileDialog.getSaveFileName(self.window, "Export trajectory", str(start), "Text (*.txt *.tum)")
-        if name:
-            self.export(Path(name), what, form)
-
-    def export(self, path: Path, what: str, form: str) -> None:
-        """Write a trajectory; a problem is shown, not raised."""
-        try:
-            count = write_trajectory(self.session, path, what, form)
-        except (ValueError, OSError) as error:
-            self.show_error("The trajectory cannot be exported", str(error), traceback.format_exc())
-            return
-        self.window.status.showMessage(f"{count} poses written to {path}", 6000)
-
     def show_information(self) -> None:
         if self.session.drive is not None:
             sections = drive_information(self.session)
@@ -373,7 +355,13 @@ class Inspector(QObject):
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
-            for step in (self.analysis.close, self.frames.close, self.opener.close, self.window.close_panels):
+            for step in (
+                self.analysis.close,
+                self.frames.close,
+                self.opener.close,
+                self.exporter.close,
+                self.window.close_panels,
+            ):
                 ending.callback(step)
             self._tick.stop()
             self.timeline.playing_changed.disconnect(self._on_playing)

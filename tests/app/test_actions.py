@@ -153,7 +153,7 @@ def test_checks_follow_the_models(app: Inspector, qtbot) -> None:
 
 def test_without_a_drive_nothing_that_needs_one_is_enabled(launch) -> None:
     app = launch()
-    for id in ("play.toggle", "file.information", "analyse.toggle", "export.predicted.tum"):
+    for id in ("play.toggle", "file.information", "analyse.toggle", "export.tum"):
         assert not app.window.actions_[id].isEnabled()
     for command in commands():
         if command.enabled is not None and not command.enabled(app):

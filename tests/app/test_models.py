@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from lapose_inspector.models.colours import DARK, colormap_of, limits_of, rgba, series_colours
 from lapose_inspector.models.events import event_frames, next_event
-from lapose_inspector.models.export import default_name, write_trajectory
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.timeline import SPEEDS, Timeline
@@ -305,37 +303,6 @@ class TestPaths:
         assert "2 separate stretches, each from its own origin" in session.alignment_text
         session.set_analysis(analysed(drive))
         assert session.alignment_text == "not aligned: this drive has no ground truth"
-
-    def test_tum_export_reads_back(self, tmp_path: Path) -> None:
-        from lapose_core.geometry import matrix_from_quaternion
-
-        drive = drive_in_memory()
-        session = Session()
-        session.open(drive)
-        session.set_analysis(analysed(drive))
-        assert write_trajectory(session, tmp_path / "p.tum", "predicted", "tum") == 40
-        rows = np.loadtxt(tmp_path / "p.tum")
-        assert rows[:, 0] == pytest.approx(drive.timestamps)
-        assert rows[:, 1:4] == pytest.approx(drive.poses[:, :3, 3], abs=1e-6)
-        assert matrix_from_quaternion(rows[:, 4:]) == pytest.approx(drive.poses[:, :3, :3], abs=1e-6)
-
-    def test_kitti_export_refuses_gaps(self, tmp_path: Path) -> None:
-        drive = drive_in_memory(60)
-        session = Session()
-        session.open(drive)
-        with pytest.raises(ValueError, match="nothing is analysed yet"):
-            write_trajectory(session, tmp_path / "p.txt", "predicted", "kitti")
-        session.set_analysis(analysed(drive, windows=[0, 4]))
-        with pytest.raises(ValueError, match=r"in 2 pieces.*let the analysis finish"):
-            write_trajectory(session, tmp_path / "p.txt", "predicted", "kitti")
-        assert write_trajectory(session, tmp_path / "t.txt", "truth", "kitti") == 60
-        assert np.loadtxt(tmp_path / "t.txt").shape == (60, 12)
-
-    @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "..", "", "two words", "日本"])
-    def test_export_names_stay_file_names(self, name: str) -> None:
-        made = default_name(name, "truth", "tum")
-        assert Path(made).name == made
-        assert made.endswith(".truth.tum")
 
 
 def test_events_are_regime_changes_and_error_peaks() -> None:

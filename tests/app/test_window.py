@@ -310,16 +310,9 @@ def test_rates_give_results_of_their_own(launch, log_folder: Path, qtbot) -> Non
     assert app.window.rate.currentText() == "5 Hz"
 
 
-def test_export_and_dialogs(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+def test_dialogs(launch, log_folder: Path, qtbot) -> None:
     app = launch(log_folder)
     wait_analysed(app, qtbot)
-    app.export(tmp_path / "p.tum", "predicted", "tum")
-    assert len(np.loadtxt(tmp_path / "p.tum")) == 40
-    app.export(tmp_path / "t.txt", "truth", "kitti")
-    assert np.loadtxt(tmp_path / "t.txt").shape == (40, 12)
-    app.export(tmp_path / "no such folder" / "p.tum", "predicted", "tum")
-    assert "no such folder" in errors_of(app)[0].message.text()
-    errors_of(app)[0].close()
     app.show_information()
     (information,) = app.window.findChildren(TableDialog)
     for expected in ("images", "40 of 40 frames", "tiny", "SE(3) aligned"):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from lapose_inspector.actions.command import Command, has_prediction, has_truth, of
+from lapose_core.export.formats import FORMATS
+from lapose_inspector.actions.command import Command, has_drive, of
 
 
 def export_commands() -> list[Command]:
-    rows = (
-        ("predicted", "tum", "Predicted path as TUM…", ("Ctrl+E",), has_prediction),
-        ("predicted", "kitti", "Predicted path as KITTI…", ("Ctrl+Shift+E",), has_prediction),
-        ("truth", "tum", "True path as TUM…", (), has_truth),
-        ("truth", "kitti", "True path as KITTI…", (), has_truth),
-    )
     return [
         Command(
-            f"export.{what}.{form}", text, of((what, form), lambda a, k: a.choose_export(*k)),
-            "Export", keys,
-            "mdi6.export-variant", f"Write the {what.replace('truth', 'true')} trajectory to a text file.",
-            enabled=enabled, section=what,
-        )
-        for what, form, text, keys, enabled in rows
+            "export.dialog", "Export…", lambda a: a.exporter.ask(), "Export", ("Ctrl+E",), "mdi6.export-variant",
+            "Write the paths, errors, latents and annotations for other programs.", enabled=has_drive, section="any",
+        ),
+        *(
+            Command(
+                f"export.{form.key}", f"{form.title}…", of(form.key, lambda a, key: a.exporter.ask(key)),
+                "Export", (), "mdi6.export-variant", form.tip, enabled=has_drive, section=form.group,
+            )
+            for form in FORMATS.values()
+        ),
     ]  # fmt: skip

@@ -1,61 +1,86 @@
-"""The shown trajectory as a file."""
+"""What the user wants to export, and the bundle that comes of it."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from lapose_core.annotations import Annotation
+from lapose_core.drive import Drive
+from lapose_core.export.bundle import Choice
+from lapose_core.export.formats import FORMATS, Options
 
-from lapose_core.export.kitti import write_kitti
-from lapose_core.export.tum import write_tum
-from lapose_inspector.models.session import PathSegment, Session
+if TYPE_CHECKING:
+    from lapose_core.export.bundle import Exported
+    from lapose_core.inference.result import DriveAnalysis
+    from lapose_inspector.models.session import Session
 
-
-def default_name(drive: str, what: str, form: str) -> str:
-    """A file name such as ``00.predicted.tum`` (KITTI files end in .txt)."""
-    safe = re.sub(r"[^\w.-]+", "_", drive).strip("._") or "drive"
-    return f"{safe}.{what}.{'tum' if form == 'tum' else 'txt'}"
-
-
-def write_trajectory(session: Session, path: Path, what: str, form: str) -> int:
-    """Write the ``predicted`` (as aligned on screen) or the ``truth`` trajectory; returns how many poses.
-
-    A KITTI file has one pose for every line and no times, so it cannot hold a trajectory with gaps.
-
-    Raises:
-        ValueError: where there is nothing to write, or a KITTI file would have gaps.
-        OSError: where the disk refuses.
-    """
-    if session.drive is None:
-        raise ValueError("no drive is open")
-    segments = session.predicted_segments() if what == "predicted" else session.true_segments()
-    if not segments:
-        missing = "nothing is analysed yet" if what == "predicted" else "this drive has no ground truth"
-        raise ValueError(f"{session.drive.name}: {missing}")
-    if form == "kitti":
-        _require_one(segments, what)
-        write_kitti(path, segments[0].poses)
-        return len(segments[0].poses)
-    frames = np.concatenate([s.frames for s in segments])
-    poses = np.concatenate([s.poses for s in segments])
-    write_tum(path, session.drive.timestamps[frames], poses, _comments(session, what))
-    return len(poses)
+RATES: tuple[float | None, ...] = (None, 10.0, 5.0, 2.0, 1.0)
+"""Samples per second offered; None keeps every analysed one."""
 
 
-def _require_one(segments: list[PathSegment], what: str) -> None:
-    if len(segments) > 1:
-        cure = "let the analysis finish first" if what == "predicted" else "export it as TUM, which has times"
-        raise ValueError(
-            f"the {what} trajectory is in {len(segments)} pieces, and a KITTI file cannot have gaps: {cure}"
-        )
+@dataclass(frozen=True)
+class ExportRequest:
+    """A format, what of the drive, how and where to."""
+
+    form: str
+    path: Path
+    choice: Choice = field(default_factory=Choice)
+    options: Options = field(default_factory=Options)
 
 
-def _comments(session: Session, what: str) -> list[str]:
-    assert session.drive is not None
-    out = [f"{what} trajectory of {session.drive.name}, camera-to-world, metres, seconds"]
-    if what == "predicted" and session.analysis is not None:
-        analysis = session.analysis
-        out.append(f"model {analysis.checkpoint_name} {analysis.checkpoint_hash} at {analysis.rate:g} Hz")
-        out.append(session.alignment_text)
-    return out
+@dataclass(frozen=True)
+class Source:
+    """What is exported from: a snapshot that later analysis does not change."""
+
+    drive: Drive
+    analysis: DriveAnalysis | None
+    annotations: tuple[Annotation, ...] = ()
+
+    @classmethod
+    def of(cls, session: Session, annotations: Iterable[Annotation] = ()) -> Source:
+        """What is open now.
+
+        Raises:
+            ValueError: without a drive.
+        """
+        if session.drive is None:
+            raise ValueError("no drive is open")
+        return cls(session.drive, session.analysis, tuple(annotations))
+
+    def bundle(self, request: ExportRequest) -> Exported:
+        """The part that is asked for. A true path alone has every frame of the drive.
+
+        Raises:
+            ValueError: where the frames hold nothing to export.
+        """
+        from lapose_core.export.bundle import export_bundle
+
+        wants_truth = "which" in FORMATS[request.form].options and request.options.which == "truth"
+        analysis = self.analysis
+        choice = request.choice
+        if analysis is None or wants_truth:
+            analysis, choice = _empty(self.drive), replace(choice, segment=None)
+        return export_bundle(analysis, choice, drive=self.drive, annotations=self.annotations)
+
+
+def missing(session: Session, form: str) -> str:
+    """Why the open drive cannot be exported as ``form``, in one sentence; '' where it can."""
+    drive = session.drive
+    if drive is None:
+        return "Open a drive first."
+    analysed = session.analysis is not None and bool(session.analysis.done.any())
+    if not analysed and (drive.poses is None or "prediction" in FORMATS[form].needs):
+        return "Nothing is analysed yet: run the analysis first (F5)."
+    return ""
+
+
+def _empty(drive: Drive) -> DriveAnalysis:
+    """All frames of a drive with their truth and no prediction."""
+    from lapose_core.inference.result import DriveAnalysis
+
+    return DriveAnalysis.for_drive(
+        drive, max(drive.rate, 1e-3), window=2, latent_dim=1, checkpoint_hash="-", checkpoint_name="no model"
+    )

@@ -79,6 +79,7 @@ class Settings(BaseModel):
     """Logs of which something was chosen, the newest first, for when they are opened again."""
     last_log: RecentLog | None = None
     last_frame: int = Field(default=0, ge=0)
+    export_folder: Path | None = None
     geometry: str = ""
     """QMainWindow.saveGeometry(), base64."""
     state: str = ""

@@ -213,15 +213,24 @@ class Drive:
         Raises:
             ValueError: where the rate is not positive.
         """
-        if not rate > 0:
-            raise ValueError(f"rate must be positive, got {rate}")
-        if rate >= self.rate * 0.999 or len(self) < 2:
-            return np.arange(len(self))
-        count = int(np.floor(self.duration * rate + 1e-6)) + 1
-        grid = self.timestamps[0] + np.arange(count) / rate
-        hi = np.clip(np.searchsorted(self.timestamps, grid), 1, len(self) - 1)
-        nearer_low = grid - self.timestamps[hi - 1] <= self.timestamps[hi] - grid
-        return np.unique(np.where(nearer_low, hi - 1, hi))
+        return indices_at_rate(self.timestamps, rate)
+
+
+def indices_at_rate(times: Array, rate: float) -> NDArray[np.int64]:
+    """Indices of the increasing ``times`` [N] nearest to a regular grid of ``rate`` Hz that begins at the first.
+
+    Raises:
+        ValueError: where the rate is not positive.
+    """
+    if not rate > 0:
+        raise ValueError(f"rate must be positive, got {rate}")
+    if len(times) < 2 or rate >= 0.999 / float(np.median(np.diff(times))):
+        return np.arange(len(times))
+    count = int(np.floor((times[-1] - times[0]) * rate + 1e-6)) + 1
+    grid = times[0] + np.arange(count) / rate
+    hi = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
+    nearer_low = grid - times[hi - 1] <= times[hi] - grid
+    return np.unique(np.where(nearer_low, hi - 1, hi))
 
 
 def fingerprint(path: Path, format: str, timestamps: Array, poses: Array | None) -> str:

@@ -1,4 +1,4 @@
-"""``lapose export``: a trajectory of an analysed drive as a file for other programs."""
+"""``lapose export``: an analysed drive as a file for other programs."""
 
 from __future__ import annotations
 
@@ -11,87 +11,105 @@ import tyro
 from lapose_core.commands.log_choice import LogChoice
 
 if TYPE_CHECKING:
-    from lapose_core.geometry import Array
+    from lapose_core.annotations import Annotation
+    from lapose_core.drive import Drive
     from lapose_core.inference.result import DriveAnalysis
 
 
 @dataclass(frozen=True)
 class Export(LogChoice):
-    """Write the predicted or the true trajectory of an analysed drive as a TUM or KITTI file."""
+    """Write an analysed drive, or a part of it, in a format of another program (docs/export.md)."""
 
     result: tyro.conf.Positional[Path]
     """Folder that `lapose analyze` wrote."""
 
-    to: Literal["tum", "kitti"]
-    """tum: timestamp tx ty tz qx qy qz qw. kitti: 12 numbers of the 3x4 matrix, row by row, without times."""
+    to: Literal["tum", "kitti", "csv", "parquet"]
+    """Format; docs/export.md says what each carries."""
 
     out: Path
-    """File to write; an existing one is replaced."""
+    """File to write; an existing one is replaced. Annotations that the format cannot carry go beside it."""
 
     which: Literal["predicted", "truth"] = "predicted"
-    """Which trajectory."""
+    """Which trajectory, in formats that hold one."""
 
     align: Literal["raw", "se3", "sim3"] = "raw"
     """How the prediction is brought onto the truth, where there is one: raw puts the first pose on the true
     first pose; se3 and sim3 (with scale) are least squares over the camera centres."""
 
     segment: int | None = None
-    """Which contiguous piece of an analysis with gaps (0 is the first)."""
+    """Which contiguous piece of an analysis with gaps (0 is the first); by default all of them."""
+
+    frames: tuple[int, int] | None = None
+    """First and last frame of the drive to export, both included."""
+
+    at_rate: float | None = None
+    """Samples per second at the most; by default every analysed sample."""
+
+    annotations: Path | None = None
+    """Annotations of the drive, a JSON sidecar."""
+
+    labels: tuple[str, ...] = ()
+    """Annotations with one of these labels only."""
+
+    severity: Literal["note", "minor", "major", "critical"] = "note"
+    """Annotations at least as grave only."""
 
     log: Path | None = None
-    """Log to take the true poses from, where the result has none."""
+    """The log, for true poses where the result has none and for pictures. By default, where the format needs it, the
+    path the result was made from."""
 
     def run(self) -> int:
-        from lapose_core.export.kitti import write_kitti
-        from lapose_core.export.tum import write_tum
+        from tqdm import tqdm
+
+        from lapose_core.evaluation.aligned import with_truth
+        from lapose_core.export.bundle import Choice, export_bundle
+        from lapose_core.export.formats import FORMATS, Options, write_export
         from lapose_core.inference.store import read_result
 
         analysis = read_result(self.result)
-        if self.log is not None:
-            from lapose_core.evaluation.aligned import with_truth
-
-            analysis = with_truth(analysis, self.open(self.log))
-        times, trajectory, words = self._truth(analysis) if self.which == "truth" else self._predicted(analysis)
-        if self.to == "tum":
-            model = f"model {analysis.checkpoint_name} ({analysis.checkpoint_hash}), {analysis.rate:g} Hz"
-            source = [model] if self.which == "predicted" else []
-            header = [f"{self.which} trajectory of {analysis.drive_name}", *source, words]
-            write_tum(self.out, times, trajectory, [*header, "camera-to-world, x right, y down, z forward"])
-        else:
-            write_kitti(self.out, trajectory)
-        print(f"{self.out}: {len(trajectory)} {self.which} poses, {words}")
+        drive = self._drive(analysis, needed="log" in FORMATS[self.to].needs)
+        if drive is not None and drive.poses is not None and self.log is not None:
+            analysis = with_truth(analysis, drive)
+        first, last = self.frames or (0, None)
+        choice = Choice(
+            first,
+            last,
+            self.at_rate,
+            self.align,
+            labels=frozenset(self.labels) or None,
+            severity=self.severity,
+            segment=self.segment,
+        )
+        bundle = export_bundle(analysis, choice, drive=drive, annotations=self._notes(analysis))
+        with tqdm(total=1.0, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=None, leave=False) as bar:
+            written = write_export(
+                bundle, self.to, self.out, Options(self.which), lambda share: bar.update(share - bar.n)
+            )
+        count = len(bundle.annotations)
+        notes = f", {count} annotation{'s' * (count > 1)}" if count else ""
+        print(f"{self.out}: {len(bundle)} samples{notes}, {bundle.alignment}")
+        for path in written[1:]:
+            print(f"{path}: the annotations, which the format cannot carry in full")
         return 0
 
-    def _truth(self, analysis: DriveAnalysis) -> tuple[Array, Array, str]:
-        if analysis.truth is None or analysis.truth_valid is None or not analysis.truth_valid.any():
-            raise ValueError(f"{self.result}: the result has no true poses; give the log that has them with --log")
-        valid = analysis.truth_valid
-        if self.to == "kitti" and not valid.all():
-            raise ValueError(
-                f"{self.result}: {int((~valid).sum())} of {len(valid)} samples have no true pose and a KITTI "
-                "file has no times to tell which: export --to tum"
-            )
-        return (
-            analysis.times[valid],
-            analysis.truth[valid],
-            f"{int(valid.sum())} of {len(valid)} samples known",
-        )
+    def _drive(self, analysis: DriveAnalysis, needed: bool) -> Drive | None:
+        if self.log is not None:
+            return self.open(self.log)
+        if not needed:
+            return None
+        path = Path(analysis.drive_path)
+        if not path.exists():
+            raise ValueError(f"{path}: the log is not there any more; say where it is with --log")
+        return self.open(path)
 
-    def _predicted(self, analysis: DriveAnalysis) -> tuple[Array, Array, str]:
-        from lapose_core.evaluation.aligned import aligned_segment
+    def _notes(self, analysis: DriveAnalysis) -> list[Annotation]:
+        from lapose_core.annotations import read_annotations
 
-        segments = analysis.segments()
-        if not segments:
-            raise ValueError(f"{self.result}: nothing is analysed yet; run `lapose analyze` on this log first")
-        number = self.segment if self.segment is not None else 0
-        if (self.segment is None and len(segments) > 1) or not 0 <= number < len(segments):
-            pieces = ", ".join(
-                f"{i}: frames {analysis.frames[a]}-{analysis.frames[b - 1]}" for i, (a, b) in enumerate(segments)
-            )
+        if self.annotations is None:
+            return []
+        found = read_annotations(self.annotations)
+        if found.fingerprint != analysis.fingerprint:
             raise ValueError(
-                f"{self.result}: the analysis has {len(segments)} pieces that do not join ({pieces}); finish "
-                "it with `lapose analyze` or choose one with --segment"
+                f"{self.annotations}: fingerprint: the notes are of another drive ({found.drive_name or 'unnamed'})"
             )
-        start, stop = segments[number]
-        piece = aligned_segment(analysis, start, stop, self.align)
-        return analysis.times[start:stop], piece.poses, f"alignment {piece.alignment}"
+        return list(found)

@@ -1,0 +1,95 @@
+"""The part of the controller that takes drives out of the program and brings annotations back in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from lapose_core.annotations import Annotation
+from lapose_inspector.models.export import ExportRequest, Source, missing
+from lapose_inspector.views.export_dialog import ExportDialog
+from lapose_inspector.workers.exporting import ExportResult, ExportWorker
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+
+class Exporter(QObject):
+    """Asks what to export, writes it in the background, and says how it went."""
+
+    def __init__(self, app: Inspector) -> None:
+        super().__init__(app)
+        self._app = app
+        self.annotations: Callable[[], Iterable[Annotation]] = tuple
+        """The open drive's annotations."""
+        self.worker = ExportWorker(self)
+        self.worker.finished.connect(self._on_finished)
+        self.dialog: ExportDialog | None = None
+        self._form = "tum"
+
+    def ask(self, form: str | None = None) -> None:
+        """Show the dialog, with the format of the last time or ``form`` chosen."""
+        if self._app.session.drive is None:
+            return
+        if self.dialog is None:
+            self.dialog = ExportDialog(self._app.session, tuple(self.annotations()), self._folder(), self._app.window)
+            self.dialog.wanted.connect(self.export)
+            self.dialog.given_up.connect(self.cancel)
+            self.dialog.finished.connect(self._on_closed)
+            self.worker.progress.connect(self.dialog.show_progress)
+            self.dialog.open()
+        self.dialog.choose(form or self._form)
+
+    @Slot(object)
+    def export(self, request: ExportRequest) -> None:
+        """Write an export in the background; a problem is shown, not raised."""
+        problem = missing(self._app.session, request.form)
+        if problem:
+            self._on_finished(ExportResult(problem=problem))
+            return
+        self._form = request.form
+        self.worker.write(Source.of(self._app.session, self.annotations()), request)
+        if self.dialog is not None:
+            self.dialog.show_running(True)
+
+    @Slot()
+    def cancel(self) -> None:
+        """Give up the export that is being written; what was at its destination stays."""
+        self.worker.cancel()
+        if self.dialog is not None:
+            self.dialog.show_running(False)
+        self._app.window.status.showMessage("The export was given up", 6000)
+
+    def close(self) -> None:
+        """End the thread."""
+        self.worker.close()
+
+    def _folder(self) -> Path:
+        last = self._app.settings.export_folder
+        return last if last is not None and last.is_dir() else Path(self._app.opener.last_folder())
+
+    @Slot(object)
+    def _on_finished(self, result: ExportResult) -> None:
+        if result.problem:
+            if self.dialog is not None:
+                self.dialog.show_problem(result.problem)
+            else:
+                self._app.show_error("The drive cannot be exported", result.problem, result.details)
+            return
+        path = result.files[0]
+        self._app.settings.export_folder = path.parent
+        beside = "" if len(result.files) == 1 else ", annotations beside it"
+        self._app.window.status.showMessage(
+            f"{result.samples} samples written to {path} in {result.seconds:.1f} s{beside}", 8000
+        )
+        if self.dialog is not None:
+            self.dialog.accept()
+
+    @Slot()
+    def _on_closed(self) -> None:
+        if self.worker.busy:
+            self.cancel()
+        self.dialog = None
