@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from lapose_core.drive import Image, LogError
+from lapose_core.frames.budget import ByteBudget, Cache
+from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.video_index import (
     Packet,
     VideoIndex,
@@ -49,9 +51,9 @@ class VideoSource:
     def __init__(self, path: Path, index: VideoIndex | None = None, cache_bytes: int = _CACHE_BYTES) -> None:
         self.path = path
         self.index = build_index(path) if index is None else index
-        self._cache: OrderedDict[int, Any] = OrderedDict()
-        self._cache_bytes = cache_bytes
-        self._cached_bytes = 0
+        self.give_up: Callable[[], bool] | None = None
+        """Asked between packets whether the frame being decoded is still wanted."""
+        self._cache = ByteBudget(cache_bytes).cache("frames")
         self._reformatter = VideoReformatter()
         self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
         self._packets: Iterator[tuple[int, Packet]] = iter(())
@@ -98,17 +100,33 @@ class VideoSource:
         for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
             yield i, self._image(i, self._frame(i, keep=False))
 
+    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Picture]]:
+        """Frames start, start + 1, ... before stop with their indices, not yet turned into RGB; none is kept."""
+        for i in range(start, len(self) if stop is None else min(stop, len(self))):
+            yield i, self._picture(i, self._frame(i, keep=False))
+
+    def share(self, cache: Cache) -> None:
+        """Keep frames in ``cache`` from now on, which sources of the same file may share, also across threads."""
+        self._cache = cache
+
+    def prepare(self, index: int) -> None:
+        """Decode frame ``index`` and keep it, with those on the way to it.
+
+        Raises:
+            LogError: where it cannot be decoded.
+        """
+        self._frame(index, keep=True)
+
     def close(self) -> None:
-        """Free the decoder and the kept frames."""
-        self._cache.clear()
-        self._cached_bytes = 0
+        """Free the decoder, and the kept frames unless they are shared."""
+        self._cache = ByteBudget(0).cache("frames")
         self._pending.clear()
         self._container.close()
 
     def _frame(self, i: int, keep: bool) -> Any:
-        if i in self._cache:
-            self._cache.move_to_end(i)
-            return self._cache[i]
+        kept = self._cache.get(i)
+        if kept is not None:
+            return kept
         start = self.index.start_before(int(self.index.packet[i]))
         frame = None
         if i > self._last and start <= self._fed + _WORTH_A_SEEK:
@@ -136,6 +154,8 @@ class VideoSource:
                     return None
             if self._drained:
                 return None
+            if self.give_up is not None and self.give_up():
+                raise GivenUp(i)
             self._decode_next()
 
     def _decode_next(self) -> None:
@@ -167,12 +187,8 @@ class VideoSource:
         return frames
 
     def _keep(self, number: int, frame: Any) -> None:
-        if number not in self._cache:
-            self._cached_bytes += _size(frame)
-        self._cache[number] = frame
-        self._cache.move_to_end(number)
-        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
-            self._cached_bytes -= _size(self._cache.popitem(last=False)[1])
+        if self._cache.get(number) is None:
+            self._cache.put(number, frame, _size(frame))
 
     def _seek(self, start: int) -> None:
         """Make ``start`` the next packet: by the container's index if that proves right, else by counting."""
@@ -220,20 +236,19 @@ class VideoSource:
         self._drained = False
         self._floor = int(self.index.position[start]) if start > 0 else -1
 
-    def _image(self, i: int, frame: Any) -> Image:
+    def _picture(self, i: int, frame: Any) -> Picture:
         if (frame.width, frame.height) != self._coded_size:
             raise LogError(
                 f"{self.path}: frame {i} is {frame.width}x{frame.height} but the video began as "
                 f"{self._coded_size[0]}x{self._coded_size[1]}; split it where the size changes"
             )
+        return Picture(frame, self._mirrored, self._turns)
+
+    def _image(self, i: int, frame: Any) -> Image:
         try:
-            rgb: Any = self._reformatter.reformat(frame, format="rgb24", threads=1)
-            image: Image = rgb.to_ndarray()
+            return self._picture(i, frame).rgb(self._reformatter)
         except (av.error.FFmpegError, ValueError) as error:
             raise LogError(f"{self.path}: frame {i} cannot be turned into RGB ({reason(error)})") from error
-        if self._mirrored:
-            image = image[:, ::-1]
-        return np.ascontiguousarray(np.rot90(image, self._turns))
 
 
 def _size(frame: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from lapose_core.drive import Image, LogError
+from lapose_core.frames.budget import ByteBudget, Cache
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-_KEPT = 16
+_KEPT_BYTES = 64 << 20
 # Orientations of EXIF tag 274 that swap width and height.
 _SIDEWAYS = (5, 6, 7, 8)
 # Reading the size of a picture is cheap, of a hundred thousand is not: at most this many at opening.
@@ -59,7 +59,7 @@ class ImageSource:
     def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
         self._files = files
         self._size = size
-        self._kept: OrderedDict[int, Image] = OrderedDict()
+        self._cache = ByteBudget(_KEPT_BYTES).cache("frames")
 
     def __len__(self) -> int:
         return len(self._files)
@@ -73,13 +73,10 @@ class ImageSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        image = self._load(index)
-        self._kept[index] = image
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        image: Image | None = self._cache.get(index)
+        if image is None:
+            image = self._load(index)
+            self._cache.put(index, image, image.nbytes)
         return image
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
@@ -87,11 +84,16 @@ class ImageSource:
         if start < 0 or step < 1:
             raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
         for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
-            yield i, self._kept[i] if i in self._kept else self._load(i)
+            kept: Image | None = self._cache.get(i)
+            yield i, self._load(i) if kept is None else kept
+
+    def share(self, cache: Cache) -> None:
+        """Keep pictures in ``cache`` from now on, which sources of the same files may share, also across threads."""
+        self._cache = cache
 
     def close(self) -> None:
-        """Forget the pictures in memory."""
-        self._kept.clear()
+        """Forget the pictures in memory, unless they are shared."""
+        self._cache = ByteBudget(_KEPT_BYTES).cache("frames")
 
     def _load(self, index: int) -> Image:
         image = load_image(self._files[index])

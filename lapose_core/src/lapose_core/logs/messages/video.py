@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from lapose_core.drive import Image, LogError
+from lapose_core.frames.budget import ByteBudget, Cache
+from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.logs.messages.decoders import Decoder, Message, payload
 from lapose_core.logs.messages.key_frames import CODECS, is_key
 from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, first_readable
@@ -101,9 +102,11 @@ class StreamSource:
         # Presentation order of each message; those that are no frame stand where they are in the file.
         self._position = np.arange(len(entries), dtype=np.float64)
         self._position[rows] = np.sort(rows)
-        self._cache: OrderedDict[int, Any] = OrderedDict()
-        self._cache_bytes = cache_bytes
-        self._cached_bytes = 0
+        self._index = np.full(len(entries), -1, np.int64)  # frame in each message
+        self._index[rows] = np.arange(len(rows))
+        self.give_up: Callable[[], bool] | None = None
+        """Asked between messages whether the frame being decoded is still wanted."""
+        self._cache = ByteBudget(cache_bytes).cache("frames")
         self._next = 0  # message that the decoder gets next
         self._inside: set[int] = set()  # messages whose picture has not come out yet
         self._context: Any = None
@@ -129,13 +132,7 @@ class StreamSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        frame = self._frame(index)
-        if (frame.width, frame.height) != self.size:
-            raise LogError(
-                f"{self._packets.where}: frame {index} is {frame.width}x{frame.height} but the video began as "
-                f"{self.size[0]}x{self.size[1]}; a log's pictures must have one size"
-            )
-        return np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
+        return self._picture(index).rgb()
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
         """Frames start, start + step, ... before stop with their indices."""
@@ -144,18 +141,43 @@ class StreamSource:
         for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
             yield i, self.read(i)
 
+    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Picture]]:
+        """Frames start, start + 1, ... before stop with their indices, not yet turned into RGB."""
+        for i in range(start, len(self) if stop is None else min(stop, len(self))):
+            yield i, self._picture(i)
+
+    def share(self, cache: Cache) -> None:
+        """Keep frames in ``cache`` from now on, which sources of the same topic may share, also across threads."""
+        self._cache = cache
+
+    def prepare(self, index: int) -> None:
+        """Decode frame ``index`` and keep it, with those on the way to it.
+
+        Raises:
+            LogError: where it cannot be decoded.
+        """
+        self._frame(index)
+
     def close(self) -> None:
-        """Close the recording, free the decoder and the kept frames."""
-        self._cache.clear()
-        self._cached_bytes = 0
+        """Close the recording, free the decoder, and the kept frames unless they are shared."""
+        self._cache = ByteBudget(0).cache("frames")
         self._context = None
         self._reader.close()
 
+    def _picture(self, index: int) -> Picture:
+        frame = self._frame(index)
+        if (frame.width, frame.height) != self.size:
+            raise LogError(
+                f"{self._packets.where}: frame {index} is {frame.width}x{frame.height} but the video began as "
+                f"{self.size[0]}x{self.size[1]}; a log's pictures must have one size"
+            )
+        return Picture(frame)
+
     def _frame(self, index: int) -> Any:
+        kept = self._cache.get(index)
+        if kept is not None:
+            return kept
         n = int(self._rows[index])
-        if n in self._cache:
-            self._cache.move_to_end(n)
-            return self._cache[n]
         start = self._start_before(n)
         # Packets between the decoder's place and a later key frame would be decoded for nothing.
         reachable = self._context is not None and (n in self._inside or start <= self._next <= n)
@@ -187,6 +209,8 @@ class StreamSource:
     def _decode_to(self, n: int) -> Any | None:
         """Feed the decoder until the picture of message ``n`` comes out; None where it does not."""
         while self._context is not None and self._next <= n + _REORDER_LIMIT:
+            if self.give_up is not None and self.give_up():
+                raise GivenUp(int(self._index[n]))
             found = None
             for frame in self._feed():
                 self._inside.discard(int(frame.pts))
@@ -219,12 +243,9 @@ class StreamSource:
             return []
 
     def _keep(self, number: int, frame: Any) -> None:
-        if number not in self._cache:
-            self._cached_bytes += _bytes(frame)
-        self._cache[number] = frame
-        self._cache.move_to_end(number)
-        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
-            self._cached_bytes -= _bytes(self._cache.popitem(last=False)[1])
+        index = int(self._index[number])
+        if index >= 0 and self._cache.get(index) is None:
+            self._cache.put(index, frame, _bytes(frame))
 
 
 def _bytes(frame: Any) -> int:

@@ -1,0 +1,258 @@
+"""A drive's frames once more, small and each by itself, on disk: any of them is one read and one decode.
+
+A proxy is a folder:
+
+* ``proxy.json``: of what it is;
+* ``*.jpegs``: pictures one after the other, and beside each such file
+* ``*.rows``: where they are, one row of `_ROW` a picture.
+
+Both files only ever grow, the picture before its row, so that a crash costs the last picture and nothing else. Each
+writer has files of its own: two programs that have the same drive open do not meet. Every row and every picture
+carries a checksum; what does not agree with its own counts as missing and is made again.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from lapose_core.drive import Drive, Image
+from lapose_core.frames.jpeg import Decoder, Encoder, JpegError
+from lapose_core.frames.picture import Picture
+
+VERSION = 1
+LONG_SIDE = 960
+"""Pixels of a proxy's longer side, at most: about what a video panel shows on a large display."""
+KEEP_FREE = 1 << 30
+"""Bytes of the disk that a proxy never takes."""
+_ROW = np.dtype([("frame", "<u4"), ("length", "<u4"), ("offset", "<u8"), ("crc", "<u4"), ("check", "<u4")])
+# Space is asked for once in so many pictures.
+_LOOK_AT_DISK = 64
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProxyState:
+    """How far a proxy is.
+
+    Attributes:
+        done, frames: pictures there, and those of the drive.
+        bytes: on disk.
+        stopped: why no more are made, or "".
+    """
+
+    done: int
+    frames: int
+    bytes: int
+    stopped: str = ""
+
+
+class Proxy:
+    """Small pictures of ``drive``'s frames in ``folder``; usable while partial. May be used from any thread.
+
+    A folder that is of something else, or damaged, is emptied and begun anew.
+
+    Args:
+        limit: bytes on disk beyond which no more pictures are taken.
+
+    Raises:
+        OSError: where the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, drive: Drive, limit: int) -> None:
+        self.folder, self.limit = folder, limit
+        self.size = proxy_size(drive.width, drive.height)
+        self._count = len(drive)
+        self._source_size = (drive.width, drive.height)
+        self._files: list[Path] = []
+        self._file = np.full(self._count, -1, np.int32)  # of each frame, -1: missing
+        self._rows = np.zeros(self._count, _ROW)
+        self._bytes = 0
+        self._stopped = ""
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._out: tuple[BinaryIO, BinaryIO] | None = None
+        self._in: dict[int, BinaryIO] = {}
+        self._encoder, self._decoder = Encoder(self.size), Decoder()
+        self._since_look = 0
+        self._closed = False
+        self._open()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, index: int) -> bool:
+        return bool(self._file[index] >= 0)
+
+    @property
+    def state(self) -> ProxyState:
+        return ProxyState(int((self._file >= 0).sum()), self._count, self._bytes, self._stopped)
+
+    @property
+    def missing(self) -> NDArray[np.int64]:
+        """Frames without a picture, ascending."""
+        return np.flatnonzero(self._file < 0)
+
+    def take(self, index: int, frame: Picture | Image) -> bool:
+        """Make frame ``index`` part of the proxy, unless it is; whether the proxy wants more.
+
+        Args:
+            frame: as decoded, or upright RGB uint8 [H, W, 3].
+        """
+        if self._stopped or self._closed or index in self:
+            return not (self._stopped or self._closed)
+        if isinstance(frame, np.ndarray):
+            frame = Picture(VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+        if frame.size != self._source_size:
+            return True  # a source that breaks its own promise; its read says so
+        with self._writing:
+            if not self._closed and index not in self:
+                self._append(index, self._encoder.encode(frame))
+        return not self._stopped
+
+    def read(self, index: int) -> Image | None:
+        """The small picture [h, w, 3] RGB uint8 of frame ``index``; None where it is missing or damaged."""
+        with self._reading:
+            place = int(self._file[index])
+            if place < 0 or self._closed:
+                return None
+            row = self._rows[index].copy()
+            try:
+                file = self._in.get(place)
+                if file is None:
+                    file = self._in[place] = self._files[place].open("rb", buffering=0)
+                file.seek(int(row["offset"]))
+                data = file.read(int(row["length"]))
+                if zlib.crc32(data) != row["crc"]:
+                    raise JpegError("checksum")
+                image = self._decoder.decode(data)
+                if image.shape[1::-1] != self.size:
+                    raise JpegError("size")
+            except (OSError, JpegError) as error:
+                log.warning("%s: the picture of frame %d is damaged (%s) and made again", self.folder, index, error)
+                self._file[index] = -1
+                return None
+        return image
+
+    def clear(self) -> None:
+        """Forget all pictures, also on disk."""
+        with self._writing, self._reading:
+            self._close_files()
+            self._begin()
+
+    def close(self) -> None:
+        """Close the files; nothing is read or taken any more."""
+        with self._writing, self._reading:
+            self._closed = True
+            self._close_files()
+
+    def _open(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            same = json.loads((self.folder / "proxy.json").read_text()) == self._identity()
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            self._begin()
+            return
+        os.utime(self.folder / "proxy.json")  # the least recently used proxy goes first
+        for rows in sorted(self.folder.glob("*.rows")):
+            self._load(rows)
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "frames": self._count,
+            "source_size": list(self._source_size),
+            "size": list(self.size),
+        }
+
+    def _begin(self) -> None:
+        for path in self.folder.iterdir():
+            if path.suffix in (".jpegs", ".rows"):
+                path.unlink(missing_ok=True)
+        self._files, self._bytes, self._stopped = [], 0, ""
+        self._file[:] = -1
+        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".proxy")
+        with os.fdopen(handle, "w") as stream:
+            json.dump(self._identity(), stream)
+        os.replace(name, self.folder / "proxy.json")
+
+    def _load(self, rows_path: Path) -> None:
+        """Take over what an earlier writer left; rows that are torn or point nowhere are passed over."""
+        data_path = rows_path.with_suffix(".jpegs")
+        try:
+            raw = rows_path.read_bytes()
+            size = data_path.stat().st_size
+        except OSError:
+            return
+        rows = np.frombuffer(raw[: len(raw) // _ROW.itemsize * _ROW.itemsize], _ROW)
+        whole = np.array([zlib.crc32(row.tobytes()[:-4]) for row in rows], np.uint32) == rows["check"]
+        good = rows[whole & (rows["frame"] < self._count) & (rows["offset"] + rows["length"] <= size)]
+        self._rows[good["frame"]] = good
+        self._file[good["frame"]] = len(self._files)
+        self._files.append(data_path)
+        self._bytes += size + len(raw)
+
+    def _append(self, index: int, data: bytes) -> None:
+        try:
+            self._require_room(len(data))
+            pictures, rows = self._out = self._out or self._create()
+            row = np.zeros((), _ROW)
+            row["frame"], row["length"], row["offset"] = index, len(data), pictures.tell()
+            row["crc"] = zlib.crc32(data)
+            row["check"] = zlib.crc32(row.tobytes()[:-4])
+            _write(pictures, data)
+            _write(rows, row.tobytes())
+        except OSError as error:
+            # A picture without a row, or half a row, is passed over by whoever opens the proxy next.
+            self._stopped = str(error.strerror or error)
+            log.warning("%s: no more preview pictures are made: %s", self.folder, self._stopped)
+            return
+        self._rows[index] = row
+        self._file[index] = len(self._files) - 1
+        self._bytes += len(data) + _ROW.itemsize
+
+    def _require_room(self, size: int) -> None:
+        if self._bytes + size > self.limit:
+            raise OSError(errno.EDQUOT, f"the limit of {self.limit >> 20} MiB for preview pictures is reached")
+        if self._since_look % _LOOK_AT_DISK == 0 and shutil.disk_usage(self.folder).free < KEEP_FREE:
+            raise OSError(errno.ENOSPC, "the disk is nearly full")
+        self._since_look += 1
+
+    def _create(self) -> tuple[BinaryIO, BinaryIO]:
+        path = self.folder / f"{uuid.uuid4().hex}.jpegs"
+        out = (path.open("xb", buffering=0), path.with_suffix(".rows").open("xb", buffering=0))
+        self._files.append(path)
+        return out
+
+    def _close_files(self) -> None:
+        for file in (*self._in.values(), *(self._out or ())):
+            file.close()
+        self._in, self._out = {}, None
+
+
+def proxy_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the small pictures of frames ``width`` x ``height``; never larger than those."""
+    scale = min(1.0, LONG_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    """All of ``data``: an unbuffered write may take a part, and on a full disk does."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
