@@ -6,18 +6,21 @@ Both keep their orientation from one result to the next: a new map is turned and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
+from lapose_inspector.models.map_state import AXES, COMPONENTS, Method
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
-Method = Literal["pca", "t-sne"]
-Request = Literal["pca", "t-sne", "extend"]
+Request = Literal["pca", "t-sne", "directions", "extend"]
+Targets = Mapping[str, tuple[str, str, str, NDArray[np.float64]]]
+"""What probes may be fitted to: key -> name, unit, what the values are of, values [n]."""
 
 EVERY = 25
 """t-SNE iterations between two pictures of it."""
@@ -34,8 +37,8 @@ class Projection:
     """A map of some transitions.
 
     Attributes:
-        method: ``pca`` or ``t-sne``.
-        transitions: [n] indices of the transitions, increasing.
+        method: how it was made.
+        transitions: [n] ids of the transitions (see ``models.map_data``), increasing; of a single drive, indices.
         points: [n, 2] float32, centred, with an r.m.s. radius of 10: only relations mean something.
         axes: what the two axes are, for the captions.
         progress: 0..1; below 1 more pictures of the same map follow.
@@ -46,6 +49,13 @@ class Projection:
     points: NDArray[np.float32]
     axes: tuple[str, str]
     progress: float = 1.0
+
+    @cached_property
+    def tree(self) -> Any:
+        """A k-d tree of the points, for what lies under the mouse. Made in the worker's thread."""
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.points)
 
 
 class ProjectionWorker(QObject):
@@ -73,19 +83,32 @@ class ProjectionWorker(QObject):
         transitions: NDArray[np.int64],
         method: Request,
         previous: Projection | None = None,
+        *,
+        axes: tuple[str, str] = ("pc1", "pc2"),
+        targets: Targets | None = None,
     ) -> None:
         """Project latents [n, A] (finite) of the given transitions [n].
+
+        ``axes`` and ``targets`` are those of a map of directions.
 
         ``previous`` is the map on the screen: t-SNE starts from it, and the result is turned onto it.
         ``extend`` places new transitions into it and leaves the others where they are.
         """
 
         def job(stale: Stale) -> object:
+            projection = project(stale)
+            if projection is not None and len(projection.points):
+                _ = projection.tree
+            return projection
+
+        def project(stale: Stale) -> Projection | None:
             def show(picture: Projection | float) -> None:
                 self._interim.emit(picture, stale)
 
             if method == "pca":
                 return pca(latents, transitions, previous)
+            if method == "directions":
+                return along(latents, transitions, axes, targets or {})
             if method == "extend" and previous is not None:
                 return extend(latents, transitions, previous)
             return tsne(latents, transitions, previous, show=show, stale=stale)
@@ -140,6 +163,37 @@ def pca(latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: 
             points[:, axis] *= -1
     axes = (f"PC 1 ({shares[0]:.0%} of variance)", f"PC 2 ({shares[1]:.0%})")
     return Projection("pca", transitions, _scaled(points), axes)
+
+
+def along(
+    latents: NDArray[np.float32], transitions: NDArray[np.int64], axes: tuple[str, str], targets: Targets
+) -> Projection:
+    """Coordinates of latents [n, A] along two directions: principal components, or probes of ``targets``.
+
+    A probe that cannot be fitted gives its place to a principal component, whose name the caption then has.
+    """
+    from lapose_core.inference.directions import principal_directions, probe_directions
+
+    components = {d.key: d for d in principal_directions(latents, len(COMPONENTS))}
+    wanted = {key: (name, unit, values) for key, (name, unit, _, values) in targets.items() if key in axes}
+    known = {**components, **{d.key: d for d in probe_directions(latents, wanted)}}
+    columns, captions = [], []
+    for key, other in zip(axes, ("pc1", "pc2")):
+        direction = known.get(key) or components.get(other)
+        if direction is None:  # latents of a single dimension
+            columns.append(np.zeros(len(latents)))
+            captions.append("nothing: the latents have one dimension")
+            continue
+        coordinate = direction.coordinate(latents)
+        columns.append((coordinate - coordinate.mean()) / max(float(coordinate.std()), 1e-12) * 10.0 / 2**0.5)
+        if direction.key in targets:
+            name, unit, source, _ = targets[direction.key]
+            captions.append(f"{name} probe, {unit} (fitted to {source}, held-out R² {direction.share:.2f})")
+        else:
+            missing = f"; {AXES[key].lower()} cannot be fitted" if key != direction.key else ""
+            captions.append(f"{direction.name} ({direction.share:.0%} of variance{missing})")
+    points = np.stack(columns, 1).astype(np.float32)
+    return Projection("directions", transitions, points, (captions[0], captions[1]))
 
 
 def extend(latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection) -> Projection:

@@ -26,6 +26,28 @@ class ProbeScore:
     spearman: float
 
 
+@dataclass(frozen=True)
+class Readout:
+    """A linear read-out of a scalar: ``latents @ weights + offset``, weights [A], in the scalar's unit."""
+
+    weights: Array
+    offset: float
+
+    def __call__(self, latents: NDArray) -> Array:
+        """The scalar of each latent, [M, A] -> [M]."""
+        return np.asarray(latents, np.float64) @ self.weights + self.offset
+
+
+def ridge_readout(latents: NDArray, target: NDArray, *, alpha: float = 1.0) -> Readout:
+    """The ridge regression latent -> scalar of :func:`ridge_probe`, fitted to latents [M, A] and target [M].
+
+    Raises:
+        ValueError: as ``ridge_probe`` does.
+    """
+    x, y, _ = _usable(latents, target, None, "train")
+    return _ridge(x, y, alpha)
+
+
 def ridge_probe(
     latents_train: NDArray,
     target_train: NDArray,
@@ -47,13 +69,20 @@ def ridge_probe(
     """
     x, y, _ = _usable(latents_train, target_train, None, "train")
     x_test, y_test, ordinary_test = _usable(latents_test, target_test, ordinary, "test")
-    mean, deviation = x.mean(0), x.std(0)
-    keep = deviation > 1e-12 * max(1.0, float(np.abs(x).max()))
-    x = (x[:, keep] - mean[keep]) / deviation[keep]
-    weights = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T @ (y - y.mean()))
-    predicted = (x_test[:, keep] - mean[keep]) / deviation[keep] @ weights + y.mean()
+    readout = _ridge(x, y, alpha)
+    predicted = readout(x_test)
     subset = r_squared(predicted[ordinary_test], y_test[ordinary_test])
     return ProbeScore(r_squared(predicted, y_test), subset, spearman(predicted, y_test))
+
+
+def _ridge(x: Array, y: Array, alpha: float) -> Readout:
+    mean, deviation = x.mean(0), x.std(0)
+    keep = deviation > 1e-12 * max(1.0, float(np.abs(x).max()))
+    standard = (x[:, keep] - mean[keep]) / deviation[keep]
+    weights = np.zeros(x.shape[1])
+    solved = np.linalg.solve(standard.T @ standard + alpha * np.eye(standard.shape[1]), standard.T @ (y - y.mean()))
+    weights[keep] = solved / deviation[keep]
+    return Readout(weights, float(y.mean() - mean @ weights))
 
 
 def _usable(
