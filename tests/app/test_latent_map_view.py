@@ -138,9 +138,9 @@ def test_recolouring_moves_nothing_and_explains_itself(make_view):
         assert view.projection is before
         assert view.colour_legend.title.startswith(session.series[key].label)
         assert unit in view.colour_legend.title
-        assert view.colour_box.currentData() == key
+        assert view.tools.colour_box.currentData() == key
     assert view.canvas.native.grabFramebuffer() != picture
-    view.colour_box.activated.emit(view.colour_box.findData("time"))
+    view.tools.colour_box.activated.emit(view.tools.colour_box.findData("time"))
     assert session.display.colour_by == "time"
 
 
@@ -312,3 +312,106 @@ def test_shrinking_keeps_the_mean():
     assert small.shape == (32, 160, 3)
     assert abs(float(small.mean()) - float(image.mean())) < 1.0
     assert shrink(image[:, :100], 160).shape == (64, 100, 3)
+
+
+def drag(
+    view: LatentMapView, points: np.ndarray, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+) -> None:
+    """Drag with the left button through canvas pixels [n, 2]."""
+    window = view.window().windowHandle()
+    at = [view.canvas.native.mapTo(view.window(), QPoint(round(x), round(y))) for x, y in points]
+    QTest.mouseMove(window, at[0])
+    QTest.mousePress(window, Qt.MouseButton.LeftButton, modifiers, at[0])
+    for point in at[1:]:
+        # A move without the button held: QTest's own moves carry none.
+        QTest.mouseMove(window, point)
+    QTest.mouseRelease(window, Qt.MouseButton.LeftButton, modifiers, at[-1])
+
+
+def boxed(view: LatentMapView, share: float) -> tuple[np.ndarray, set[int]]:
+    """Corners of a box over the left ``share`` of the canvas, and the transitions whose points it holds."""
+    at = view.pixels(view.projection.points)
+    edge = float(np.quantile(at[:, 0], share))
+    size = view.canvas.size
+    corners = np.array([[2.0, 2.0], [edge, size[1] - 3.0]])
+    inside = (at[:, 0] < edge - 1) & (at[:, 1] > 3) & (at[:, 1] < size[1] - 4)
+    return corners, {int(t) for t in view.projection.transitions[inside]}
+
+
+def test_a_box_selects_adds_and_takes_away_and_the_tool_stays(make_view):
+    session = session_of()
+    view = make_view(session)
+    view.map_state.tool = "box"
+    fingerprint = session.drive.fingerprint
+    corners, half = boxed(view, 0.5)
+    before = tuple(view.view.camera.rect.pos)
+    drag(view, corners)
+    assert half <= set(session.selection.of(fingerprint).tolist())
+    assert len(session.selection) <= len(half) + 4, "points on the edge itself may go either way"
+    assert view.selected.count == len(session.selection)
+    assert tuple(view.view.camera.rect.pos) == before, "the drag moved the map as well"
+    assert view.map_state.tool == "box"
+    quarter, few = boxed(view, 0.25)
+    drag(view, quarter, Qt.KeyboardModifier.AltModifier)
+    assert few.isdisjoint(session.selection.of(fingerprint).tolist())
+    drag(view, quarter, Qt.KeyboardModifier.ShiftModifier)
+    assert half <= set(session.selection.of(fingerprint).tolist())
+    drag(view, quarter)
+    assert len(session.selection) < len(half)
+    assert f"{len(session.selection)} selected" in view.state.text()
+
+
+def test_a_lasso_holds_what_lies_inside_it_and_a_click_with_it_still_seeks(make_view):
+    session = session_of()
+    view = make_view(session)
+    view.map_state.tool = "lasso"
+    at = view.pixels(view.projection.points)
+    centre, radius = np.median(at, axis=0), 60.0
+    angles = np.linspace(0, 2 * np.pi, 60)
+    drag(view, centre + radius * np.stack([np.cos(angles), np.sin(angles)], 1))
+    chosen = set(session.selection.of(session.drive.fingerprint).tolist())
+    distance = np.linalg.norm(at - centre, axis=1)
+    assert {int(t) for t in view.projection.transitions[distance < radius - 3]} <= chosen
+    assert chosen.isdisjoint(int(t) for t in view.projection.transitions[distance > radius + 3])
+    assert len(chosen) > 5
+    transition = lonely(view, 1)[0]
+    window, place_ = view.window().windowHandle(), place(view, transition)
+    QTest.mouseClick(window, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place_)
+    assert session.transition == transition
+    assert set(session.selection.of(session.drive.fingerprint).tolist()) == chosen
+
+
+def test_selecting_uploads_no_points(make_view):
+    session = session_of()
+    view = make_view(session)
+    uploads = view.points.uploads
+    session.selection.replace({session.drive.fingerprint: [1, 2, 3], "another drive": [4, 5]})
+    assert view.selected.count == 3
+    session.selection.invert(view.shown)
+    assert view.selected.count == len(view.projection.transitions) - 3
+    assert view.points.uploads == uploads
+
+
+def test_a_map_of_directions_has_the_probes_as_axes_and_says_what_they_are(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    view.set_method("directions")
+    qtbot.waitUntil(lambda: view.projection.method == "directions", timeout=20_000)
+    assert view.tools.axes_row.isVisible()
+    assert "Speed probe, m/s (fitted to ground truth, held-out R²" in view.caption.text()
+    speed = session.series["speed"].truth[view.projection.transitions]
+    assert np.corrcoef(view.projection.points[:, 0], speed)[0, 1] > 0.95
+    view.map_state.axes = ("pc1", "pc2")
+    qtbot.waitUntil(lambda: "PC 1" in view.caption.text(), timeout=20_000)
+
+
+def test_density_shows_under_faint_points(make_view):
+    session = session_of()
+    view = make_view(session)
+    before = view.canvas.native.grabFramebuffer()
+    view.map_state.density = True
+    assert view.density.visible
+    assert view.tools.density_button.isChecked()
+    assert view.canvas.native.grabFramebuffer() != before
+    view.map_state.density = False
+    assert not view.density.visible

@@ -18,6 +18,7 @@ __all__ = [
     "PREDICTION",
     "TRUTH",
     "ThemeColours",
+    "category_colours",
     "colormap_of",
     "limits_of",
     "rgba",
@@ -26,6 +27,14 @@ __all__ = [
 
 CATEGORIES = tuple(REGIMES[name] for name in TRANSITION_NAMES)
 """Colours of regimes, in the order of TRANSITION_NAMES."""
+SOURCES = ("#56B4E9", "#E6A817")
+"""Colours of two results on one map: of categories, and neither truth's nor prediction's."""
+
+
+def category_colours(series: Series) -> tuple[str, ...]:
+    """A colour for each of a series' categories."""
+    table = SOURCES if series.key == "source" else CATEGORIES
+    return tuple(table[i % len(table)] for i in range(len(series.categories)))
 
 
 @dataclass(frozen=True)
@@ -46,17 +55,19 @@ class ThemeColours:
     missing: str
     """Points whose value does not exist."""
     warning: str
+    selection: str
+    """Selected transitions, in every panel."""
 
 
 DARK = ThemeColours(
     window="#15171c", panel="#1b1e25", raised="#252a33", border="#2e343f", text="#dde1e8", muted="#8d96a6",
     accent="#5aa9e6", on_accent="#0d1117", canvas="#12141a", grid="#2a303b", cursor="#f2f4f8",
-    missing="#4a515e", warning="#e6a23c",
+    missing="#4a515e", warning="#e6a23c", selection="#ff5cd6",
 )  # fmt: skip
 LIGHT = ThemeColours(
     window="#eef0f3", panel="#ffffff", raised="#f5f6f8", border="#d4d9e1", text="#1d2330", muted="#657084",
     accent="#1f6fb2", on_accent="#ffffff", canvas="#fbfbfd", grid="#dfe3ea", cursor="#151a24",
-    missing="#c3c9d3", warning="#b26a00",
+    missing="#c3c9d3", warning="#b26a00", selection="#c2008f",
 )  # fmt: skip
 
 
@@ -95,7 +106,7 @@ def series_colours(series: Series, theme: str = "dark") -> NDArray[np.float32]:
     out = np.tile(missing, (len(series.values), 1))
     known = np.isfinite(series.values)
     if series.categories:
-        table = np.stack([rgba(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(series.categories))])
+        table = np.stack([rgba(colour) for colour in category_colours(series)])
         out[known] = table[series.values[known].astype(int)]
     elif known.any():
         low, high = limits_of(series)

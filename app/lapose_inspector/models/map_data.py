@@ -13,7 +13,7 @@ from lapose_inspector.models.selection import Indices
 from lapose_inspector.models.series import Series, SeriesSet
 
 if TYPE_CHECKING:
-    from lapose_core.inference.result import DriveAnalysis
+    from lapose_core.inference.result import DriveAnalysis, ResultKey
 
 SHIFT = 32
 """A row's id is ``source << SHIFT | transition``: increasing, and the first source's ids are its transitions."""
@@ -25,28 +25,25 @@ class MapSource:
 
     Attributes:
         name: drive, or drive and model, whichever tells it from the other source.
+        key: which result it is.
         latents: [T, A] in the space of the first source; NaN where not analysed.
         note: how they were brought into that space, or empty where they are of the same model.
     """
 
     name: str
-    fingerprint: str
-    checkpoint_hash: str
-    rate: float
+    key: ResultKey
     latents: NDArray[np.float32]
     series: SeriesSet
     note: str = ""
 
     @classmethod
     def of(cls, analysis: DriveAnalysis, series: SeriesSet, name: str = "") -> MapSource:
-        return cls(
-            name or analysis.drive_name, analysis.fingerprint, analysis.checkpoint_hash, analysis.rate,
-            analysis.latents, series,
-        )  # fmt: skip
+        return cls(name or analysis.drive_name, analysis.key, analysis.latents, series)
 
     @property
-    def key(self) -> tuple[str, str, float]:
-        return self.fingerprint, self.checkpoint_hash, self.rate
+    def fingerprint(self) -> str:
+        """Of the drive."""
+        return self.key.fingerprint
 
     @property
     def known(self) -> Indices:
@@ -67,7 +64,7 @@ class MapData:
         self.latents = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
 
     @property
-    def key(self) -> tuple[tuple[str, str, float], ...]:
+    def key(self) -> tuple[ResultKey, ...]:
         """Which results; equal keys are the same results, perhaps grown."""
         return tuple(source.key for source in self.sources)
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from lapose_inspector.models.colours import CATEGORIES, ThemeColours, colormap_of, limits_of
+from lapose_inspector.models.colours import ThemeColours, category_colours, colormap_of, limits_of
 from lapose_inspector.models.series import Series
 
 WIDTH, BAR, PAD = 168, 9, 6
@@ -108,10 +108,11 @@ class ColourLegend(QWidget):
     def _paint_categories(self, painter: QPainter, area: QRectF, line: int) -> None:
         assert self._series is not None
         assert self._colours is not None
+        colours = category_colours(self._series)
         for row, category in enumerate(self._present):
             top = area.top() + line * (row + 1)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(CATEGORIES[category % len(CATEGORIES)]))
+            painter.setBrush(QColor(colours[category]))
             painter.drawEllipse(QPointF(area.left() + 5, top + line / 2), 4.5, 4.5)
             painter.setPen(QColor(self._colours.text))
             painter.drawText(

@@ -7,118 +7,83 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import qtawesome
 from numpy.typing import NDArray
 from psygnal import SignalInstance
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QWidget
 from vispy import scene
 
 from lapose_core.geometry import Array
-from lapose_core.inference.result import ResultKey
 from lapose_inspector.models.colours import rgba, series_colours
-from lapose_inspector.models.display import COLOUR_BY
+from lapose_inspector.models.map_data import MapData, MapSource
+from lapose_inspector.models.map_state import MapState, Method
+from lapose_inspector.models.selection import Indices, Mode
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
-from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.map_gestures import MapCamera, MapGestures, inside
+from lapose_inspector.views.map_projector import MapProjector
+from lapose_inspector.views.map_tools import MapTools
 from lapose_inspector.views.pair_popup import WIDTH, PairPopup
-from lapose_inspector.visuals.map_points import MapCursor, MapPoints
-from lapose_inspector.workers.projection import Method, Projection, ProjectionWorker
+from lapose_inspector.visuals.map_points import MapCursor, MapDensity, MapOutline, MapPoints, MapSelection
+from lapose_inspector.workers.projection import Projection
 from lapose_inspector.workers.thumbnails import ThumbnailLoader
 
 PICK_RADIUS = 10.0
 """Pixels from the mouse within which a point is meant."""
 TRAIL_SECONDS = 3.0
 """How much of the drive before the cursor is drawn as a line through the map."""
-GROWTH = 1.3
-"""t-SNE starts over (from its own last map) when there are this many times as many points, or all of them."""
 INSETS = ((18.0, 34.0, 18.0, 58.0), (120.0, 34.0, 182.0, 12.0))
 """Pixels of the canvas left, above, right and below the fitted points: they stand over the legends or, in a
 low panel, between them."""
+SYMBOLS = ("disc", "triangle_up")
+"""Of the points of the first and the second result."""
+FAINT = 0.25
+"""Opacity of points over a density."""
 
 
 class LatentMapView(QWidget):
-    """Follows the session; a click on a point puts the timeline's cursor on its transition."""
+    """Follows the session; a click on a point puts the timeline's cursor on its transition, and a drag with the
+    lasso or the box selects."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, state: MapState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._method: Method = "t-sne"
-        self._shown: Projection | None = None
-        self._refined: Projection | None = None
-        self._refining = 0
-        """Points in the t-SNE that is under way."""
-        self._progress = 0.0
-        self._failure = ""
-        self._key: ResultKey | None = None
+        self.map_state = state or MapState()
+        self._data = MapData()
+        self._key: object = None
         self._touched = False
         self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
         self.view = self.canvas.central_widget.add_view()
-        self.view.camera = scene.PanZoomCamera(aspect=1.0)
+        self.view.camera = MapCamera(self.map_state)
         colours = session.display.colours
+        self.density = MapDensity(self.view.scene, order=0)
         self.points = MapPoints(self.view.scene, order=1)
-        self.marker = MapCursor(self.view.scene, rgba(colours.cursor), order=2)
-        # Two threads: a map of what has just come in must not wait for, or throw away, the refinement.
-        self.quick, self.slow = ProjectionWorker(self), ProjectionWorker(self)
-        self.quick.projected.connect(self._on_quick)
-        self.slow.projected.connect(self._on_refined)
-        self.slow.progressed.connect(self._on_progress)
-        for worker in (self.quick, self.slow):
-            worker.failed.connect(self._on_failed)
+        self.selected = MapSelection(self.view.scene, rgba(colours.selection), order=2)
+        self.marker = MapCursor(self.view.scene, rgba(colours.cursor), order=3)
+        self.outline = MapOutline(self.canvas.scene, order=10)
+        self.projector = MapProjector(self.map_state, self)
+        self.projector.projected.connect(self._on_projected)
+        self.projector.progressed.connect(self._update_text)
         self.thumbnails = ThumbnailLoader(WIDTH, self)
         self._build()
         self.thumbnails.ready.connect(self.popup.set_pictures)
         self.thumbnails.failed.connect(self.popup.set_failed)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
+        self.gestures = MapGestures(self.canvas, self.map_state, self._on_outline, self._on_select)
         self.view.events.resize.connect(self._on_resize)
-        self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
-            (session.drive_changed, self._on_drive_change),
-            (session.analysis_changed, self._on_analysis_change),
-            (session.timeline.frame_changed, self._on_frame_change),
-            (session.display.colour_by_changed, self._recolour),
-            (session.display.theme_changed, self._on_theme_change),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
+        self._connect()
         self._on_theme_change()
         self._on_drive_change()
         self._on_analysis_change()
 
     def _build(self) -> None:
         layout = panel_layout(self)
-        self.tools = row = QFrame(self)
-        row.setObjectName("tools")
-        tools = QHBoxLayout(row)
-        tools.setContentsMargins(12, 0, 6, 0)
-        tools.setSpacing(4)
-        self.method_box = ComboBox(row)
-        self.method_box.addItem("t-SNE", "t-sne")
-        self.method_box.addItem("PCA", "pca")
-        self.method_box.setToolTip(
-            "PCA: the two directions of the largest variance, exact and quick\n"
-            "t-SNE: neighbours stay neighbours, distances between groups mean little"
-        )
-        self.method_box.activated.connect(lambda i: self.set_method(self.method_box.itemData(i)))
-        self.colour_box = ComboBox(row)
-        for key in COLOUR_BY:
-            self.colour_box.addItem(key.capitalize(), key)
-        self.colour_box.activated.connect(self._choose_colour)
-        for text, box in (("Map", self.method_box), ("Colour", self.colour_box)):
-            label = QLabel(text, row)
-            label.setBuddy(box)
-            tools.addWidget(label)
-            tools.addWidget(box)
-        tools.addStretch(1)
-        self.fit_button = QToolButton(row)
-        self.fit_button.setToolTip("Show all points")
-        self.fit_button.setAccessibleName("Show all points")
-        self.fit_button.setAutoRaise(True)
-        self.fit_button.setIconSize(QSize(18, 18))
-        self.fit_button.clicked.connect(self.fit_view)
-        tools.addWidget(self.fit_button)
-        layout.addWidget(row)
+        self.tools = MapTools(self.map_state, self._session.display, self)
+        self.tools.fit_wanted.connect(self.fit_view)
+        layout.addWidget(self.tools)
+        layout.addWidget(self.tools.axes_row)
         self.overlay = CanvasOverlay(self.canvas.native, self)
         self.state = self.overlay.label("top left", "state")
         self.caption = self.overlay.label("bottom left", "caption")
@@ -127,46 +92,59 @@ class LatentMapView(QWidget):
         self.popup = PairPopup(self.overlay)
         layout.addWidget(self.overlay, 1)
 
+    def _connect(self) -> None:
+        session, state = self._session, self.map_state
+        self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
+            (session.drive_changed, self._on_drive_change),
+            (session.analysis_changed, self._on_analysis_change),
+            (session.timeline.frame_changed, self._on_frame_change),
+            (session.display.colour_by_changed, self._recolour),
+            (session.display.theme_changed, self._on_theme_change),
+            (session.selection.changed, self._on_selection),
+            (state.tool_changed, self._on_tool),
+            (state.method_changed, self._on_method),
+            (state.axes_changed, self._on_method),
+            (state.density_changed, self._recolour),
+            (state.by_source_changed, self._recolour),
+            (state.compared_changed, self._on_analysis_change),
+        ]
+        for signal, slot in self._links:
+            signal.connect(slot)
+
     def close_panel(self) -> None:
         """Let go of the session, the threads and the OpenGL canvas. Call once, before the widget goes."""
         for signal, slot in self._links:
             signal.disconnect(slot)
         self._links = []
-        for worker in (self.quick, self.slow, self.thumbnails):
-            worker.stop()
+        self.tools.close_panel()
+        self.projector.stop()
+        self.thumbnails.stop()
         self.canvas.close()
 
     @property
     def projection(self) -> Projection | None:
         """The map on the screen."""
-        return self._shown
+        return self.projector.shown
 
     @property
     def refining(self) -> bool:
         """Whether t-SNE is under way: the map will still move."""
-        return self._refining > 0
+        return self.projector.refining
 
     @property
     def method(self) -> Method:
-        return self._method
+        return self.map_state.method
 
     def set_method(self, method: Method) -> None:
-        """Choose between PCA and t-SNE."""
-        if method != self._method:
-            self._method = method
-            self.method_box.setCurrentIndex(self.method_box.findData(method))
-            self._touched = False
-            self._project()
+        """Choose how latents become points."""
+        self.map_state.method = method
+
+    @property
+    def shown(self) -> dict[str, Indices]:
+        """The transitions that are points of the map, by drive: what an inverted selection is inverted in."""
+        return {} if self.projection is None else self._data.transitions(self.projection.transitions)
 
     # -- projecting
-
-    def _known(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Latents [n, A] of the analysed transitions, and which they are [n]."""
-        analysis = self._session.analysis
-        if analysis is None:
-            return np.zeros((0, 1), np.float32), np.zeros(0, np.int64)
-        transitions = np.flatnonzero(analysis.done & np.isfinite(analysis.latents).all(axis=1))
-        return analysis.latents[transitions], transitions
 
     def _on_drive_change(self) -> None:
         self.thumbnails.set_drive(self._session.drive)
@@ -175,11 +153,14 @@ class LatentMapView(QWidget):
         self._say()
 
     def _on_analysis_change(self) -> None:
-        analysis = self._session.analysis
-        key = None
+        analysis, sources = self._session.analysis, []
         if analysis is not None and analysis.done.any():
-            key = analysis.key
-        if key is None or key != self._key:
+            sources = [MapSource.of(analysis, self._session.series)]
+            if self.map_state.compared is not None:
+                sources.append(self.map_state.compared)
+        self._data = MapData(sources)
+        key = self._data.key
+        if not key or key != self._key:
             self._key = key
             self._forget()
         self._project()
@@ -187,62 +168,20 @@ class LatentMapView(QWidget):
 
     def _forget(self) -> None:
         """Nothing that is shown or under way belongs to the present drive and model."""
-        self.quick.cancel()
-        self.slow.cancel()
-        self._shown = self._refined = None
-        self._refining = 0
-        self._failure = ""
+        self.projector.forget()
         self._touched = False
         self._draw()
 
     def _project(self) -> None:
         analysis = self._session.analysis
-        latents, transitions = self._known()
-        if analysis is None or not len(transitions):
-            return
-        if self._method == "pca":
-            self.slow.cancel()
-            self._refining = 0
-            self.quick.request(latents, transitions, "pca", self._shown)
-            return
-        if self._refined is None:
-            self.quick.request(latents, transitions, "pca", self._shown)
-        else:
-            self.quick.request(latents, transitions, "extend", self._refined)
-        covered = self._refining or (len(self._refined.transitions) if self._refined is not None else 0)
-        if len(transitions) > GROWTH * covered or (analysis.complete and len(transitions) != covered):
-            self._refining, self._progress = len(transitions), 0.0
-            self.slow.request(latents, transitions, "t-sne", self._refined)
+        self.projector.project(self._data, analysis is not None and analysis.complete)
 
-    def _on_quick(self, projection: Projection) -> None:
-        # While t-SNE moves, its own pictures show the map; a PCA that comes late would throw it back.
-        if self._method == "t-sne" and self._refined is not None and projection.method == "pca":
-            return
-        self._show(projection)
+    def _on_method(self, _: object = None) -> None:
+        self._touched = False
+        self._project()
 
-    def _on_refined(self, projection: Projection) -> None:
-        self._refined, self._progress = projection, projection.progress
-        if projection.progress >= 1.0:
-            self._refining = 0
-        if self._method != "t-sne":
-            return
-        latents, transitions = self._known()
-        if len(transitions) > len(projection.transitions):
-            self.quick.request(latents, transitions, "extend", projection)
-        else:
-            self._show(projection)
-
-    def _on_progress(self, share: float) -> None:
-        self._progress = share
-        self._update_text()
-
-    def _on_failed(self, reason: str) -> None:
-        self._refining = 0
-        self._failure = reason
-        self._update_text()
-
-    def _show(self, projection: Projection) -> None:
-        self._shown = projection
+    @Slot(object)
+    def _on_projected(self, projection: Projection) -> None:
         if not self._touched:
             self._fit()
         self._draw()
@@ -250,21 +189,45 @@ class LatentMapView(QWidget):
     # -- drawing
 
     def _draw(self) -> None:
-        display, series = self._session.display, self._session.series
-        projection = self._shown
-        shown = series.series.get(display.colour_by) if projection is not None else None
+        display, projection = self._session.display, self.projection
+        shown = None
+        if projection is not None:
+            by_source = self.map_state.by_source
+            ids = projection.transitions
+            shown = self._data.source_series(ids) if by_source else self._data.series(display.colour_by, ids)
         if projection is None or shown is None:
             self.points.clear()
+            self.density.set_points(None, np.zeros((256, 4), np.float32))
         else:
-            colours = series_colours(shown, display.theme)[projection.transitions]
-            self.points.set_data(projection.points, colours, rgba(display.colours.muted, 0.4))
+            colours = series_colours(shown, display.theme)
+            if self.map_state.density:
+                colours[:, 3] *= FAINT
+            symbols: NDArray[np.str_] | str = SYMBOLS[0]
+            if len(self._data.sources) > 1:
+                symbols = np.array(SYMBOLS)[self._data.source_of(projection.transitions)]
+            rim = rgba(display.colours.muted, 0.0 if self.map_state.density else 0.4)
+            self.points.set_data(projection.points, colours, rim, symbols)
+            ramp = np.tile(rgba(display.colours.accent), (256, 1))
+            ramp[:, 3] = np.linspace(0.0, 0.95, 256)
+            self.density.set_points(projection.points if self.map_state.density else None, ramp)
         self.colour_legend.set_series(shown, display.colours, display.theme)
-        self.colour_box.setCurrentIndex(self.colour_box.findData(display.colour_by))
-        self._update_text()
+        self._on_selection()
         self._on_frame_change(self._session.timeline.frame)
 
-    def _recolour(self, key: str = "") -> None:
+    def _recolour(self, _: object = None) -> None:
         self._draw()
+
+    def _on_selection(self) -> None:
+        projection = self.projection
+        if projection is None:
+            self.selected.set_points(np.zeros((0, 2), np.float32), 0)
+        else:
+            selection = self._session.selection
+            chosen = {drive: selection.of(drive) for drive in selection.drives}
+            rows = self._data.rows_of(projection.transitions, chosen)
+            self.selected.set_points(projection.points[rows], len(rows))
+        self._update_text()
+        self.canvas.update()
 
     def _on_frame_change(self, frame: int) -> None:
         self.marker.set_trail(self._trail())
@@ -272,7 +235,7 @@ class LatentMapView(QWidget):
 
     def _trail(self) -> NDArray[np.float32]:
         """Points [n, 2] of the last transitions up to the cursor's; empty where the cursor's has none."""
-        at, projection = self._session.transition, self._shown
+        at, projection = self._session.transition, self.projection
         if at is None or projection is None:
             return np.zeros((0, 2), np.float32)
         end = int(np.searchsorted(projection.transitions, at))
@@ -290,9 +253,10 @@ class LatentMapView(QWidget):
         colours = self._session.display.colours
         self.canvas.bgcolor = colours.canvas
         self.marker.set_colour(rgba(colours.cursor))
+        self.selected.set_colour(rgba(colours.selection), len(self._data.ids))
         self.overlay.set_theme(colours)
         self.popup.set_theme(colours)
-        self.fit_button.setIcon(qtawesome.icon("mdi6.fit-to-page-outline", color=colours.text))
+        self.tools.set_theme(colours)
         self._draw()
 
     def _say(self) -> None:
@@ -304,17 +268,26 @@ class LatentMapView(QWidget):
         else:
             self.overlay.say("")
 
+    @Slot()
     def _update_text(self) -> None:
-        projection, total = self._shown, len(self._session.series)
+        projection = self.projection
         self.state.setVisible(projection is not None)
         self.caption.setVisible(projection is not None)
         if projection is None:
             return
+        total = sum(len(source.series) for source in self._data.sources)
         text = f"{len(projection.transitions):,} of {total:,} transitions"
-        if self._method == "t-sne" and self._refining:
-            text += f" · refining t-SNE {self._progress:.0%}"
-        elif self._failure:
-            text += f" · projection failed: {escape(self._failure)}"
+        if self.selected.count:
+            colour = self._session.display.colours.selection
+            text += f' · <span style="color:{colour}">{self.selected.count:,} selected</span>'
+        if self.map_state.method == "t-sne" and self.projector.refining:
+            text += f" · refining t-SNE {self.projector.progress:.0%}"
+        elif self.projector.failure:
+            text += f" · projection failed: {escape(self.projector.failure)}"
+        if len(self._data.sources) > 1:
+            names = [escape(source.name) for source in self._data.sources]
+            text += f"<br>&#9679; {names[0]} &nbsp; &#9650; {names[1]}"
+            text += f"<br>{escape(self._data.sources[1].note)}" if self._data.sources[1].note else ""
         self.state.setText(text)
         self.caption.setText(f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}")
 
@@ -327,9 +300,9 @@ class LatentMapView(QWidget):
         self.canvas.update()
 
     def _fit(self) -> None:
-        if self._shown is None or not len(self._shown.points):
+        if self.projection is None or not len(self.projection.points):
             return
-        low, high = self._shown.points.min(axis=0), self._shown.points.max(axis=0)
+        low, high = self.projection.points.min(axis=0), self.projection.points.max(axis=0)
         width, height = (max(float(v), 80.0) for v in self.view.size)
         extent = high - low
 
@@ -352,36 +325,70 @@ class LatentMapView(QWidget):
         return origin + np.asarray(points, np.float64) @ np.stack([right - origin, up - origin])
 
     def pick(self, position: Position) -> int | None:
-        """The transition whose point is nearest to a canvas position, within PICK_RADIUS pixels."""
-        if self._shown is None or not len(self._shown.points):
+        """The id of the point nearest to a canvas position, within PICK_RADIUS pixels; of the open drive's points
+        it is the transition."""
+        projection = self.projection
+        if projection is None or not len(projection.points):
             return None
-        distance = np.linalg.norm(self.pixels(self._shown.points) - position, axis=1)
-        best = int(distance.argmin())
-        return int(self._shown.transitions[best]) if distance[best] <= PICK_RADIUS else None
+        # The camera keeps the aspect: what is nearest on the map is nearest on the screen.
+        corner, along = self.pixels(np.array([[0.0, 0.0], [1.0, 0.0]]))
+        unit = max(float(np.linalg.norm(along - corner)), 1e-12)
+        right, up = self.view.scene.node_transform(self.canvas.scene).imap(np.array([position]))[0, :2]
+        distance, row = projection.tree.query([right, up])
+        return int(projection.transitions[row]) if distance * unit <= PICK_RADIUS else None
 
     def _on_click(self, position: Position) -> None:
-        transition = self.pick(position)
-        if transition is not None:
+        id = self.pick(position)
+        if id is None:
+            return
+        source, transition = self._data.locate(id)
+        drive = self._session.drive
+        if drive is not None and source.fingerprint == drive.fingerprint:
             self._session.timeline.seek(int(self._session.series.frames[transition]))
 
+    def _on_outline(self, outline: Array) -> None:
+        self.popup.hide()
+        self.outline.set_points(outline, rgba(self._session.display.colours.selection))
+        self.canvas.update()
+
+    def _on_select(self, outline: Array, mode: Mode) -> None:
+        projection = self.projection
+        if projection is None:
+            return
+        width, height = (int(v) for v in self.canvas.size)
+        rows = inside(outline, self.pixels(projection.points), (width, height))
+        self._session.selection.change(self._data.transitions(projection.transitions[rows]), mode)
+
+    def _on_tool(self, tool: str) -> None:
+        self.gestures.abandon()
+        self.popup.hide()
+
     def _on_hover(self, position: Position) -> None:
-        transition, drive = self.pick(position), self._session.drive
-        hand = Qt.CursorShape.PointingHandCursor if transition is not None else Qt.CursorShape.ArrowCursor
-        self.canvas.native.setCursor(hand)
-        if transition is None or drive is None:
+        id, drive = self.pick(position), self._session.drive
+        idle = Qt.CursorShape.ArrowCursor if self.map_state.tool == "move" else Qt.CursorShape.CrossCursor
+        self.canvas.native.setCursor(Qt.CursorShape.PointingHandCursor if id is not None else idle)
+        if id is None or drive is None:
             self.popup.hide()
             return
-        series, timeline = self._session.series, self._session.timeline
+        source, transition = self._data.locate(id)
+        series = source.series
         pair = int(series.frames[transition]), int(series.frames[transition + 1])
-        captions = tuple(f"frame {frame}, {timeline.time_of(frame):.2f} s" for frame in pair)
+        seconds = series.times[transition], series.times[transition + 1]
+        captions = tuple(f"frame {frame}, {at:.2f} s" for frame, at in zip(pair, seconds))
         keys = dict.fromkeys(("speed", "yaw rate", self._session.display.colour_by))
-        text = "   ".join(f"{series[key].label} {series[key].text(transition)}" for key in keys if key != "time")
-        self.popup.describe(pair, (captions[0], captions[1]), text, drive.width / drive.height)
-        self.thumbnails.request(*pair)
+        known = [series[key] for key in keys if key != "time" and key in series.series]
+        text = "   ".join(f"{one.label} {one.text(transition)}" for one in known)
+        here = source.fingerprint == drive.fingerprint
+        if len(self._data.sources) > 1:
+            text = f"{source.name}\n{text}" + ("" if here else "\nfrom another drive: a click in the gallery opens it")
+        self.popup.describe(pair, (captions[0], captions[1]), text, drive.width / drive.height, pictures=here)
+        if here:
+            self.thumbnails.request(*pair)
         self.overlay.point_out(self.popup, position)
 
     def _on_camera(self) -> None:
-        self._touched = True
+        if not self.gestures.drawing:
+            self._touched = True
         self.popup.hide()
 
     def leaveEvent(self, event) -> None:  # type: ignore[no-untyped-def]
@@ -391,6 +398,3 @@ class LatentMapView(QWidget):
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
         if not self._touched:
             self._fit()
-
-    def _choose_colour(self, index: int) -> None:
-        self._session.display.colour_by = self.colour_box.itemData(index)

@@ -49,9 +49,16 @@ class PairPopup(QFrame):
         """Whether the pictures of this pair are in."""
         return all(not label.pixmap().isNull() for label in self.pictures)
 
-    def describe(self, pair: tuple[int, int], captions: tuple[str, str], text: str, aspect: float) -> None:
-        """Take another pair of frames; their pictures are ``aspect`` times as wide as high."""
-        if pair != self._pair:
+    def describe(
+        self, pair: tuple[int, int], captions: tuple[str, str], text: str, aspect: float, *, pictures: bool = True
+    ) -> None:
+        """Take another pair of frames; their pictures are ``aspect`` times as wide as high. Without ``pictures``
+        none will come: the frames are another drive's."""
+        for label in self.pictures:
+            label.setVisible(pictures)
+        if not pictures:
+            self._pair = None
+        elif pair != self._pair:
             self._pair = pair
             for label in self.pictures:
                 label.clear()
