@@ -15,6 +15,7 @@ from lapose_core.drive import Drive
 from lapose_core.resources import default_checkpoint
 from lapose_inspector.exporter import Exporter
 from lapose_inspector.information import drive_information
+from lapose_inspector.instruments import Instruments
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
 from lapose_inspector.models.log import OpenLog
@@ -80,6 +81,7 @@ class Inspector(QObject):
         self.frames = FrameLoader(self)
         self.opener = Opener(self)
         self.exporter = Exporter(self)
+        self.instruments = Instruments(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self.window = MainWindow(self)

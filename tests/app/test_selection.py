@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from lapose_inspector.models.selection import Selection, TransitionId
 from lapose_inspector.models.session import Session
@@ -93,3 +95,50 @@ def test_named_sets_are_kept_recalled_and_forgotten() -> None:
 def test_negative_indices_are_refused() -> None:
     with pytest.raises(ValueError, match="begin at 0"):
         Selection(5.0).add({"a": [-1]})
+
+
+def test_esc_lets_go_of_one_thing_at_a_time(launch, log_folder, qtbot) -> None:
+    app = launch(log_folder)
+    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    fingerprint = app.session.drive.fingerprint
+    actions = app.window.actions_
+    qtbot.waitUntil(lambda: app.window.latent_map.projection is not None, timeout=20_000)
+    actions["select.all"].trigger()
+    assert len(app.session.selection) == len(app.session.series)
+    app.session.selection.subtract({fingerprint: [0, 1]})
+    actions["select.invert"].trigger()
+    assert app.session.selection.of(fingerprint).tolist() == [0, 1]
+    QTest.keyClick(app.window, Qt.Key.Key_Escape)
+    assert len(app.session.selection) == 0
+
+
+def test_steps_go_from_one_selected_transition_to_the_next(launch, log_folder, qtbot) -> None:
+    app = launch(log_folder, analyse=False)
+    frames = app.session.series.frames
+    app.session.selection.replace({app.session.drive.fingerprint: [3, 9], "another": [5]})
+    app.timeline.seek(int(frames[4]))
+    qtbot.waitUntil(app.window.actions_["select.next"].isEnabled, timeout=5000)
+    app.window.actions_["select.next"].trigger()
+    assert app.timeline.frame == frames[9]
+    app.window.actions_["select.next"].trigger()
+    assert app.timeline.frame == frames[9]
+    app.window.actions_["select.previous"].trigger()
+    assert app.timeline.frame == frames[3]
+
+
+def test_the_selection_shows_in_timeline_tracks_and_3d(launch, log_folder, qtbot) -> None:
+    app = launch(log_folder, analyse=False)
+    window = app.window
+    qtbot.waitUntil(lambda: bool(app.session.true_segments()), timeout=5000)
+
+    def pictures():
+        return window.transport.grab().toImage(), window.tracks.grab().toImage()
+
+    before = pictures()
+    app.session.selection.replace({app.session.drive.fingerprint: np.arange(5, 20)})
+    after = pictures()
+    assert all(one != other for one, other in zip(before, after))
+    assert window.trajectory.scene.selected.visible
+    app.session.selection.clear()
+    assert not window.trajectory.scene.selected.visible
+    assert pictures() == before

@@ -6,6 +6,7 @@ from lapose_inspector.actions.export import export_commands
 from lapose_inspector.actions.file import file_commands
 from lapose_inspector.actions.help import help_commands
 from lapose_inspector.actions.playback import playback_commands
+from lapose_inspector.actions.select import select_commands
 from lapose_inspector.actions.view import view_commands
 
 __all__ = ["MENUS", "PANELS", "Command", "commands"]
@@ -17,6 +18,7 @@ def commands() -> tuple[Command, ...]:
         *file_commands(),
         *playback_commands(),
         *view_commands(),
+        *select_commands(),
         *analyse_commands(),
         *export_commands(),
         *help_commands(),

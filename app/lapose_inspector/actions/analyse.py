@@ -15,7 +15,7 @@ def analyse_commands() -> list[Command]:
             section="run",
         ),
         Command(
-            "analyse.cancel", "Cancel", lambda a: a.cancel(), "Analyse", ("Esc",),
+            "analyse.cancel", "Cancel", lambda a: a.cancel(), "Analyse", (),
             "mdi6.stop-circle-outline",
             "Give up opening a log, or stop the analysis within one window; what is done is kept.",
             enabled=lambda a: a.analysis.running or a.opener.busy, section="run",

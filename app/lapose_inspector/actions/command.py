@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-MENUS = ("File", "Playback", "View", "Analyse", "Export", "Help")
+MENUS = ("File", "Playback", "View", "Select", "Analyse", "Export", "Help")
 PANELS = {
     "drives": "Drives",
     "video": "Video",

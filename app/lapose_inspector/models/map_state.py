@@ -12,7 +12,7 @@ Tool = Literal["move", "lasso", "box"]
 TOOLS: tuple[Tool, ...] = get_args(Tool)
 Method = Literal["t-sne", "pca", "directions"]
 METHODS: tuple[Method, ...] = get_args(Method)
-METHOD_NAMES: dict[str, str] = {"t-sne": "t-SNE", "pca": "PCA", "directions": "Directions"}
+METHOD_NAMES: dict[str, str] = {"t-sne": "t-SNE", "pca": "PCA", "directions": "Axes"}
 PROBES: dict[str, str] = {"speed": "Speed probe", "yaw rate": "Yaw rate probe"}
 """Directions that are fitted to a quantity: series key -> what a menu calls it."""
 COMPONENTS = tuple(f"pc{i}" for i in range(1, 9))

@@ -179,6 +179,14 @@ class Session:
         """The transition at the cursor, or None."""
         return self.series.transition_at(self.timeline.frame)
 
+    def selected_frames(self) -> list[tuple[int, int]]:
+        """First and last drive frame of each run of selected transitions of the open drive."""
+        if self.drive is None or not len(self.series):
+            return []
+        frames, count = self.series.frames, len(self.series)
+        runs = self.selection.runs(self.drive.fingerprint)
+        return [(int(frames[a]), int(frames[min(b, count)])) for a, b in runs if a < count]
+
     @property
     def origin(self) -> Array:
         """World point [3] to subtract before float32: the first true camera centre, or zero without truth."""

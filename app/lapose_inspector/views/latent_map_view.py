@@ -284,6 +284,7 @@ class LatentMapView(QWidget):
             text += f" · refining t-SNE {self.projector.progress:.0%}"
         elif self.projector.failure:
             text += f" · projection failed: {escape(self.projector.failure)}"
+        text += f"<br>{escape(projection.note)}" if projection.note else ""
         if len(self._data.sources) > 1:
             names = [escape(source.name) for source in self._data.sources]
             text += f"<br>&#9679; {names[0]} &nbsp; &#9650; {names[1]}"

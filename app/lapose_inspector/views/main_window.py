@@ -68,7 +68,7 @@ class MainWindow(QMainWindow):
 
         self.video = VideoView(session, app.frames)
         self.trajectory = TrajectoryView(session)
-        self.latent_map = LatentMapView(session)
+        self.latent_map = LatentMapView(session, app.instruments.map)
         self.forward = ForwardView(session, app.reconstruction)
         self.tracks = TracksView(session)
         self.actions_ = ActionSet(app, self)
@@ -117,7 +117,8 @@ class MainWindow(QMainWindow):
             session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
             app.opener.dataset.changed, app.timeline.playing_changed, app.timeline.loop_changed,
             display.alignment_changed, display.colour_by_changed, display.cloud_changed, display.follow_changed,
-            display.overlay_changed,
+            display.overlay_changed, session.selection.changed, session.selection.sets_changed,
+            app.instruments.map.tool_changed, app.instruments.map.method_changed, app.instruments.map.density_changed,
         )  # fmt: skip
 
     def _build_toolbar(self) -> None:

@@ -42,7 +42,7 @@ class MapTools(QFrame):
         self.method_box.setToolTip(
             "t-SNE: neighbours stay neighbours, distances between groups mean little\n"
             "PCA: the two directions of the largest variance, exact and quick\n"
-            "Directions: axes of your choice, such as how fast the car drives and how it turns"
+            "Axes: directions of your choice, such as how fast the car drives and how it turns"
         )
         self.method_box.activated.connect(self._choose_method)
         self.colour_box = ComboBox(self)

@@ -40,6 +40,7 @@ class Scrubber(QWidget):
         self._timeline.range_changed.connect(self._redraw)
         self._timeline.loop_changed.connect(self._on_loop)
         session.analysis_changed.connect(self._redraw)
+        session.selection.changed.connect(self._redraw)
         session.display.theme_changed.connect(self._on_theme)
 
     def close_panel(self) -> None:
@@ -48,6 +49,7 @@ class Scrubber(QWidget):
         self._timeline.range_changed.disconnect(self._redraw)
         self._timeline.loop_changed.disconnect(self._on_loop)
         self._session.analysis_changed.disconnect(self._redraw)
+        self._session.selection.changed.disconnect(self._redraw)
         self._session.display.theme_changed.disconnect(self._on_theme)
 
     def sizeHint(self) -> QSize:
@@ -146,6 +148,7 @@ class Scrubber(QWidget):
             labels = series.series["regime"].values if "regime" in series.series else np.zeros(0)
             colours = {i: QColor(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(CATEGORIES))}
             self._draw_runs(painter, regime, np.where(np.isfinite(labels), labels, -1), colours)
+            self._draw_selection(painter, analysed.bottom(), QColor(c.selection))
             self._draw_loop(painter, QRectF(analysed.topLeft(), regime.bottomRight()))
             self._draw_ticks(painter, regime.bottom())
         painter.end()
@@ -164,6 +167,12 @@ class Scrubber(QWidget):
                 left, right = self.x_of(int(frames[start])), self.x_of(int(frames[stop]))
                 painter.fillRect(QRectF(left, band.top(), max(1.0, right - left), band.height()), colour)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+
+    def _draw_selection(self, painter: QPainter, top: float, colour: QColor) -> None:
+        """A bar between the two bands over each run of selected transitions."""
+        for start, stop in self._session.selected_frames():
+            left, right = self.x_of(start), self.x_of(stop)
+            painter.fillRect(QRectF(left - 0.5, top, max(2.0, right - left), 3), colour)
 
     def _draw_loop(self, painter: QPainter, box: QRectF) -> None:
         loop = self._timeline.loop

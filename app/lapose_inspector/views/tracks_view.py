@@ -54,6 +54,7 @@ class TracksView(QWidget):
         session.analysis_changed.connect(self._on_series)
         session.timeline.frame_changed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
+        session.selection.changed.connect(self._redraw)
         session.display.theme_changed.connect(self._on_theme)
         self._on_series()
 
@@ -64,6 +65,7 @@ class TracksView(QWidget):
         session.analysis_changed.disconnect(self._on_series)
         session.timeline.frame_changed.disconnect(self._on_cursor)
         session.timeline.loop_changed.disconnect(self._on_loop)
+        session.selection.changed.disconnect(self._redraw)
         session.display.theme_changed.disconnect(self._on_theme)
         self._static = None
 
@@ -191,8 +193,10 @@ class TracksView(QWidget):
             return
         span = self.span
         if self._static is None:
+            time_of = session.timeline.time_of
+            selected = [(time_of(a), time_of(b)) for a, b in session.selected_frames()]
             self._static = paint_static(
-                self.size(), self.devicePixelRatioF(), self.font(), colours, span, self._tracks, self._loop()
+                self.size(), self.devicePixelRatioF(), self.font(), colours, span, self._tracks, self._loop(), selected
             )
         painter.drawPixmap(0, 0, self._static)
         paint_cursor(

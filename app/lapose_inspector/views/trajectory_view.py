@@ -109,6 +109,7 @@ class TrajectoryView(QWidget):
             (session.drive_changed, self._on_drive_change),
             (session.analysis_changed, self._on_analysis_change),
             (session.timeline.frame_changed, self._on_frame_change),
+            (session.selection.changed, self._on_selection),
             (display.alignment_changed, self._on_alignment_change),
             (display.colour_by_changed, self._on_colour_by_change),
             (display.follow_changed, self._on_follow_change),
@@ -157,9 +158,14 @@ class TrajectoryView(QWidget):
         self.scene.set_prediction(predicted)
         self.lidar.on_prediction()
         self._recolour()
+        self._on_selection()
         self._on_frame_change(session.timeline.frame)
         self._say()
         self._fit()
+        self.canvas.update()
+
+    def _on_selection(self) -> None:
+        self.scene.select(self._session.selected_frames())
         self.canvas.update()
 
     def _on_alignment_change(self) -> None:

@@ -19,6 +19,7 @@ from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
 from lapose_inspector.visuals.grid import GroundGrid
 from lapose_inspector.visuals.path import Path
 from lapose_inspector.visuals.point_cloud import PointCloud
+from lapose_inspector.visuals.ribbon import Ribbon
 from lapose_inspector.visuals.space import SceneSpace, heading
 
 Which = Literal["truth", "prediction"]
@@ -28,6 +29,7 @@ PICK_RADIUS = 12.0
 CURSOR_PIXELS, INTERVAL_PIXELS = 24.0, 10.0
 """Depth of the pyramids on the screen at the middle of the view."""
 CLOUD_ALPHA = 0.35
+SELECTION_ALPHA = 0.75
 MAP_POINTS = 250_000
 """Dots drawn of many sweeps."""
 CAMERA_HEIGHT = 1.6
@@ -63,6 +65,11 @@ class DriveScene:
             "truth": Frusta(root, rgba(TRUTH, 0.55), order=2),
             "prediction": Frusta(root, rgba(PREDICTION, 0.55), order=3),
         }
+        self.selected = Ribbon(9.0, parent=root)
+        self.selected.order = 3
+        self.selected.visible = False
+        self._selection: list[tuple[int, int]] = []
+        self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
         self.residual = Residual(root, rgba(colours.cursor, 0.8), order=6)
         self.cursors: dict[Which, CursorCamera] = {
             "truth": CursorCamera(root, rgba(TRUTH), order=7),
@@ -133,6 +140,25 @@ class DriveScene:
         self.grid.set_colour(rgba(colours.grid))
         self.cloud.set_colour(rgba(colours.muted, CLOUD_ALPHA))
         self.residual.set_colour(rgba(colours.cursor, 0.8))
+        self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
+        self.selected.set_colours(self._selection_colour)
+
+    def select(self, stretches: Sequence[tuple[int, int]]) -> None:
+        """Underline the stretches between pairs of drive frames: on the predicted path, or the true one where there
+        is no prediction or it is hidden."""
+        self._selection = list(stretches)
+        which: Which = "prediction" if self.segments["prediction"] and self.shown["prediction"] else "truth"
+        parts = []
+        for segment in self.segments[which] if self.shown[which] else []:
+            for first, last in self._selection:
+                low = int(np.searchsorted(segment.frames, first))
+                high = int(np.searchsorted(segment.frames, last, side="right"))
+                if high - low > 1:
+                    points = self.space.points(segment.poses[low:high, :3, 3])
+                    parts.append(np.stack([points[:-1], points[1:]], 1))
+        self.selected.visible = bool(parts)
+        if parts:
+            self.selected.set_segments(np.concatenate(parts), self._selection_colour)
 
     def move_cursor(self, frame: int) -> None:
         """Put both cursor cameras where the paths are at a drive frame; hide them where they are not."""
@@ -227,6 +253,7 @@ class DriveScene:
     def _draw(self, which: Which) -> None:
         segments = self.segments[which] if self.shown[which] else []
         self.paths[which].set_points([self.space.points(s.poses[:, :3, 3]) for s in segments])
+        self.select(self._selection)
 
     def _interval_poses(self, which: Which, spacing: float) -> Array:
         parts = [s.poses[spaced(s.poses[:, :3, 3], spacing)] for s in self.segments[which]]

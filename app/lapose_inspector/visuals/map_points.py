@@ -113,14 +113,14 @@ class MapSelection:
 
     def set_points(self, points: Points2, among: int) -> None:
         """Ring the points [n, 2] of a map of ``among`` points."""
-        self._points, self._size = points, marker_size(among) + 3.0
+        self._points, self._size = points, marker_size(among) + 2.5
         self._markers.visible = len(points) > 0
         if len(points):
             clear = self._colour.copy()
-            clear[3] = 0.25
+            clear[3] = 0.0
             self._markers.set_data(
                 points, size=self._size, face_color=clear, edge_color=self._colour,
-                edge_width=1.6 if self._size > 7 else 1.0,
+                edge_width=1.4 if self._size > 7 else 1.0,
             )  # fmt: skip
 
     def set_colour(self, colour: NDArray[np.float32], among: int) -> None:

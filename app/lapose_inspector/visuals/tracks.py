@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -108,8 +108,10 @@ def paint_static(
     span: TimeSpan,
     tracks: tuple[Track, ...],
     loop: tuple[float, float] | None,
+    selected: Sequence[tuple[float, float]] = (),
 ) -> QPixmap:
-    """All that does not move with the cursor, at ``ratio`` device pixels per widget pixel."""
+    """All that does not move with the cursor, at ``ratio`` device pixels per widget pixel; ``loop`` and ``selected``
+    are stretches of seconds."""
     pixmap = QPixmap(size * ratio)
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(QColor(colours.panel))
@@ -119,6 +121,7 @@ def paint_static(
     painter.fillRect(plot, QColor(colours.canvas))
     if loop is not None:
         _shade_loop(painter, plot, span, loop, colours)
+    _shade_selection(painter, plot, span, selected, colours)
     painter.setPen(QColor(colours.grid))
     for tick in _ticks(span)[0]:
         x = round(float(span.x(tick))) + 0.5
@@ -189,6 +192,19 @@ def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF,
         left = float(np.clip(span.x(tick) - width / 2, span.left - 14, size.width() - width - 2))
         out.append((QRectF(left, size.height() - AXIS + 2, width, AXIS - 4), text))
     return out
+
+
+def _shade_selection(
+    painter: QPainter, plot: QRectF, span: TimeSpan, selected: Sequence[tuple[float, float]], colours: ThemeColours
+) -> None:
+    shade, edge = QColor(colours.selection), QColor(colours.selection)
+    shade.setAlphaF(0.2)
+    for start, stop in selected:
+        if stop < span.start or start > span.stop:
+            continue
+        left, right = (float(np.clip(span.x(at), plot.left(), plot.right())) for at in (start, stop))
+        painter.fillRect(QRectF(left, 0, max(right - left, 1.0), plot.height()), shade)
+        painter.fillRect(QRectF(left, 0, max(right - left, 1.0), 2), edge)
 
 
 def _shade_loop(

@@ -41,6 +41,7 @@ class Projection:
         transitions: [n] ids of the transitions (see ``models.map_data``), increasing; of a single drive, indices.
         points: [n, 2] float32, centred, with an r.m.s. radius of 10: only relations mean something.
         axes: what the two axes are, for the captions.
+        note: what else must be said about them.
         progress: 0..1; below 1 more pictures of the same map follow.
     """
 
@@ -49,6 +50,7 @@ class Projection:
     points: NDArray[np.float32]
     axes: tuple[str, str]
     progress: float = 1.0
+    note: str = ""
 
     @cached_property
     def tree(self) -> Any:
@@ -177,7 +179,7 @@ def along(
     components = {d.key: d for d in principal_directions(latents, len(COMPONENTS))}
     wanted = {key: (name, unit, values) for key, (name, unit, _, values) in targets.items() if key in axes}
     known = {**components, **{d.key: d for d in probe_directions(latents, wanted)}}
-    columns, captions = [], []
+    columns, captions, sources = [], [], set()
     for key, other in zip(axes, ("pc1", "pc2")):
         direction = known.get(key) or components.get(other)
         if direction is None:  # latents of a single dimension
@@ -188,12 +190,14 @@ def along(
         columns.append((coordinate - coordinate.mean()) / max(float(coordinate.std()), 1e-12) * 10.0 / 2**0.5)
         if direction.key in targets:
             name, unit, source, _ = targets[direction.key]
-            captions.append(f"{name} probe, {unit} (fitted to {source}, held-out R² {direction.share:.2f})")
+            captions.append(f"{name} probe, {unit} (R² {direction.share:.2f})".replace("-", "−"))
+            sources.add(source)
         else:
             missing = f"; {AXES[key].lower()} cannot be fitted" if key != direction.key else ""
             captions.append(f"{direction.name} ({direction.share:.0%} of variance{missing})")
     points = np.stack(columns, 1).astype(np.float32)
-    return Projection("directions", transitions, points, (captions[0], captions[1]))
+    note = f"probes fitted to {' and '.join(sorted(sources))}, R² on held-out stretches" if sources else ""
+    return Projection("directions", transitions, points, (captions[0], captions[1]), note=note)
 
 
 def extend(latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection) -> Projection:

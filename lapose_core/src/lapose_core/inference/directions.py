@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lapose_core.evaluation.latent import r_squared, ridge_readout
 from lapose_core.geometry import Array
 
-FOLDS = 5
+FOLDS = 10
 """Contiguous stretches of the transitions, each predicted by a probe of the others: neighbours in time are alike."""
 FEWEST = 20
 """Transitions below which a probe says nothing."""
