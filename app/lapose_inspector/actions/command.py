@@ -59,3 +59,7 @@ def of(key: Any, does: Callable[[Inspector, Any], Any]) -> Callable[[Inspector],
 
 def has_drive(app: Inspector) -> bool:
     return app.session.drive is not None
+
+
+def has_prediction(app: Inspector) -> bool:
+    return app.session.analysis is not None and bool(app.session.analysis.done.any())
