@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class AnalysisJob:
 
         self.drive, self.rate, self.loaded = drive, rate, loaded
         self._store = store
-        self._run: Iterator[WindowResult | FailedWindow] | None = None
+        self._run: Generator[WindowResult | FailedWindow | None, None, None] | None = None
         self._source: FrameSource | None = None
         self._images: OrderedDict[int, Tensor] = OrderedDict()
         self._saved_at = time.monotonic()
@@ -80,25 +80,29 @@ class AnalysisJob:
 
     def begin(self, frame: int) -> None:
         """Go on from ``frame``; what is done already is not done again."""
-        self._run = None if self.analyzer.analysis.complete else self.analyzer.run(frame)
+        self._run = None if self.analyzer.analysis.complete else self.analyzer.steps(frame)
 
-    def step(self) -> None:
-        """Analyse one window (or batch), and save now and then.
+    def step(self) -> bool:
+        """Do a short part of a window's work, and save now and then; whether a window (or the drive) is over.
 
         Raises:
             LogError: where the log's frames cannot be opened at all.
         """
         if self._run is None:
-            return
-        if next(self._run, None) is None:
+            return True
+        try:
+            outcome = next(self._run)
+        except StopIteration:
             self.pause()
-        elif time.monotonic() - self._saved_at > SAVE_INTERVAL:
+            return True
+        if outcome is not None and time.monotonic() - self._saved_at > SAVE_INTERVAL:
             self.save()
+        return outcome is not None
 
     def pause(self) -> None:
         """Stop and keep what there is."""
         if self._run is not None:
-            self._run.close()  # type: ignore[attr-defined]
+            self._run.close()
             self._run = None
             self.save()
 

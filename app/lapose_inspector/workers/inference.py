@@ -74,7 +74,7 @@ class AnalysisWorker(QObject):
         self.thread_.request_seek(frame)
 
     def cancel(self) -> None:
-        """Stop within one window, keeping what there is; ``finished`` follows."""
+        """Stop within a part of a window, keeping what there is; ``finished`` follows."""
         self.thread_.request_cancel()
 
     def forget(self) -> None:
@@ -84,7 +84,7 @@ class AnalysisWorker(QObject):
         self.thread_.request_analysis(None)
 
     def close(self) -> None:
-        """End the thread, within one window; the result so far is stored."""
+        """End the thread, within a part of a window; the result so far is stored."""
         self.thread_.stop()
 
     @Slot(object)
@@ -127,7 +127,7 @@ class _Start:
 
 
 class InferenceThread(QThread):
-    """Serves, in this order: the end, a checkpoint, a start, a cancel, one reconstruction, one window.
+    """Serves, in this order: the end, a checkpoint, a start, a cancel, one reconstruction, a part of a window.
 
     A reconstruction is followed by a window where an analysis runs, so that neither starves the other.
     """
@@ -160,7 +160,7 @@ class InferenceThread(QThread):
         self._job: AnalysisJob | None = None
         self._generation = 0
         self._window_due = False
-        self._sent_at = 0.0
+        self._sent_at, self._sent_revision = 0.0, -1
 
     def request_load(self, checkpoint: Path) -> None:
         with self._condition:
@@ -231,7 +231,6 @@ class InferenceThread(QThread):
             self._window_due = True
         elif self._job is not None and self._job.running and start is None:
             self._analyse_one(self._job)
-            self._window_due = False
         return True
 
     def _has_work(self) -> bool:
@@ -290,16 +289,18 @@ class InferenceThread(QThread):
 
     def _analyse_one(self, job: AnalysisJob) -> None:
         try:
-            job.step()
+            if job.step():
+                self._window_due = False
         except Exception as error:
             self._break(job.drive, error)
             return
-        if not job.running or time.monotonic() - self._sent_at > SNAPSHOT_INTERVAL:
+        grown = job.analyzer.analysis.revision != self._sent_revision
+        if not job.running or (grown and time.monotonic() - self._sent_at > SNAPSHOT_INTERVAL):
             self._report(job)
 
     def _report(self, job: AnalysisJob) -> None:
         """Send what there is, and the end where it has come."""
-        self._sent_at = time.monotonic()
+        self._sent_at, self._sent_revision = time.monotonic(), job.analyzer.analysis.revision
         self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
         if not job.running:
             self.ended.emit(self._generation, job.analyzer.analysis.complete)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lapose_core.drive import Drive, FrameSource, LogError
+from lapose_core.device import Upload, precision
+from lapose_core.drive import Drive
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
+from lapose_core.inference.encoding import CPU_CHUNK, EncodedWindows, FrameEncoder
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis, FailedWindow, ResultKey, WindowResult
-from lapose_core.model.lapose import LaPose
+from lapose_core.inference.samples import SampleQueue, Unreadable
+from lapose_core.model.lapose import LaPose, WindowEstimate
+from lapose_core.model.st_transformer import gaps
 from lapose_core.model.tokenizer import FrameInputs
+
+_LOOK_AROUND = 0.02
+"""Seconds between two looks around while frames are awaited."""
+_logger = logging.getLogger(__name__)
 
 
 class DriveAnalyzer:
@@ -30,7 +39,9 @@ class DriveAnalyzer:
         checkpoint_hash, checkpoint_name: kept with the result.
         analysis: a stored result to go on with; it must be of the same drive, view, rate and checkpoint.
         batch: windows per step of the model. One keeps live panels moving on a CPU; a GPU wants 8 or more.
-        device: where the model runs; by default wherever it is.
+        device: where the model runs; by default wherever it is. Where its memory does not suffice, batches become
+            smaller, and at last the model moves to the CPU.
+        notice: told, in one sentence, when that happens; logs a warning by default.
 
     Raises:
         ValueError: where the drive has fewer than two samples at this rate, or ``analysis`` is of another
@@ -48,6 +59,7 @@ class DriveAnalyzer:
         analysis: DriveAnalysis | None = None,
         batch: int = 1,
         device: str | torch.device | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
@@ -70,8 +82,11 @@ class DriveAnalyzer:
         elif analysis.key != key or (analysis.window, analysis.latent_dim) != (config.window, config.latent_dim):
             raise ValueError(f"{drive.name}: the earlier result is of another drive, view, rate or checkpoint")
         self.analysis = analysis
+        self.notice = notice or _logger.warning
+        self._problems: dict[int, str] = {}  # sample -> why it cannot be read
         self._lock = threading.Lock()
         self._cursor = 0
+        self._moved = False
 
     @staticmethod
     def key(model: LaPose, drive: Drive, rate: float, checkpoint_hash: str) -> ResultKey:
@@ -86,53 +101,127 @@ class DriveAnalyzer:
         starts = np.asarray(self.analysis.window_starts)
         with self._lock:
             self._cursor = max(0, int(np.searchsorted(starts, sample, side="right")) - 1)
+            self._moved = True
 
     def run(self, start_frame: int = 0) -> Generator[WindowResult | FailedWindow, None, None]:
         """Yield each window's result or failure, already part of ``analysis``, until every window was tried.
 
-        The frame source is opened in the thread that iterates and closed when the generator ends or is
-        closed, so stopping the iteration is how to cancel. A window with a frame that cannot be read, or with
-        output that is not finite, is recorded in ``analysis.failed_windows`` and the others go on.
+        The frame source is opened when the iteration begins and closed when the generator ends or is closed, so
+        stopping the iteration is how to cancel. A window with a frame that cannot be read, or with output that is not
+        finite, is recorded in ``analysis.failed_windows`` and the others go on.
 
         Raises:
             LogError: where the log's frames cannot be opened at all.
         """
-        self.seek(start_frame)
-        source = self.drive.open_frames()
-        samples = _SampleReader(source, self.preprocessor, self.analysis.frames, self._cache_size())
-        try:
-            while indices := self._next_windows():
-                readable = []
-                for index in indices:
-                    problem = samples.load(self._samples_of(index))
-                    if problem is None:
-                        readable.append(index)
-                    else:
-                        yield self._fail(index, problem)
-                if not readable:
-                    continue
-                images = torch.stack([samples.stack(self._samples_of(i)) for i in readable])
-                yield from self._estimate(readable, images)
-        finally:
-            source.close()
+        steps = self.steps(start_frame)
+        with contextlib.closing(steps):
+            for outcome in steps:
+                if outcome is not None:
+                    yield outcome
 
-    def _cache_size(self) -> int:
-        # The samples of one batch, and of the window before it that the next one shares half with.
-        return self.analysis.window_length * (self.batch + 1)
+    def steps(self, start_frame: int = 0) -> Generator[WindowResult | FailedWindow | None, None, None]:
+        """``run`` in short steps: None where a part of a window is done, or its frames are still awaited.
+
+        Between two steps the caller may do something else with the model, or stop; ``seek`` is heard there.
+        """
+        self.seek(start_frame)
+        ahead = self.analysis.window_length * (self.batch + 1)
+        queue = SampleQueue(self.drive, self.preprocessor, self.analysis.frames, ahead)
+        encoder = FrameEncoder(self.model, self.analysis.times, ahead)
+        upload = Upload(next(self.model.parameters()).device)
+        try:
+            while windows := self._next_windows():
+                try:
+                    yield from self._try(windows, queue, encoder, upload)
+                except torch.OutOfMemoryError as error:
+                    self._lighten(error)
+                    encoder.clear()
+                    upload = Upload(next(self.model.parameters()).device)
+                self.analysis.withdraw()
+        finally:
+            self.analysis.withdraw()
+            queue.close()
+
+    def _try(
+        self, windows: list[int], queue: SampleQueue, encoder: FrameEncoder, upload: Upload
+    ) -> Generator[WindowResult | FailedWindow | None, None, None]:
+        """These windows, unless the user goes elsewhere meanwhile."""
+        samples = [s for w in windows for s in self._samples_of(w)]
+        missing = encoder.missing(samples)
+        queue.plan([*missing, *self._following(windows, set(samples))])
+        size = CPU_CHUNK if upload.device.type == "cpu" else len(samples)
+        fresh = len(windows) == 1 and not self.analysis.done[self._transitions_of(windows[0])].any()
+        while missing := [s for s in missing if not self._hopeless(s, windows)]:
+            chunk, missing = missing[:size], missing[size:]
+            images = []
+            for sample in chunk:
+                while (image := queue.take(sample, _LOOK_AROUND)) is None:
+                    yield None
+                    if self._elsewhere(windows):
+                        return
+                if isinstance(image, Unreadable):
+                    self._problems[sample] = image.reason
+                else:
+                    images.append((sample, image))
+            if images:
+                encoder.add([sample for sample, _ in images], upload([image for _, image in images]))
+                if fresh and missing:
+                    self._preview(encoder, windows[0], images[-1][0])
+            yield None
+            if self._elsewhere(windows):
+                return
+        for window in [w for w in windows if self._problem(w) is not None]:
+            yield self._fail(window, self._problem(window) or "")
+        if whole := [w for w in windows if self._problem(w) is None]:
+            yield from self._estimate(whole, encoder.windows([self._samples_of(w) for w in whole]))
 
     def _samples_of(self, window: int) -> range:
         start = self.analysis.window_starts[window]
         return range(start, start + self.analysis.window_length)
 
-    def _next_windows(self) -> list[int]:
+    def _transitions_of(self, window: int) -> slice:
+        start = self.analysis.window_starts[window]
+        return slice(start, start + self.analysis.window_length - 1)
+
+    def _problem(self, window: int) -> str | None:
+        return next((self._problems[s] for s in self._samples_of(window) if s in self._problems), None)
+
+    def _hopeless(self, sample: int, windows: list[int]) -> bool:
+        """Whether no window that could still have a result needs this sample."""
+        return not any(sample in self._samples_of(w) and self._problem(w) is None for w in windows)
+
+    def _following(self, windows: list[int], known: set[int]) -> list[int]:
+        """Samples of the windows that come after these, to be read meanwhile."""
+        order = [w for w in self._upcoming(len(windows) + self.batch + 1) if w not in windows]
+        return [s for s in dict.fromkeys(s for w in order for s in self._samples_of(w)) if s not in known]
+
+    def _upcoming(self, count: int) -> list[int]:
         pending = self.analysis.pending()
         with self._lock:
             ahead = [i for i in pending if i >= self._cursor]
-        return (ahead or pending)[: self.batch]
+            return (ahead or pending)[:count]
 
-    def _estimate(self, windows: list[int], images: Tensor) -> Iterator[WindowResult | FailedWindow]:
-        times = torch.from_numpy(np.stack([self.analysis.times[list(self._samples_of(i))] for i in windows]))
-        estimates = estimate_windows(self.model, images, times)
+    def _next_windows(self) -> list[int]:
+        self._moved = False
+        return self._upcoming(self.batch)
+
+    def _elsewhere(self, windows: list[int]) -> bool:
+        """Whether the user has jumped away from these windows. One that plays on has not: a model slower than the
+        playback would never finish a window."""
+        if not self._moved:
+            return False
+        self._moved = False
+        target = self._upcoming(1)
+        return bool(target) and not windows[0] - 1 <= target[0] <= windows[-1] + 2
+
+    def _estimate(
+        self, windows: list[int], encoded: EncodedWindows
+    ) -> Generator[WindowResult | FailedWindow | None, None, None]:
+        actions = infer_actions(self.model, encoded)
+        yield None
+        if self._elsewhere(windows):
+            return
+        estimates = estimate_encoded(self.model, encoded, actions)
         for row, index in enumerate(windows):
             result = estimates.window(row, index, self.analysis.window_starts[index])
             values = (result.latents, result.relative, result.fov, result.cross_entropy, result.scale)
@@ -142,6 +231,35 @@ class DriveAnalyzer:
             else:
                 frames = self.analysis.frames[list(self._samples_of(index))]
                 yield self._fail(index, f"frames {frames[0]} to {frames[-1]}: the model's output is not finite")
+
+    def _preview(self, encoder: FrameEncoder, window: int, last: int) -> None:
+        """Show what the frames of a window up to ``last`` say already: where the user just jumped to, something is
+        seen before the whole window is decoded. Its actions are the final ones, since they are causal."""
+        samples = range(self.analysis.window_starts[window], last + 1)
+        if len(samples) < 2 or any(s in self._problems for s in samples):
+            return
+        encoded = encoder.windows([samples])
+        estimate = _numbers(self.model.pose(infer_actions(self.model, encoded), encoded.times))
+        if np.isfinite(estimate.relative).all() and np.isfinite(estimate.latents).all():
+            self.analysis.preview(samples.start, estimate.window(0, window, samples.start))
+
+    def _lighten(self, error: torch.OutOfMemoryError) -> None:
+        """Go on with smaller batches, and when they are single windows on the CPU.
+
+        Raises:
+            torch.OutOfMemoryError: where neither is left.
+        """
+        device = next(self.model.parameters()).device
+        if self.batch > 1:
+            self.batch //= 2
+            self.notice(f"{device} has too little memory: the analysis goes on with {self.batch} windows at a time")
+        elif device.type != "cpu":
+            self.model.to("cpu")
+            self.notice(f"{device} has too little memory for one window: the analysis goes on, slower, on the CPU")
+        else:
+            raise error
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _fail(self, window: int, reason: str) -> FailedWindow:
         self.analysis.fail(window, reason)
@@ -173,28 +291,48 @@ class BatchEstimate:
 def estimate_windows(model: LaPose, images: Tensor, times: Tensor) -> BatchEstimate:
     """Poses, latents and forward cross-entropy of images [B, T, 3, H, W] in 0..1 taken at times [B, T] s.
 
-    Runs where the model is; on CUDA its transformers in bfloat16. Frames
-    are encoded once for poses and prediction,
-    which ``LaPose.estimate`` and ``LaPose.predict_next`` one after the other would do twice.
+    Runs where the model is; on CUDA its transformers in bfloat16. The plain way: ``DriveAnalyzer`` gives the same
+    numbers from frames that it encodes once (``encoding.py``).
     """
     device = next(model.parameters()).device
     images = images.to(device)
     with torch.inference_mode():
         inputs = model.inputs(images)
         with precision(device):
-            tokens, latents = model.actions(inputs, times)
-            logits = model.next_codes(tokens, inputs, times, latents)
-        # The head is small and its quaternions lose a tenth of a degree in bfloat16.
-        estimate = model.pose(latents.float(), times)
-        loss = code_cross_entropy(logits, true_codes(model, images, inputs)[:, 1:]).mean(dim=(-1, -2))
+            tokens = model.tokenizer(inputs, gaps(times))
+        encoded = EncodedWindows(tokens, inputs, true_codes(model, images, inputs), times)
+    return estimate_encoded(model, encoded, infer_actions(model, encoded))
+
+
+@torch.inference_mode()
+def infer_actions(model: LaPose, encoded: EncodedWindows) -> Tensor:
+    """Latent actions [B, T - 1, A] of windows."""
+    with precision(encoded.tokens.device):
+        latents = model.inverse_dynamics(encoded.tokens, encoded.inputs, encoded.times, gaps(encoded.times))
+    return latents[:, 1:]
+
+
+@torch.inference_mode()
+def estimate_encoded(model: LaPose, encoded: EncodedWindows, actions: Tensor) -> BatchEstimate:
+    """Poses and forward cross-entropy of windows under their ``actions`` [B, T - 1, A]."""
+    with precision(encoded.tokens.device):
+        logits = model.next_codes(encoded.tokens, encoded.inputs, encoded.times, actions)
+    loss = code_cross_entropy(logits, encoded.codes[:, 1:]).mean(dim=(-1, -2))
+    # The head is small and its quaternions lose a tenth of a degree in bfloat16.
+    return _numbers(model.pose(actions.float(), encoded.times), loss)
+
+
+@torch.inference_mode()
+def _numbers(estimate: WindowEstimate, loss: Tensor | None = None) -> BatchEstimate:
     rotation = _rotations(estimate.quaternion.double().cpu().numpy())
     translation = estimate.translation.double().cpu().numpy()
+    fov = estimate.fov.double().cpu().numpy()
     return BatchEstimate(
         latents=estimate.latents.float().cpu().numpy(),
         relative=make_poses(rotation, translation),
-        fov=estimate.fov.double().cpu().numpy(),
+        fov=fov,
         scale=estimate.scale.double().cpu().numpy(),
-        cross_entropy=loss.double().cpu().numpy(),
+        cross_entropy=np.full(fov.shape, np.nan) if loss is None else loss.double().cpu().numpy(),
     )
 
 
@@ -211,53 +349,8 @@ def code_cross_entropy(logits: Tensor, codes: Tensor) -> Tensor:
     return loss.view(codes.shape)
 
 
-def precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """bfloat16 autocast on CUDA; full precision elsewhere, where it is what the tests compare."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return contextlib.nullcontext()
-
-
 def _rotations(quaternion: Array) -> Array:
     # A broken output must reach the caller as NaN, to fail its own window and not the batch.
     usable = np.linalg.norm(quaternion, axis=-1, keepdims=True) > 1e-12
     rotation = matrix_from_quaternion(np.where(usable, quaternion, [0.0, 0.0, 0.0, 1.0]))
     return np.where(usable[..., None], rotation, np.nan)
-
-
-class _SampleReader:
-    """Preprocessed images of samples, each decoded once while it is in a bounded cache.
-
-    Windows of a batch are loaded in the order of the drive, so the source decodes forward without seeking.
-    The cache forgets the least recently used sample, so it never drops one just loaded for this batch.
-    """
-
-    def __init__(
-        self, source: FrameSource, preprocessor: Preprocessor, frames: NDArray[np.int64], capacity: int
-    ) -> None:
-        self._source, self._preprocessor, self._frames = source, preprocessor, frames
-        self._capacity = capacity
-        self._images: dict[int, Tensor] = {}
-        self._problems: dict[int, str] = {}
-
-    def load(self, samples: Iterable[int]) -> str | None:
-        """Read what is missing of ``samples``; the first problem in words, or None."""
-        for sample in samples:
-            if sample in self._problems:
-                return self._problems[sample]
-            if sample in self._images:
-                self._images[sample] = self._images.pop(sample)
-            else:
-                frame = int(self._frames[sample])
-                try:
-                    self._images[sample] = self._preprocessor(self._source.read(frame))
-                except (LogError, OSError, ValueError) as error:
-                    self._problems[sample] = f"frame {frame}: {error}"
-                    return self._problems[sample]
-                while len(self._images) > self._capacity:
-                    del self._images[next(iter(self._images))]
-        return None
-
-    def stack(self, samples: Iterable[int]) -> Tensor:
-        """Loaded images [T, 3, h, w]."""
-        return torch.stack([self._images[s] for s in samples])

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lapose_core.device import precision
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
-from lapose_core.inference.analysis import code_cross_entropy, precision
+from lapose_core.inference.analysis import code_cross_entropy
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.tokenizer import FrameInputs

@@ -118,12 +118,13 @@ class DriveAnalysis:
         latents: [M-1, A] float32; NaN where not done.
         fov: [M-1] radians; NaN where not done.
         scale: [M-1] the metric scale of the windows about it, metres per transition; NaN where not done.
-        cross_entropy: [M-1] nats per code of the forward model's prediction; NaN where not done.
+        cross_entropy: [M-1] nats per code of the forward model's prediction; NaN where not done or only previewed.
         translation_spread: [M-1] metres, weighted standard deviation between the overlapping windows'
             estimates (zero but for rounding where one window alone saw the transition); NaN where not done.
         rotation_spread: [M-1] radians, likewise.
         windows_done: indices of the merged windows.
         failed_windows: index -> why this window has no result.
+        revision: grows with every change.
     """
 
     def __init__(
@@ -164,6 +165,8 @@ class DriveAnalysis:
         self.windows_done: set[int] = set()
         self.failed_windows: dict[int, str] = {}
         self._sums = BlendSums.zeros(count, latent_dim)
+        self._previewed = slice(0, 0)
+        self.revision = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -254,12 +257,37 @@ class DriveAnalysis:
                 self.windows_done.add(window.index)
                 self.failed_windows.pop(window.index, None)
                 self._refresh(slice(window.start, window.start + count))
+                self.revision += 1
+
+    def preview(self, start: int, window: WindowResult) -> None:
+        """Show the transitions from ``start`` that no window has covered yet, until one does or ``withdraw``.
+
+        They count as done, without cross-entropy and spread (NaN); they are not part of what is stored.
+        """
+        with self._lock:
+            part = slice(start, start + len(window.relative))
+            new = np.flatnonzero(self._sums.weight[part] == 0)
+            at = start + new
+            self.done[at] = True
+            self.relative[at], self.latents[at] = window.relative[new], window.latents[new]
+            self.fov[at], self.scale[at] = window.fov[new], window.scale
+            self._previewed = part
+            self.revision += 1
+
+    def withdraw(self) -> None:
+        """Take back a preview whose window has not come."""
+        with self._lock:
+            part, self._previewed = self._previewed, slice(0, 0)
+            if part.stop > part.start:
+                self._refresh(part)
+                self.revision += 1
 
     def fail(self, window: int, reason: str) -> None:
         """Record that a window has no result, and why."""
         with self._lock:
             if window not in self.windows_done:
                 self.failed_windows[window] = reason
+                self.revision += 1
 
     def _check(self, window: WindowResult, count: int) -> None:
         if not 0 <= window.index < self.n_windows or self.window_starts[window.index] != window.start:
@@ -330,6 +358,7 @@ class DriveAnalysis:
         )
         with self._lock:
             copy._sums = self._sums.copy()
+            copy.revision = self.revision
             copy.windows_done, copy.failed_windows = set(self.windows_done), dict(self.failed_windows)
             for name in (
                 "done", "relative", "latents", "fov", "scale", "cross_entropy",

@@ -45,13 +45,10 @@ def uncells(values: Tensor, rows: int, columns: int, per_token: int) -> Tensor:
     return x.permute(*range(n), n, n + 2, n + 1, n + 3, n + 4).reshape(*lead, rows, columns, c)
 
 
-def prepare(
-    config: LaPoseConfig, codec: VqVae, images: Tensor, previous: Prepared | None = None
-) -> tuple[FrameInputs, Prepared | None]:
-    """Inputs of images [B, T, 3, H, W]; and what matching keeps of the last frame, which a stream passes back as
-    ``previous`` with its next frame."""
+def frame_inputs(config: LaPoseConfig, codec: VqVae, images: Tensor) -> FrameInputs:
+    """What images [B, T, 3, H, W] say one by one: all of their inputs but the matches."""
     with torch.no_grad():
-        features = pixels = matches = descriptors = None
+        features = pixels = None
         if config.token_source == "codec" or config.forward_warp:
             features = codec.features(images)
         if config.token_source == "pixels":
@@ -59,10 +56,21 @@ def prepare(
             p = config.patch
             x = images.reshape(*images.shape[:3], rows, p, columns, p) - 0.5
             pixels = x.permute(0, 1, 3, 5, 2, 4, 6).reshape(*images.shape[:2], rows * columns, -1)
-        if config.matching:
-            matches, descriptors = match_clip(images, config.matching, previous)
-            matches = by_token(matches, config.patch // config.matching.cell)
-    return FrameInputs(pixels, features, matches), descriptors
+    return FrameInputs(pixels, features, None)
+
+
+def prepare(
+    config: LaPoseConfig, codec: VqVae, images: Tensor, previous: Prepared | None = None
+) -> tuple[FrameInputs, Prepared | None]:
+    """Inputs of images [B, T, 3, H, W]; and what matching keeps of the last frame, which a stream passes back as
+    ``previous`` with its next frame."""
+    inputs = frame_inputs(config, codec, images)
+    if not config.matching:
+        return inputs, None
+    with torch.no_grad():
+        matches, descriptors = match_clip(images, config.matching, previous)
+        matches = by_token(matches, config.patch // config.matching.cell)
+    return FrameInputs(inputs.pixels, inputs.features, matches), descriptors
 
 
 class Tokenizer(nn.Module):

@@ -1,0 +1,117 @@
+"""A drive's samples, decoded and brought to the model's size ahead of the model, in a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lapose_core.drive import Drive, FrameSource, LogError
+from lapose_core.inference.preprocess import Preprocessor
+
+_PATIENCE = 0.5
+"""Seconds that ``close`` waits for the frame being decoded; its thread then ends by itself."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A sample that cannot be read, and why, in words for the user."""
+
+    reason: str
+
+
+class SampleQueue:
+    """Reads the samples that were planned, in their order, and holds at most ``ahead`` that nobody took yet.
+
+    The model's thread plans and takes while this one decodes and resizes: neither waits for the other while there is
+    anything in between. FFmpeg's own threads are a third stage before both.
+
+    Args:
+        drive: its frame source is opened, used and closed in the thread.
+        preprocessor: makes the model's image of a frame.
+        frames: [M] drive frame of each sample.
+        ahead: the bound, in samples.
+    """
+
+    def __init__(self, drive: Drive, preprocessor: Preprocessor, frames: NDArray[np.int64], ahead: int) -> None:
+        self._drive, self._preprocessor, self._frames, self._ahead = drive, preprocessor, frames, ahead
+        self._condition = threading.Condition()
+        self._plan: list[int] = []
+        self._ready: dict[int, Tensor | Unreadable] = {}
+        self._broken: Exception | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="samples", daemon=True)
+        self._thread.start()
+
+    def plan(self, samples: Iterable[int]) -> None:
+        """Read these next, in this order; what was planned before and is not among them is forgotten."""
+        with self._condition:
+            self._plan = list(samples)
+            wanted = set(self._plan)
+            self._ready = {s: r for s, r in self._ready.items() if s in wanted}
+            self._condition.notify_all()
+
+    def take(self, sample: int, patience: float) -> Tensor | Unreadable | None:
+        """A planned sample [3, h, w], which leaves the queue; None where it did not come within ``patience`` seconds.
+
+        Raises:
+            LogError: where the log's frames cannot be opened at all.
+        """
+        with self._condition:
+            self._condition.wait_for(lambda: sample in self._ready or self._broken is not None, patience)
+            if self._broken is not None:
+                raise self._broken
+            result = self._ready.pop(sample, None)
+            if result is not None:
+                self._plan.remove(sample)
+                self._condition.notify_all()
+            return result
+
+    def close(self) -> None:
+        """End the thread and close its source, which a frame in the middle of its decoding may delay."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        self._thread.join(_PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            source = self._drive.open_frames()
+        except Exception as error:
+            with self._condition:
+                self._broken = error
+                self._condition.notify_all()
+            return
+        try:
+            while (sample := self._next()) is not None:
+                result = self._read(source, sample)
+                with self._condition:
+                    if sample in self._plan:
+                        self._ready[sample] = result
+                        self._condition.notify_all()
+        finally:
+            source.close()
+
+    def _next(self) -> int | None:
+        """Wait for a sample to read; None at the end."""
+        with self._condition:
+            while not self._closing:
+                if len(self._ready) < self._ahead:
+                    for sample in self._plan:
+                        if sample not in self._ready:
+                            return sample
+                self._condition.wait()
+            return None
+
+    def _read(self, source: FrameSource, sample: int) -> Tensor | Unreadable:
+        frame = int(self._frames[sample])
+        try:
+            return self._preprocessor(source.read(frame))
+        except (LogError, OSError, ValueError) as error:
+            return Unreadable(f"frame {frame}: {error}")
+        except Exception as error:  # whatever a decoder raises costs its frame and no more
+            return Unreadable(f"frame {frame}: {type(error).__name__}: {error}")

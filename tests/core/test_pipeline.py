@@ -1,0 +1,277 @@
+"""Decoding ahead, encoding once, and what happens when the user jumps or memory runs out."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from analysis_data import ArraySource, MemoryDrive
+
+from lapose_core.drive import Drive, Image
+from lapose_core.inference.analysis import (
+    DriveAnalyzer,
+    estimate_encoded,
+    estimate_windows,
+    infer_actions,
+)
+from lapose_core.inference.encoding import FrameEncoder
+from lapose_core.inference.preprocess import Preprocessor
+from lapose_core.inference.result import FailedWindow
+from lapose_core.inference.samples import SampleQueue, Unreadable
+from lapose_core.model.config import LaPoseConfig, tiny
+from lapose_core.model.lapose import LaPose
+
+
+def model_of(config: LaPoseConfig) -> LaPose:
+    torch.manual_seed(0)
+    model = LaPose(config).eval()
+    with torch.no_grad():  # a fresh head says the same of every clip
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    return model
+
+
+@pytest.fixture(scope="module")
+def model() -> LaPose:
+    return model_of(tiny())
+
+
+def as_the_paper() -> LaPoseConfig:
+    """The paper's kind of model, small: pixels for tokens, no matches, a forward model with history."""
+    plain = {"matching": None, "action_modulation": False, "forward_warp": False, "forward_history": None}
+    return dataclasses.replace(
+        tiny(), token_source="pixels", action_rate=False, motion_decoder=False, head_ranks=0, **plain
+    )
+
+
+def analyzer(model: LaPose, memory: MemoryDrive, **options: Any) -> DriveAnalyzer:
+    return DriveAnalyzer(model, memory.drive, 4.0, checkpoint_hash="abc", checkpoint_name="tiny", **options)
+
+
+@pytest.mark.parametrize("config", [tiny(), as_the_paper()], ids=["tiny", "paper"])
+def test_windows_of_frames_encoded_once_equal_windows_run_whole(config: LaPoseConfig) -> None:
+    model, memory = model_of(config), MemoryDrive(40)
+    pre = Preprocessor.for_drive(memory.drive, (config.image_width, config.image_height))
+    images = torch.stack([pre(image) for image in memory.images])
+    times = torch.from_numpy(memory.drive.timestamps)
+    encoder = FrameEncoder(model, memory.drive.timestamps, 48)
+    # Forward, a jump ahead, and back to frames that came before ones already there.
+    for window in (range(16), range(8, 24), range(24, 40), range(20, 36), range(12, 28)):
+        missing = encoder.missing(window)
+        for chunk in (missing[i : i + 5] for i in range(0, len(missing), 5)):
+            encoder.add(chunk, images[chunk])
+        encoded = encoder.windows([window])
+        actions = infer_actions(model, encoded)
+        ours = estimate_encoded(model, encoded, actions)
+        part = slice(window.start, window.stop)
+        plain = estimate_windows(model, images[None, part], times[None, part])
+        for name in ("latents", "relative", "fov", "scale", "cross_entropy"):
+            np.testing.assert_allclose(getattr(ours, name), getattr(plain, name), rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_a_jump_shows_something_before_its_window_is_whole_and_it_stays_as_shown(model: LaPose) -> None:
+    run = analyzer(model, MemoryDrive(60))
+    steps = run.steps(start_frame=30)
+    seen: dict[int, np.ndarray] = {}
+    for outcome in steps:
+        if outcome is not None:
+            break
+        for t in np.flatnonzero(run.analysis.done):
+            assert np.isnan(run.analysis.cross_entropy[t])
+            seen.setdefault(int(t), run.analysis.latents[t].copy())
+    assert len(seen) >= 8
+    for t, latent in seen.items():
+        np.testing.assert_allclose(latent, run.analysis.latents[t], atol=1e-5)
+    steps.close()
+    assert int(run.analysis.done.sum()) == 15
+
+
+def test_what_was_only_previewed_is_taken_back_when_the_analysis_stops(model: LaPose) -> None:
+    run = analyzer(model, MemoryDrive(60))
+    steps = run.steps()
+    while not run.analysis.done.any():
+        assert next(steps) is None
+    steps.close()
+    assert not run.analysis.done.any()
+    assert np.isnan(run.analysis.latents).all()
+
+
+class SlowSource(ArraySource):
+    def read(self, index: int) -> Image:
+        time.sleep(0.01)
+        return super().read(index)
+
+
+class SlowDrive(MemoryDrive):
+    """Takes 10 ms for each frame."""
+
+    def _open(self) -> ArraySource:
+        self.sources.append(SlowSource(self))
+        return self.sources[-1]
+
+
+def test_frames_are_read_ahead_but_not_beyond_the_bound() -> None:
+    memory = MemoryDrive(40)
+    queue = SampleQueue(memory.drive, Preprocessor.for_drive(memory.drive, (120, 56)), np.arange(40), ahead=6)
+    try:
+        queue.plan(range(40))
+        deadline = time.monotonic() + 5
+        while len(memory.reads) < 6 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(0.05)
+        assert memory.reads == list(range(6))
+        assert isinstance(queue.take(0, 1.0), torch.Tensor)
+        while len(memory.reads) < 7 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert memory.reads == list(range(7))
+        queue.plan([30, 31])
+        assert isinstance(queue.take(30, 1.0), torch.Tensor)
+        assert memory.reads[7] == 30
+    finally:
+        queue.close()
+    assert [s.closed for s in memory.sources] == [True]
+
+
+def test_a_jump_is_followed_at_once_even_while_frames_are_awaited(model: LaPose) -> None:
+    memory = SlowDrive(400)
+    run = analyzer(model, memory)
+    steps = run.steps()
+    for _ in range(3):
+        next(steps)
+    before = len(memory.reads)
+    jumped = time.monotonic()
+    run.seek(300)
+    while 296 not in memory.reads:
+        next(steps)
+    assert time.monotonic() - jumped < 0.3  # a tenth of it on a machine of its own
+    assert memory.reads[before:].index(296) <= 2
+    assert next(s for s in steps if s is not None).start == 296
+    steps.close()
+
+
+def test_playing_on_does_not_keep_a_slow_model_from_finishing_windows(model: LaPose) -> None:
+    run = analyzer(model, SlowDrive(200))
+    outcomes = []
+    for number, outcome in enumerate(run.steps()):
+        run.seek(min(199, 4 * number))  # the cursor is always ahead
+        if outcome is not None:
+            outcomes.append(outcome.start)
+        if len(outcomes) == 3:
+            break
+    assert outcomes == sorted(outcomes)
+
+
+class Crashing(ArraySource):
+    def read(self, index: int) -> Image:
+        if index == 20:
+            raise RuntimeError("a decoder's surprise")
+        return super().read(index)
+
+
+class CrashingDrive(MemoryDrive):
+    def _open(self) -> ArraySource:
+        self.sources.append(Crashing(self))
+        return self.sources[-1]
+
+
+def test_whatever_a_decoder_raises_costs_its_windows_and_no_more(model: LaPose) -> None:
+    run = analyzer(model, CrashingDrive(60))
+    failed = [w for w in run.run() if isinstance(w, FailedWindow)]
+    assert [w.start for w in failed] == [8, 16]
+    assert "RuntimeError: a decoder's surprise" in failed[0].reason
+    assert run.analysis.complete
+
+
+def test_a_log_that_cannot_be_opened_says_so(model: LaPose) -> None:
+    def broken() -> ArraySource:
+        raise OSError("no such disk")
+
+    drive: Drive = dataclasses.replace(MemoryDrive(20).drive, open_frames=broken)
+    run = DriveAnalyzer(model, drive, 4.0, checkpoint_hash="abc", checkpoint_name="tiny")
+    with pytest.raises(OSError, match="no such disk"):
+        list(run.run())
+    assert "samples" not in {t.name for t in threading.enumerate()}
+
+
+class Hungry(LaPose):
+    """Has memory for two windows at a time, and on the device ``meta`` for none."""
+
+    def __init__(self, model: LaPose) -> None:
+        super().__init__(model.config)
+        self.original = [model]  # in a list, so that it is no part of this module
+        self.load_state_dict(model.state_dict())
+        self.eval()
+
+    def next_codes(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+        if len(tokens) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().next_codes(tokens, *rest)
+
+    def inputs(self, images: torch.Tensor) -> Any:
+        raise AssertionError("not used")
+
+    def to(self, *args: Any, **options: Any) -> Hungry:  # type: ignore[override]
+        if args == ("cpu",):  # what a device without memory for the weights cannot give back
+            self.to_empty(device="cpu")
+            with torch.no_grad():
+                for empty, full in zip(
+                    (*self.parameters(), *self.buffers()), (*self.original[0].parameters(), *self.original[0].buffers())
+                ):
+                    empty.copy_(full)
+            return self
+        return super().to(*args, **options)
+
+
+def test_batches_shrink_until_they_fit_and_give_the_same(model: LaPose) -> None:
+    hungry = Hungry(model)
+    said: list[str] = []
+    run = analyzer(hungry, MemoryDrive(70), batch=8, notice=said.append)
+    assert [w.index for w in run.run()] == list(range(run.analysis.n_windows))
+    assert run.batch == 2
+    assert [s.split("with ")[1] for s in said] == ["4 windows at a time", "2 windows at a time"]
+    plain = analyzer(model, MemoryDrive(70))
+    assert all(True for _ in plain.run())
+    np.testing.assert_allclose(run.analysis.relative, plain.analysis.relative, atol=1e-5)
+
+
+def test_a_device_without_memory_for_one_window_gives_way_to_the_cpu(model: LaPose) -> None:
+    hungry = Hungry(model)
+    hungry.to("meta")
+
+    def refuse(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        if given[0].device.type == "meta":
+            raise torch.OutOfMemoryError("out of memory")
+
+    hungry.vqvae.encoder.register_forward_pre_hook(refuse)
+    said: list[str] = []
+    run = analyzer(hungry, MemoryDrive(30), notice=said.append)
+    assert len(list(run.run())) == run.analysis.n_windows
+    assert said == ["meta has too little memory for one window: the analysis goes on, slower, on the CPU"]
+    plain = analyzer(model, MemoryDrive(30))
+    assert all(True for _ in plain.run())
+    np.testing.assert_allclose(run.analysis.relative, plain.analysis.relative, atol=1e-5)
+
+
+def test_memory_that_does_not_suffice_on_the_cpu_either_is_an_error(model: LaPose) -> None:
+    class Starved(Hungry):
+        def next_codes(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+            raise torch.OutOfMemoryError("out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        list(analyzer(Starved(model), MemoryDrive(30)).run())
+
+
+def test_an_unreadable_sample_comes_as_its_reason() -> None:
+    memory = MemoryDrive(4, broken=frozenset({1}))
+    queue = SampleQueue(memory.drive, Preprocessor.for_drive(memory.drive, (120, 56)), np.arange(4), ahead=4)
+    try:
+        queue.plan(range(4))
+        assert queue.take(1, 5.0) == Unreadable("frame 1: memory: frame 1: cannot be decoded")
+        assert queue.take(1, 0.0) is None
+    finally:
+        queue.close()
