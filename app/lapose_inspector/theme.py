@@ -91,11 +91,12 @@ QListWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}
 QCheckBox, QRadioButton {{ color: {c.text}; spacing: 6px; }}
 
 QFrame#notice {{ background: {c.raised}; border-bottom: 1px solid {c.warning}; }}
-QDoubleSpinBox {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
+QAbstractSpinBox {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;
     padding: 3px 6px; min-height: 18px; }}
-QDoubleSpinBox QLineEdit {{ border: none; padding: 0 0 0 5px; background: transparent; }}
-QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; border: none; }}
-QDoubleSpinBox:focus {{ border-color: {c.accent}; }}
+QAbstractSpinBox:disabled {{ color: {c.muted}; }}
+QAbstractSpinBox QLineEdit {{ border: none; padding: 0 0 0 5px; background: transparent; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
+QAbstractSpinBox:focus {{ border-color: {c.accent}; }}
 
 QDockWidget {{ color: {c.text}; }}
 QWidget#panelTitle {{ background: {c.panel}; border-bottom: 1px solid {c.border}; }}

@@ -74,6 +74,11 @@ def missing(session: Session, form: str) -> str:
     analysed = session.analysis is not None and bool(session.analysis.done.any())
     if not analysed and (drive.poses is None or "prediction" in FORMATS[form].needs):
         return "Nothing is analysed yet: run the analysis first (F5)."
+    if "origin" in FORMATS[form].needs and drive.geodetic_origin is None:
+        return (
+            "It is not known where on the Earth this drive lies: its log does not tell, or its poses come from "
+            "elsewhere. KITTI raw, comma2k19 and recordings whose poses are satellite fixes have a place."
+        )
     return ""
 
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lapose_core.geodesy import GeodeticOrigin
 from lapose_core.geometry import Array, as_poses
 
 Image = NDArray[np.uint8]  # [H, W, 3] RGB
@@ -147,6 +148,7 @@ class Drive:
         regimes: per-frame labels that the log itself carries (the synthetic world's), name -> [N].
         provenance: what is known of where each value came from, shown in the drive's information.
         notes: assumptions the reader made, each one sentence, shown to the user.
+        geodetic_origin: where the world of ``poses`` lies on the Earth, or None when the log does not tell.
     """
 
     name: str
@@ -165,6 +167,7 @@ class Drive:
     regimes: Mapping[str, NDArray] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    geodetic_origin: GeodeticOrigin | None = None
     fingerprint: str = ""
 
     def __post_init__(self) -> None:

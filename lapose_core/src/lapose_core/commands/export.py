@@ -23,7 +23,7 @@ class Export(LogChoice):
     result: tyro.conf.Positional[Path]
     """Folder that `lapose analyze` wrote."""
 
-    to: Literal["tum", "kitti", "csv", "parquet"]
+    to: Literal["tum", "kitti", "csv", "parquet", "mcap", "geojson", "kml", "gpx"]
     """Format; docs/export.md says what each carries."""
 
     out: Path
@@ -54,6 +54,12 @@ class Export(LogChoice):
     severity: Literal["note", "minor", "major", "critical"] = "note"
     """Annotations at least as grave only."""
 
+    pictures: bool = True
+    """Whether the video goes along, in formats that can hold it and where the log is given."""
+
+    longest: int | None = None
+    """Pixels of a picture's longer side at the most."""
+
     log: Path | None = None
     """The log, for true poses where the result has none and for pictures. By default, where the format needs it, the
     path the result was made from."""
@@ -80,11 +86,10 @@ class Export(LogChoice):
             severity=self.severity,
             segment=self.segment,
         )
+        options = Options(self.which, self.pictures, self.longest)
         bundle = export_bundle(analysis, choice, drive=drive, annotations=self._notes(analysis))
         with tqdm(total=1.0, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=None, leave=False) as bar:
-            written = write_export(
-                bundle, self.to, self.out, Options(self.which), lambda share: bar.update(share - bar.n)
-            )
+            written = write_export(bundle, self.to, self.out, options, lambda share: bar.update(share - bar.n))
         count = len(bundle.annotations)
         notes = f", {count} annotation{'s' * (count > 1)}" if count else ""
         print(f"{self.out}: {len(bundle)} samples{notes}, {bundle.alignment}")

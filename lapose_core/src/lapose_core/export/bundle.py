@@ -7,7 +7,7 @@ of the true poses, or without any the axes of the first camera of each piece.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,7 +79,7 @@ class Exported:
         annotations: those that touch the frames.
         alignment: how the prediction was laid on the truth, in words.
         drive: the log, for pictures, camera, point clouds and where on the Earth it is; None where it is not at hand.
-        segments: the aligned pieces, whole.
+        segments: the aligned pieces, whole, by their numbers.
         analysis: what all of it was taken from.
     """
 
@@ -98,7 +98,7 @@ class Exported:
     annotations: tuple[Annotation, ...]
     alignment: str
     analysis: DriveAnalysis
-    segments: tuple[AlignedSegment, ...] = ()
+    segments: Mapping[int, AlignedSegment] = field(default_factory=dict)
     drive: Drive | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -134,6 +134,12 @@ class Exported:
         # A camera is mounted pitched, but a world is made level.
         up = axis if up @ axis > np.cos(np.radians(15)) else up
         return _turn_to_z(up)
+
+    @property
+    def placed(self) -> NDArray[np.bool_]:
+        """[M] where the predicted pose lies in the world of the true ones, by its piece's alignment."""
+        numbers = [number for number, segment in self.segments.items() if segment.similarity is not None]
+        return self.predicted_valid & np.isin(self.piece, numbers)
 
     def runs(self, which: str) -> list[NDArray[np.int64]]:
         """Sample numbers of the contiguous stretches of the ``predicted`` or ``truth`` path."""
@@ -187,13 +193,13 @@ def export_bundle(
     if choice.segment is not None and not 0 <= choice.segment < len(pieces):
         raise ValueError(f"segment {choice.segment}: {piece_words(analysis)}; choose one of these with --segment")
     numbers = range(len(pieces)) if choice.segment is None else [choice.segment]
-    segments = tuple(aligned_segment(analysis, *pieces[i], choice.alignment) for i in numbers)
-    kept = _kept(analysis, choice, segments)
+    segments = {i: aligned_segment(analysis, *pieces[i], choice.alignment) for i in numbers}
+    kept = _kept(analysis, choice, segments.get(-1 if choice.segment is None else choice.segment))
 
     count = len(analysis)
     predicted, valid = np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool)
     piece = np.full(count, -1)
-    for number, segment in zip(numbers, segments):
+    for number, segment in segments.items():
         part = slice(segment.start, segment.stop)
         predicted[part], valid[part], piece[part] = segment.poses, True, number
     truth, known = np.tile(np.eye(4), (count, 1, 1)), np.zeros(count, bool)
@@ -220,7 +226,7 @@ def export_bundle(
         columns=tuple(columns),
         latents=latents[kept],
         annotations=_touching(annotations, choice, int(frames[0]), int(frames[-1])),
-        alignment=_alignment_words(segments),
+        alignment=_alignment_words(list(segments.values())),
         analysis=analysis,
         segments=segments,
         drive=drive,
@@ -234,13 +240,13 @@ def piece_words(analysis: DriveAnalysis) -> str:
     return f"the analysis has {len(pieces)} pieces that do not join ({listed})"
 
 
-def _kept(analysis: DriveAnalysis, choice: Choice, segments: Sequence[AlignedSegment]) -> NDArray[np.int64]:
-    """Numbers of the samples that are exported."""
+def _kept(analysis: DriveAnalysis, choice: Choice, only: AlignedSegment | None) -> NDArray[np.int64]:
+    """Numbers of the samples that are exported, of one piece ``only`` or of all."""
     last = int(analysis.frames[-1]) if choice.last is None else choice.last
     inside = (analysis.frames >= choice.first) & (analysis.frames <= last)
-    if choice.segment is not None:
+    if only is not None:
         number = np.arange(len(analysis))
-        inside &= (number >= segments[0].start) & (number < segments[0].stop)
+        inside &= (number >= only.start) & (number < only.stop)
     kept = np.flatnonzero(inside)
     if not len(kept):
         raise ValueError(

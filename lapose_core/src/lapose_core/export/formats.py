@@ -25,9 +25,13 @@ class Options:
 
     Attributes:
         which: the path in formats that hold one.
+        pictures: whether the video goes along.
+        longest: pixels of a picture's longer side at the most; None leaves its size.
     """
 
     which: Which = "predicted"
+    pictures: bool = True
+    longest: int | None = None
 
 
 Writer = Callable[[Exported, Path, Options, Progress], None]
@@ -110,6 +114,15 @@ FORMATS: dict[str, Format] = {
                "tables"),
         Format("parquet", "Parquet", ".parquet", "tables", "write_parquet",
                "The same table for pandas, polars and duckdb, with units.", "tables", annotations=True),
+        Format("mcap", "MCAP for Foxglove", ".mcap", "mcap", "write_mcap",
+               "Video, both paths, transforms, scene, errors and notes for Foxglove.", "viewers", annotations=True,
+               options=("pictures", "longest")),
+        Format("geojson", "GeoJSON", ".geojson", "geo", "write_geojson", "Both paths and the notes on a map.", "maps",
+               annotations=True, needs=frozenset({"log", "origin"})),
+        Format("kml", "KML", ".kml", "geo", "write_kml", "Both paths and the notes for Google Earth.", "maps",
+               needs=frozenset({"log", "origin"})),
+        Format("gpx", "GPX", ".gpx", "geo", "write_gpx", "Both paths as tracks, the notes as waypoints.", "maps",
+               needs=frozenset({"log", "origin"})),
     )
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lapose_core.drive import Drive, Intrinsics, LogError, Track, fingerprint
+from lapose_core.geodesy import GeodeticOrigin, enu_axes, geodetic_from_ecef
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
 from lapose_core.logs.pose_sync import FramePoses
 from lapose_core.logs.reader import Listing, LogOptions, Reader
@@ -96,7 +97,8 @@ def open_comma2k19(path: Path, key: str, options: LogOptions) -> Drive:
     if camera is not None:
         provenance["intrinsics"] = "the data set's, for both cars"
 
-    found = poses_from(options, clock.times) or _poses(segment, len(clock.times), notes)
+    given = poses_from(options, clock.times)
+    found, place = (given, None) if given is not None else _poses(segment, len(clock.times), notes)
     if found is not None:
         provenance["poses"] = found.provenance
         notes += found.notes
@@ -115,6 +117,7 @@ def open_comma2k19(path: Path, key: str, options: LogOptions) -> Drive:
         tracks=_tracks(segment, clock.boot, notes),
         provenance=provenance,
         notes=tuple(notes),
+        geodetic_origin=place,
         fingerprint=fingerprint(segment, "comma2k19", clock.times, poses),
     )
 
@@ -208,8 +211,9 @@ def _camera(width: int, height: int, notes: list[str]) -> Intrinsics | None:
         return None
 
 
-def _poses(segment: Path, count: int, notes: list[str]) -> FramePoses | None:
-    """Poses of the video's ``count`` frames; None, with the reason in ``notes``, where they cannot be read."""
+def _poses(segment: Path, count: int, notes: list[str]) -> tuple[FramePoses | None, GeodeticOrigin | None]:
+    """Poses of the video's ``count`` frames and where their world lies; None, with the reason in ``notes``, where they
+    cannot be read."""
     try:
         centre = _array(segment, "global_pose/frame_positions", 3)
         quaternion = _array(segment, "global_pose/frame_orientations", 4)
@@ -220,7 +224,7 @@ def _poses(segment: Path, count: int, notes: list[str]) -> FramePoses | None:
             )
     except LogError as error:
         notes.append(f"{error}. The drive has no poses.")
-        return None
+        return None, None
     centre, quaternion = centre[:count], quaternion[:count]
     with np.errstate(invalid="ignore", over="ignore"):
         unit = np.abs(np.linalg.norm(quaternion, axis=1) - 1) < 0.01
@@ -231,7 +235,7 @@ def _poses(segment: Path, count: int, notes: list[str]) -> FramePoses | None:
             f"{segment / 'global_pose'}: no row is a position on the Earth (ECEF, metres) with a unit quaternion; "
             "copy the folder again. The drive has no poses."
         )
-        return None
+        return None, None
     valid = np.zeros(count, bool)
     valid[: len(good)] = good
     origin = centre[good][0]
@@ -240,12 +244,15 @@ def _poses(segment: Path, count: int, notes: list[str]) -> FramePoses | None:
     poses = np.repeat(np.eye(4)[None], count, axis=0)
     poses[valid] = make_poses(world @ rotation, (centre[good] - origin) @ world.T)
     missing = int((~valid).sum())
-    return FramePoses(
+    found = FramePoses(
         poses,
         valid,
         "global_pose, ECEF turned into east, down, north at the first pose",
         (f"{missing} of {count} frames have no pose in global_pose.",) if missing else (),
     )
+    latitude, longitude, altitude = geodetic_from_ecef(origin[None])[0].tolist()
+    enu = make_poses(enu_axes(latitude, longitude) @ world.T, np.zeros(3))
+    return found, GeodeticOrigin(latitude, longitude, altitude, enu, "global_pose/frame_positions, ECEF")
 
 
 def _east_down_north(origin: Array) -> Array:

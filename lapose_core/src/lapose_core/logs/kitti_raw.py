@@ -135,6 +135,7 @@ def open_kitti_raw(path: Path, key: str, options: LogOptions) -> Drive:
         tracks={"speed": Track(imu.times, imu.oxts.speed, "m/s", "oxts/data, vf")} if imu else {},
         provenance=provenance,
         notes=tuple(notes),
+        geodetic_origin=imu.origin if imu is not None and found is not None and given is None else None,
         fingerprint=fingerprint(drive / name / "data", f"{_FORMAT}:{name}:{intrinsics}", clock.times, matrices),
     )
 

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lapose_core.drive import LogError
+from lapose_core.geodesy import RADIUS, GeodeticOrigin
 from lapose_core.geometry import Array, make_poses
 from lapose_core.logs.kitti_raw_files import FrameClock, seconds_of
 from lapose_core.logs.pose_sync import FramePoses, poses_at
 from lapose_core.logs.sidecars import inside
 from lapose_core.logs.sweeps import numbered_files
 
-# Mean radius of the data set's Mercator projection: the half axis of WGS 84.
-_EARTH_RADIUS = 6378137.0
 # Columns of an OXTS packet, by the data set's dataformat.txt.
 _LAT, _LON, _ALT, _ROLL, _PITCH, _YAW, _NORTH, _EAST, _FORWARD, _UP = 0, 1, 2, 3, 4, 5, 6, 7, 8, 10
 _COLUMNS = 11
@@ -36,13 +35,16 @@ class Oxts:
     """GPS and IMU over time: ``rows`` [N] their lines, ``poses`` [N, 4, 4] of the unit, x forward, y left, z up.
 
     The world has x east, y down, z north; its origin is the data set's. ``velocity`` [N, 3] is in its axes,
-    ``speed`` [N] that along the vehicle, m/s.
+    ``speed`` [N] that along the vehicle, m/s. ``places`` [N, 3] are latitude, longitude and altitude, and
+    ``mercator_scale`` that of the projection.
     """
 
     rows: NDArray[np.int64]
     poses: Array
     velocity: Array
     speed: Array
+    places: Array
+    mercator_scale: float
     notes: tuple[str, ...] = ()
 
 
@@ -73,14 +75,15 @@ def read_oxts(numbers: NDArray[np.int64], files: Sequence[Path]) -> Oxts | None:
         )
     p = packets[whole]
     scale = np.cos(np.radians(p[0, _LAT]))
-    east = scale * _EARTH_RADIUS * np.radians(p[:, _LON])
-    north = scale * _EARTH_RADIUS * np.log(np.tan(np.radians(90 + p[:, _LAT]) / 2))
+    east = scale * RADIUS * np.radians(p[:, _LON])
+    north = scale * RADIUS * np.log(np.tan(np.radians(90 + p[:, _LAT]) / 2))
     poses = make_poses(
         _WORLD_FROM_ENU @ _attitude(p[:, _ROLL], p[:, _PITCH], p[:, _YAW]),
         np.stack([east, north, p[:, _ALT]], -1) @ _WORLD_FROM_ENU.T,
     )
     velocity = p[:, [_EAST, _NORTH, _UP]] @ _WORLD_FROM_ENU.T
-    return Oxts(numbers[whole], poses, velocity, p[:, _FORWARD], tuple(notes))
+    places = p[:, [_LAT, _LON, _ALT]]
+    return Oxts(numbers[whole], poses, velocity, p[:, _FORWARD], places, float(scale), tuple(notes))
 
 
 def _attitude(roll: Array, pitch: Array, yaw: Array) -> Array:
@@ -98,10 +101,11 @@ def _attitude(roll: Array, pitch: Array, yaw: Array) -> Array:
 
 @dataclass(frozen=True)
 class Imu:
-    """OXTS packets at ``times`` [K], seconds on the clock of the frames, increasing."""
+    """OXTS packets at ``times`` [K], seconds on the clock of the frames, increasing; where their world's origin is."""
 
     times: Array
     oxts: Oxts
+    origin: GeodeticOrigin
 
     def at(self, times: Array, mount: Array) -> FramePoses:
         """Poses at ``times`` of what is mounted at ``mount`` [4, 4] in the unit's axes."""
@@ -144,12 +148,22 @@ def read_imu(
     if late.any():
         notes.append(f"{int(late.sum())} OXTS packets do not come after the one before and are left out.")
     times = times[keep]
-    start = oxts.poses[keep][np.clip(np.searchsorted(times, 0.0), 0, len(times) - 1), :3, 3]
+    first = int(np.clip(np.searchsorted(times, 0.0), 0, len(times) - 1))
+    start = oxts.poses[keep][first, :3, 3]
+    enu = make_poses(_WORLD_FROM_ENU.T, np.zeros(3))
+    latitude, longitude, altitude = oxts.places[keep][first].tolist()
+    place = GeodeticOrigin(latitude, longitude, altitude, enu, "oxts", oxts.mercator_scale)
     poses = oxts.poses[keep].copy()
     poses[:, :3, 3] -= start
-    imu = Imu(
-        times, replace(oxts, rows=oxts.rows[keep], poses=poses, velocity=oxts.velocity[keep], speed=oxts.speed[keep])
+    kept = replace(
+        oxts,
+        rows=oxts.rows[keep],
+        poses=poses,
+        velocity=oxts.velocity[keep],
+        speed=oxts.speed[keep],
+        places=oxts.places[keep],
     )
+    imu = Imu(times, kept, place)
     _check_order(imu, notes)
     return imu
 

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from lapose_core.drive import Drive, FrameSource, Intrinsics, LogError, Track, fingerprint
+from lapose_core.geodesy import GeodeticOrigin
 from lapose_core.logs.messages.cameras import CALIBRATIONS, calibration_for, read_camera
 from lapose_core.logs.messages.choice import camera_topics, choose, cloud_topic, pose_topics
 from lapose_core.logs.messages.decoders import Message, frame_id
@@ -123,6 +124,7 @@ class _Assembly:
             tracks=tracks,
             provenance=self.provenance,
             notes=tuple(self.notes),
+            geodetic_origin=None if path is None else self._place(path),
             fingerprint=fingerprint(self.log.path, f"{self.format} {self.topic.name}", times, matrices),
         )
 
@@ -322,6 +324,16 @@ class _Assembly:
                 continue
             takers[names[k]](message, int(entries[k].log_times[i]))
         self.notes += [f"{n} messages of {name} are damaged and were left out." for name, n in failed.items() if n]
+
+    def _place(self, path: CameraPath) -> GeodeticOrigin | None:
+        """Where the world lies, where its poses come from satellite fixes."""
+        if path.track is None or path.track.place is None:
+            return None
+        enu = np.eye(4)
+        enu[:3, 3] = path.origin
+        source = self.provenance["poses"].split(" (")[0]
+        latitude, longitude, altitude = path.track.place.tolist()
+        return GeodeticOrigin(latitude, longitude, altitude, enu, f"the first fix on {source}")
 
     def _height(self, mount: Mount, frames: _Frames) -> float | None:
         """Of the camera over the road, where the recording has the frame that is on the road by convention."""

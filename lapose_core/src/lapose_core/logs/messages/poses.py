@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lapose_core.geodesy import ecef_from_geodetic, enu_axes
 from lapose_core.geometry import Array, make_poses
 from lapose_core.logs.messages.decoders import Message, frame_id, message_stamp
 from lapose_core.logs.messages.log import Ints
@@ -24,8 +25,6 @@ FIXES = ("sensor_msgs/NavSatFix", "foxglove/LocationFix")
 # What is taken first, where a recording has several.
 _RANKS = (ODOMETRY, POSES, TRANSFORMS, FIXES)
 
-# WGS 84: equatorial radius in metres and first eccentricity squared.
-_RADIUS, _ECCENTRICITY2 = 6378137.0, 6.69437999014e-3
 # The course of a shorter way than this is noise.
 _COURSE_METRES = 1.0
 
@@ -39,7 +38,8 @@ def pose_rank(kind: str) -> int | None:
 class PoseTrack:
     """Poses of frame ``child`` in frame ``parent``, [K, 4, 4] at strictly increasing ``times`` [K] in nanoseconds.
 
-    ``child`` is empty where the messages do not name it; ``derived`` says what was made up.
+    ``child`` is empty where the messages do not name it; ``derived`` says what was made up; ``place`` [3] is the
+    latitude, longitude and altitude of the origin where the poses are in axes east, north, up there.
     """
 
     times: Ints
@@ -48,6 +48,7 @@ class PoseTrack:
     child: str
     dropped: int = 0
     derived: str = ""
+    place: Array | None = None
 
 
 class PoseMessages:
@@ -134,6 +135,7 @@ class PoseMessages:
             "",
             self._samples.dropped,
             "positions of the satellite receiver; the orientation is derived from the course, level and without roll",
+            values[0],
         )
 
 
@@ -142,27 +144,8 @@ def east_north_up(fixes: Array) -> Array:
 
     By way of earth-centred coordinates on the WGS 84 ellipsoid, so that no map projection stretches them.
     """
-    latitude, longitude = np.radians(fixes[:, 0]), np.radians(fixes[:, 1])
-    normal = _RADIUS / np.sqrt(1 - _ECCENTRICITY2 * np.sin(latitude) ** 2)
-    across = (normal + fixes[:, 2]) * np.cos(latitude)
-    centred = np.stack(
-        [
-            across * np.cos(longitude),
-            across * np.sin(longitude),
-            (normal * (1 - _ECCENTRICITY2) + fixes[:, 2]) * np.sin(latitude),
-        ],
-        -1,
-    )
-    sin_lat, cos_lat = np.sin(latitude[0]), np.cos(latitude[0])
-    sin_lon, cos_lon = np.sin(longitude[0]), np.cos(longitude[0])
-    axes = np.array(
-        [
-            [-sin_lon, cos_lon, 0.0],
-            [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat],
-            [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat],
-        ]
-    )
-    return (centred - centred[0]) @ axes.T
+    centred = ecef_from_geodetic(fixes)
+    return (centred - centred[0]) @ enu_axes(float(fixes[0, 0]), float(fixes[0, 1])).T
 
 
 def course(centres: Array) -> NDArray[np.float64] | None:
