@@ -35,7 +35,9 @@ def analysed_drive(n: int = 36) -> tuple[Drive, DriveAnalysis]:
     memory = MemoryDrive(n)
     smooth(memory)
     drive = memory.drive
-    analysis = DriveAnalysis.for_drive(drive, 2.0, window=8, latent_dim=5, checkpoint_hash="abc", checkpoint_name="nano")
+    analysis = DriveAnalysis.for_drive(
+        drive, 2.0, window=8, latent_dim=5, checkpoint_hash="abc", checkpoint_name="nano"
+    )
     assert drive.poses is not None
     analysis.merge_all(windows_of(analysis, drive.poses[analysis.frames], noise=0.02))
     return drive, analysis

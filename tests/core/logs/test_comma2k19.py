@@ -143,6 +143,17 @@ def test_ecef_becomes_the_camera_in_a_level_world(segment: Path) -> None:
     np.testing.assert_allclose(drive.poses, truth, atol=1e-6)
 
 
+def test_the_place_on_the_earth_is_that_of_the_positions(segment: Path) -> None:
+    drive = open_segment(segment)
+    place = drive.geodetic_origin
+    assert place is not None
+    assert drive.poses is not None
+    found = place.coordinates(drive.poses[:1, :3, 3])[0]
+    np.testing.assert_allclose(found, [37.4, -122.1, 200.0], rtol=0, atol=1e-8)
+    # The readers' level axes follow the ellipsoid to a microradian.
+    np.testing.assert_allclose(place.enu_from_world[:3, :3], [[1, 0, 0], [0, 0, 1], [0, -1, 0]], atol=1e-6)
+
+
 def test_can_becomes_tracks_on_the_clock_of_the_frames(segment: Path) -> None:
     tracks = open_segment(segment).tracks
     assert {name: track.unit for name, track in tracks.items()} == {"speed": "m/s", "steering angle": "deg"}

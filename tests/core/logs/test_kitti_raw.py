@@ -173,6 +173,22 @@ def test_the_world_is_east_down_north(synced: Written) -> None:
     assert np.abs(drive.poses[0, :3, 3]).max() < 3
 
 
+def test_places_are_those_of_the_packets(synced: Written, tmp_path: Path) -> None:
+    drive = opened(synced.folder)
+    place = drive.geodetic_origin
+    assert place is not None
+    assert drive.poses is not None
+    imu = drive.poses @ camera_from_imu(2, True)
+    kept = [f.read_text().split()[:3] for f in sorted((synced.folder / "oxts/data").iterdir())]
+    at = np.round(synced.times[0], 2)
+    expected = np.stack([np.interp(synced.times[2], at, column) for column in np.array(kept, float).T], -1)
+    found = place.coordinates(imu[:, :3, 3])
+    # Interpolated are metres there and degrees here: a centimetre of curvature between packets at the most.
+    np.testing.assert_allclose(found[1:-1], expected[1:-1], rtol=0, atol=1e-7)
+    (tmp_path / "p.tum").write_text("0 0 0 0 0 0 0 1\n1 0 0 9 0 0 0 1\n")
+    assert opened(synced.folder, poses=tmp_path / "p.tum").geodetic_origin is None, "other poses lie elsewhere"
+
+
 def test_the_speed_is_on_the_frames_clock(synced: Written) -> None:
     track = opened(synced.folder).tracks["speed"]
     np.testing.assert_allclose(track.values, 8.0)

@@ -748,6 +748,10 @@ def test_satellite_fixes_give_positions_and_a_course(tmp_path: Path) -> None:
     np.testing.assert_allclose(centres[-1] - centres[0], [4.0 * 9, 3.0 * 9, 0], atol=1e-3)
     np.testing.assert_allclose(drive.poses[:, :3, 2], np.tile([0.8, 0.6, 0], (COUNT, 1)), atol=1e-4)
     np.testing.assert_allclose(drive.poses[:, :3, 1], np.tile([0, 0, -1.0], (COUNT, 1)), atol=1e-9)
+    place = drive.geodetic_origin
+    assert place is not None
+    last = place.coordinates(centres[-1:] - centres[0])[0]
+    np.testing.assert_allclose(last[:2], [latitude + 27 / along, 11 + 36 / across], rtol=0, atol=1e-7)
 
 
 def test_given_poses_may_count_from_1970_as_the_recording_does(tmp_path: Path) -> None:
