@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog
 from lapose_core.drive import Drive
 from lapose_core.resources import default_checkpoint
 from lapose_inspector.exporter import Exporter
+from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
@@ -84,6 +85,7 @@ class Inspector(QObject):
         self.instruments = Instruments(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
+        self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
         self.window = MainWindow(self)
         self.window.show_state()
         if remember:
@@ -141,10 +143,11 @@ class Inspector(QObject):
         self.frames.open(drive)
         self.session.open(drive, frame, log)
         if self._analyse_on_open:
-            self._start_analysis()
+            self._first_picture.expect()
 
     def close_drive(self) -> None:
         """Close the drive; its results stay in the cache."""
+        self._first_picture.drop()
         self.analysis.forget()
         self.frames.open(None)
         self.session.open(None)
@@ -177,7 +180,7 @@ class Inspector(QObject):
         if self.session.status == "loading the model":
             self.session.status = ""
         self.session.set_model(info)
-        if self.session.drive is not None and self._analyse_on_open:
+        if self.session.drive is not None and self._analyse_on_open and not self._first_picture.expected:
             self._start_analysis()
 
     @Slot(str, str)
@@ -220,6 +223,7 @@ class Inspector(QObject):
             self.analysis.cancel()
 
     def _start_analysis(self) -> None:
+        self._first_picture.drop()
         if self.session.drive is not None and self.has_model:
             self.analysis.start(self.session.drive, self.session.rate, self.timeline.frame)
             self.window.show_running(True)
@@ -351,6 +355,7 @@ class Inspector(QObject):
             return
         self._closed = True
         self.timeline.pause()
+        self._first_picture.drop()
         if self._remember:
             self._save_settings()
         # The window goes at once; the threads end when their current step does.

@@ -56,6 +56,26 @@ def test_a_drive_opens_is_analysed_and_every_panel_shows_it(launch, log_folder: 
     assert window.transport.time.text().startswith("1.20 / 3.9 s")
 
 
+def test_the_analysis_waits_for_the_first_picture(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+    app = launch(log_folder)
+    wait_analysed(app, qtbot)
+    order: list[str] = []
+    app.frames.frame_ready.connect(lambda *_: order.append("picture"))
+    app.analysis.prepared.connect(lambda *_: order.append("analysis"))
+    app.open(write_folder(tmp_path / "other", 30))
+    qtbot.waitUntil(lambda: "analysis" in order, timeout=ANALYSIS)
+    assert order[0] == "picture"
+
+
+def test_a_picture_that_never_comes_is_not_waited_for(launch, log_folder: Path, qtbot) -> None:
+    app = launch(log_folder)
+    app.close_drive()
+    app.frames.request = lambda index: None  # as with a decoder that hangs
+    app.open(log_folder)
+    qtbot.waitUntil(lambda: app.analysis.running, timeout=ANALYSIS)
+    assert app.window.video.shown_frame is None
+
+
 def test_panels_grow_while_the_analysis_runs_and_cancel_stops_it(launch, tmp_path: Path, qtbot) -> None:
     app = launch(write_folder(tmp_path / "long", LONG))
     qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.done.any(), timeout=ANALYSIS)

@@ -260,6 +260,7 @@ class InferenceThread(QThread):
             self.unloadable.emit(f"The checkpoint {path} cannot be loaded: {error}", traceback.format_exc())
             return
         self.loaded.emit(info)
+        _import_store()
 
     def _begin(self, start: _Start) -> None:
         from lapose_core.inference.store import ResultStore
@@ -332,3 +333,14 @@ class InferenceThread(QThread):
             job.close()
         except Exception:
             log.exception("closing the analysis of %s", job.drive.name)
+
+
+def _import_store() -> None:
+    """Now, and not while the first drive opens: at its first array pyarrow imports pandas where that is installed,
+    which keeps Python's lock for half a second.
+    """
+    import pyarrow
+
+    from lapose_core.inference import analysis, store  # noqa: F401
+
+    pyarrow.array([0.0])

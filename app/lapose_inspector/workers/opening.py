@@ -74,6 +74,7 @@ class OpenWorker(QObject):
         super().__init__(parent)
         self._busy = False
         self._worker = self._new_worker()
+        self._worker.submit(_import_readers)
 
     @property
     def busy(self) -> bool:
@@ -123,7 +124,9 @@ class OpenWorker(QObject):
         self._worker.submit(job)
 
     @Slot(object)
-    def _on_done(self, result: tuple[OpenRequest, Listed | Opened | _Problem]) -> None:
+    def _on_done(self, result: tuple[OpenRequest, Listed | Opened | _Problem] | None) -> None:
+        if result is None:
+            return
         request, outcome = result
         if isinstance(outcome, Listed):
             several = len(outcome.listings) > 1
@@ -139,6 +142,13 @@ class OpenWorker(QObject):
             self.failed.emit(request, outcome.message, outcome.details)
         else:
             self.opened.emit(request, outcome)
+
+
+def _import_readers(stale: Stale) -> None:
+    """What the first log would wait for, a quarter of a second."""
+    from lapose_core.logs import readers, sanity  # noqa: F401
+
+    readers()
 
 
 def _list(request: OpenRequest) -> Listed:
