@@ -14,7 +14,7 @@ from app_drives import SIZE, drive_in_memory, picture
 
 from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
-from lapose_inspector.workers.frames import FrameCache, FrameLoader
+from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.opening import OpenRequest, OpenWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
@@ -127,17 +127,6 @@ class TestFrames:
         leave.release(10)
         loader.request(7)
         qtbot.waitUntil(lambda: got == [7], timeout=5000)
-
-    def test_the_cache_forgets_the_oldest(self) -> None:
-        frame = np.zeros((10, 10, 3), np.uint8)
-        cache = FrameCache(limit=3 * frame.nbytes)
-        for index in range(3):
-            cache.put(index, frame)
-        assert cache.get(0) is frame
-        cache.put(3, frame)
-        assert [i for i in range(4) if i in cache] == [0, 2, 3]
-        cache.put(9, np.zeros((99, 99, 3), np.uint8))
-        assert len(cache) == 1
 
 
 class TestOpening:

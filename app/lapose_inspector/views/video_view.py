@@ -78,6 +78,7 @@ class VideoView(QWidget):
         super().__init__(parent)
         self._session, self._loader = session, frame_loader
         self._shown: int | None = None
+        self._preview = False
         self._failure: tuple[int, str] | None = None
         self._camera: RoadCamera | None = None
         self._ribbons: dict[str, tuple[FuturePath, RoadRibbon]] = {}
@@ -99,6 +100,7 @@ class VideoView(QWidget):
         column.addWidget(self._readout)
 
         frame_loader.frame_ready.connect(self._on_frame)
+        frame_loader.preview_ready.connect(self._on_preview)
         frame_loader.failed.connect(self._on_failed)
         session.drive_changed.connect(self._on_drive)
         session.analysis_changed.connect(self._on_analysis)
@@ -113,6 +115,7 @@ class VideoView(QWidget):
         session = self._session
         self._late.stop()
         self._loader.frame_ready.disconnect(self._on_frame)
+        self._loader.preview_ready.disconnect(self._on_preview)
         self._loader.failed.disconnect(self._on_failed)
         session.drive_changed.disconnect(self._on_drive)
         session.analysis_changed.disconnect(self._on_analysis)
@@ -127,6 +130,11 @@ class VideoView(QWidget):
         return self._shown
 
     @property
+    def shows_preview(self) -> bool:
+        """Whether the picture is the small one that stands in until the frame itself is decoded."""
+        return self._preview
+
+    @property
     def stale(self) -> bool:
         """Whether the picture is of another frame than the cursor's."""
         return self._session.drive is not None and self._shown != self._session.timeline.frame
@@ -137,6 +145,8 @@ class VideoView(QWidget):
         if self._shown is None:
             return ""
         text = f"frame {self._shown} · {self._session.timeline.time_of(self._shown):.2f} s"
+        if self._preview:
+            text += " · preview"
         wanted = self._session.timeline.frame
         if self.stale and not self._late.isActive():
             failed = self._failure is not None and self._failure[0] == wanted
@@ -180,7 +190,7 @@ class VideoView(QWidget):
         return tools
 
     def _on_drive(self) -> None:
-        self._shown, self._failure = None, None
+        self._shown, self._preview, self._failure = None, False, None
         self.canvas.empty_text = (
             "Open a driving log to see its frames here (File › Open, or drop it on the window)."
             if self._session.drive is None
@@ -191,8 +201,8 @@ class VideoView(QWidget):
         self._on_cursor(self._session.timeline.frame)
 
     def _on_cursor(self, frame: int) -> None:
-        if self._session.drive is not None and frame != self._shown:
-            if not self._late.isActive():
+        if self._session.drive is not None and (frame != self._shown or self._preview):
+            if frame != self._shown and not self._late.isActive():
                 self._late.start()
             self._loader.request(frame)
         else:
@@ -202,17 +212,26 @@ class VideoView(QWidget):
 
     @Slot(int, object)
     def _on_frame(self, index: int, image: Image) -> None:
-        drive, wanted = self._session.drive, self._session.timeline.frame
+        drive = self._session.drive
         # A picture of the drive before this one may still be under way.
-        if drive is None or index >= len(drive) or image.shape[:2] != (drive.height, drive.width):
+        if drive is not None and image.shape[:2] == (drive.height, drive.width):
+            self._show(index, image, preview=False)
+
+    @Slot(int, object)
+    def _on_preview(self, index: int, image: Image) -> None:
+        self._show(index, image, preview=True)
+
+    def _show(self, index: int, image: Image, *, preview: bool) -> None:
+        drive, wanted = self._session.drive, self._session.timeline.frame
+        if drive is None or index >= len(drive):
             return
         # Late pictures are shown on the way to the wanted one, but the wanted one is never taken away again.
-        if index != wanted and self._shown == wanted:
+        if self._shown == wanted and (index != wanted or (preview and not self._preview)):
             return
-        self._shown, self._failure = index, None
+        self._shown, self._preview, self._failure = index, preview, None
         if index == wanted:
             self._late.stop()
-        self.canvas.set_image(image)
+        self.canvas.set_image(image, (drive.width, drive.height))
         self._update_paths()
 
     @Slot(int, str)

@@ -49,6 +49,7 @@ class ImageCanvas(QWidget):
         self.layers: list[Layer] = []
         self.empty_text = ""
         self._image: QImage | None = None
+        self._size = QSize()
         self._zoom = 1.0
         self._centre = QPointF(0.5, 0.5)  # of the view, as a share of the image
         self._scaled: QPixmap | None = None
@@ -65,8 +66,8 @@ class ImageCanvas(QWidget):
 
     @property
     def image_size(self) -> QSize:
-        """Of the image in its own pixels; empty without one."""
-        return self._image.size() if self._image is not None else QSize()
+        """What the image counts as, in pixels: its own size or the one it was given; empty without one."""
+        return self._size
 
     @property
     def zoom(self) -> float:
@@ -76,10 +77,15 @@ class ImageCanvas(QWidget):
         self._background, self._muted = QColor(background), QColor(muted)
         self.update()
 
-    def set_image(self, image: Image | None) -> None:
-        """Show ``image`` [H, W, 3]; another size than before fits anew."""
+    def set_image(self, image: Image | None, size: tuple[int, int] | None = None) -> None:
+        """Show ``image`` [H, W, 3]; another size than before fits anew.
+
+        A smaller picture that stands for one of ``size`` (width, height) lies where that one would: everything else
+        here counts in the pixels of ``size``.
+        """
         old = self.image_size
         self._image = None if image is None else to_qimage(image)
+        self._size = QSize() if self._image is None else QSize(*size) if size else self._image.size()
         self._scaled = None
         if self.image_size != old:
             self.fit()
@@ -93,7 +99,7 @@ class ImageCanvas(QWidget):
         """Where the whole image lies, in widget coordinates (it may reach beyond the widget)."""
         if self._image is None:
             return QRectF()
-        size = QSizeF(self._image.size()).scaled(QSizeF(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
+        size = QSizeF(self._size).scaled(QSizeF(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
         size *= self._zoom
         left = self._place(size.width(), self.width(), self._centre.x())
         top = self._place(size.height(), self.height(), self._centre.y())
@@ -111,7 +117,7 @@ class ImageCanvas(QWidget):
         if self._image is None or rect.isEmpty():
             return QTransform()
         out = QTransform.fromTranslate(rect.left(), rect.top())
-        return out.scale(rect.width() / self._image.width(), rect.height() / self._image.height())
+        return out.scale(rect.width() / self._size.width(), rect.height() / self._size.height())
 
     def to_widget(self, pixels: NDArray[np.float64]) -> list[QPointF]:
         """Widget points of image pixels [n, 2]. Pixel (0, 0)'s centre is at (0, 0), as intrinsics have it."""
@@ -140,13 +146,14 @@ class ImageCanvas(QWidget):
         image, ratio = self._image, self.devicePixelRatioF()
         rect = self.rect_of_image()
         scale = rect.width() / image.width()
+        own = QTransform.fromTranslate(rect.left(), rect.top()).scale(scale, rect.height() / image.height())
         shown = rect.intersected(QRectF(self.rect()))
-        source = self.transform().inverted()[0].mapRect(shown)
+        source = own.inverted()[0].mapRect(shown)
         # Whole source pixels, so that panning does not make the picture swim.
         part = QRect(int(source.left()), int(source.top()), 0, 0)
         part.setRight(min(int(np.ceil(source.right())), image.width()) - 1)
         part.setBottom(min(int(np.ceil(source.bottom())), image.height()) - 1)
-        target = self.transform().mapRect(QRectF(part))
+        target = own.mapRect(QRectF(part))
         size = QSize(max(round(target.width() * ratio), 1), max(round(target.height() * ratio), 1))
         key = (part.x(), part.y(), part.width(), part.height(), size.width(), size.height())
         if self._scaled is None or key != self._scaled_key:

@@ -78,6 +78,7 @@ class Cache:
         self._budget = budget
         self._bytes = 0
         self._count = 0
+        self._closed = False
 
     @property
     def bytes(self) -> int:
@@ -105,6 +106,8 @@ class Cache:
         """Keep ``value`` of ``size`` bytes as the most recently used one, in place of an older one."""
         budget = self._budget
         with budget._lock:
+            if self._closed:
+                return
             self._pop(key)
             budget._entries[self, key] = (value, size)
             budget._cached += size
@@ -122,6 +125,12 @@ class Cache:
         with self._budget._lock:
             for cache, key in [entry for entry in self._budget._entries if entry[0] is self]:
                 cache._pop(key)
+
+    def close(self) -> None:
+        """Forget all values and keep none from now on."""
+        with self._budget._lock:
+            self._closed = True
+            self.clear()
 
     def _pop(self, key: Hashable) -> None:
         entry = self._budget._entries.pop((self, key), None)

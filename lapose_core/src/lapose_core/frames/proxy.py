@@ -20,6 +20,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 import zlib
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ KEEP_FREE = 1 << 30
 _ROW = np.dtype([("frame", "<u4"), ("length", "<u4"), ("offset", "<u8"), ("crc", "<u4"), ("check", "<u4")])
 # Space is asked for once in so many pictures.
 _LOOK_AT_DISK = 64
+# Mean difference in grey levels of two JPEGs of one frame, at most; half of it was seen on noise.
+_SAME = 12.0
 log = logging.getLogger(__name__)
 
 
@@ -89,6 +92,7 @@ class Proxy:
         self._encoder, self._decoder = Encoder(self.size), Decoder()
         self._since_look = 0
         self._closed = False
+        self._fed_at = -float("inf")
         self._open()
 
     def __len__(self) -> int:
@@ -106,12 +110,20 @@ class Proxy:
         """Frames without a picture, ascending."""
         return np.flatnonzero(self._file < 0)
 
-    def take(self, index: int, frame: Picture | Image) -> bool:
+    @property
+    def fed_for(self) -> float:
+        """Seconds since somebody who passes through the drive anyway gave a frame; infinite where nobody did."""
+        return time.monotonic() - self._fed_at
+
+    def take(self, index: int, frame: Picture | Image, *, in_passing: bool = True) -> bool:
         """Make frame ``index`` part of the proxy, unless it is; whether the proxy wants more.
 
         Args:
             frame: as decoded, or upright RGB uint8 [H, W, 3].
+            in_passing: whether it was decoded for another purpose; the background pass waits while such frames come.
         """
+        if in_passing:
+            self._fed_at = time.monotonic()
         if self._stopped or self._closed or index in self:
             return not (self._stopped or self._closed)
         if isinstance(frame, np.ndarray):
@@ -146,6 +158,15 @@ class Proxy:
                 self._file[index] = -1
                 return None
         return image
+
+    def agrees(self, index: int, image: Image) -> bool | None:
+        """Whether frame ``index``'s picture is one of ``image`` (upright RGB [H, W, 3]); None where there is none."""
+        small = self.read(index)
+        if small is None:
+            return None
+        other = Encoder(self.size).encode(Picture(VideoFrame.from_ndarray(image, format="rgb24")))
+        apart = np.abs(Decoder().decode(other).astype(np.int16) - small).mean()
+        return bool(apart < _SAME)
 
     def clear(self) -> None:
         """Forget all pictures, also on disk."""
@@ -200,8 +221,9 @@ class Proxy:
         except OSError:
             return
         rows = np.frombuffer(raw[: len(raw) // _ROW.itemsize * _ROW.itemsize], _ROW)
-        whole = np.array([zlib.crc32(row.tobytes()[:-4]) for row in rows], np.uint32) == rows["check"]
-        good = rows[whole & (rows["frame"] < self._count) & (rows["offset"] + rows["length"] <= size)]
+        good = rows[
+            (_check(rows) == rows["check"]) & (rows["frame"] < self._count) & (rows["offset"] + rows["length"] <= size)
+        ]
         self._rows[good["frame"]] = good
         self._file[good["frame"]] = len(self._files)
         self._files.append(data_path)
@@ -214,7 +236,7 @@ class Proxy:
             row = np.zeros((), _ROW)
             row["frame"], row["length"], row["offset"] = index, len(data), pictures.tell()
             row["crc"] = zlib.crc32(data)
-            row["check"] = zlib.crc32(row.tobytes()[:-4])
+            row["check"] = _check(row)[0]
             _write(pictures, data)
             _write(rows, row.tobytes())
         except OSError as error:
@@ -249,6 +271,14 @@ def proxy_size(width: int, height: int) -> tuple[int, int]:
     """Width and height of the small pictures of frames ``width`` x ``height``; never larger than those."""
     scale = min(1.0, LONG_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _check(rows: NDArray[Any]) -> NDArray[np.uint32]:
+    """Checksums [n] of rows [n], which tell rows from bytes that are none."""
+    total = np.atleast_1d(rows["frame"]).astype(np.uint64) + np.uint64(1)
+    for name in ("length", "offset", "crc"):
+        total = (total * np.uint64(0x9E3779B97F4A7C15)) ^ rows[name]
+    return (total * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)).astype(np.uint32)
 
 
 def _write(file: BinaryIO, data: bytes) -> None:

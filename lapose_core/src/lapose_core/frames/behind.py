@@ -1,0 +1,72 @@
+"""Decodes, in a thread of its own, the frames that a cursor moving backwards comes to next."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from lapose_core.drive import Drive
+from lapose_core.frames.budget import Cache
+from lapose_core.frames.reader import CachedReader
+
+# A group of pictures is rarely longer: a frame so far before the one being decoded may come on the way to it.
+_ON_THE_WAY = 300
+_POLL = 0.002
+log = logging.getLogger(__name__)
+
+
+class Behind:
+    """Puts frames into ``cache``, the newest wish first. The thread and its frame source come with the first wish."""
+
+    def __init__(self, drive: Drive, cache: Cache) -> None:
+        self._drive, self._cache = drive, cache
+        self._condition = threading.Condition()
+        self._wanted: Sequence[int] = ()
+        self._target: int | None = None
+        self._closing = False
+        self.thread: threading.Thread | None = None
+
+    def want(self, frames: Sequence[int]) -> None:
+        """Decode ``frames`` in this order when what is being decoded is there."""
+        with self._condition:
+            self._wanted = frames
+            if self.thread is None and not self._closing:
+                self.thread = threading.Thread(target=self._run, name="behind", daemon=True)
+                self.thread.start()
+            self._condition.notify()
+
+    def wait_for(self, index: int, give_up: Callable[[], bool]) -> None:
+        """Wait while frame ``index`` may be about to come: decoding its group a second time would take longer."""
+        while not give_up() and index not in self._cache:
+            target = self._target
+            if target is None or not target - _ON_THE_WAY <= index <= target:
+                return
+            time.sleep(_POLL)
+
+    def close(self) -> None:
+        """Let the thread end."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+
+    def _run(self) -> None:
+        reader = CachedReader(self._drive, self._cache)
+        try:
+            while (frames := self._next()) is not None:
+                for index in frames:
+                    self._target = index
+                    try:
+                        reader.prepare(index, lambda: self._closing)
+                    except Exception:
+                        log.debug("frame %d", index, exc_info=True)  # told when somebody asks for this frame
+                    self._target = None
+        finally:
+            reader.close()
+
+    def _next(self) -> Sequence[int] | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._closing or self._wanted)
+            frames, self._wanted = self._wanted, ()
+            return None if self._closing else frames

@@ -1,0 +1,78 @@
+"""A frame source that keeps what it decodes in the budget's cache, whatever the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from lapose_core.drive import Drive, FrameSource, Image
+from lapose_core.frames.budget import Cache
+
+
+@runtime_checkable
+class SharingSource(FrameSource, Protocol):
+    """A frame source that can keep its frames in a cache it is given."""
+
+    def share(self, cache: Cache) -> None: ...
+
+
+@runtime_checkable
+class VideoLike(SharingSource, Protocol):
+    """One in which a frame costs those before it too, back to a key frame."""
+
+    give_up: Callable[[], bool] | None
+
+    def prepare(self, index: int) -> None: ...
+
+
+class CachedReader:
+    """Frames of ``drive``, each decoded once while it is in ``cache``; for one thread. It opens the log when needed."""
+
+    def __init__(self, drive: Drive, cache: Cache) -> None:
+        self._drive, self._cache = drive, cache
+        self._source: FrameSource | None = None
+
+    def read(self, index: int, give_up: Callable[[], bool] | None = None) -> Image:
+        """Frame ``index`` [H, W, 3] RGB uint8, exactly.
+
+        Raises:
+            LogError: where it cannot be decoded.
+            GivenUp: where ``give_up`` said so before it was.
+        """
+        source = self._opened(give_up)
+        if isinstance(source, SharingSource):
+            return source.read(index)
+        image: Image | None = self._cache.get(index)
+        if image is None:
+            image = source.read(index)
+            self._cache.put(index, image, image.nbytes)
+        return image
+
+    def prepare(self, index: int, give_up: Callable[[], bool] | None = None) -> None:
+        """Have frame ``index`` in the cache; raises as ``read`` does."""
+        if index in self._cache:
+            return
+        source = self._opened(give_up)
+        if isinstance(source, VideoLike):
+            source.prepare(index)
+        else:
+            self.read(index)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether a frame costs those before it too."""
+        return isinstance(self._opened(None), VideoLike)
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def _opened(self, give_up: Callable[[], bool] | None) -> FrameSource:
+        if self._source is None:
+            self._source = self._drive.open_frames()
+            if isinstance(self._source, SharingSource):
+                self._source.share(self._cache)
+        if isinstance(self._source, VideoLike):
+            self._source.give_up = give_up
+        return self._source
