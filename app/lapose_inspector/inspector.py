@@ -17,6 +17,7 @@ from lapose_inspector.exporter import Exporter
 from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
+from lapose_inspector.memory import Memory
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
 from lapose_inspector.models.log import OpenLog
@@ -79,7 +80,8 @@ class Inspector(QObject):
         self._checkpoint: Path | None = None
         self._closed = False
 
-        self.frames = FrameLoader(self)
+        self.memory = Memory(self, folders.cache_dir / "previews")
+        self.frames = FrameLoader(self, self.memory.budget, self.memory.proxies)
         self.opener = Opener(self)
         self.exporter = Exporter(self)
         self.instruments = Instruments(self)
@@ -88,6 +90,7 @@ class Inspector(QObject):
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
         self.window = MainWindow(self)
         self.window.show_state()
+        self.memory.start()
         if remember:
             self.window.restore_layout(self.settings.geometry, self.settings.state)
 
@@ -364,6 +367,7 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             for step in (
                 self.analysis.close,
+                self.memory.close,
                 self.frames.close,
                 self.opener.close,
                 self.exporter.close,

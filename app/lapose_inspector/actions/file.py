@@ -42,6 +42,10 @@ def file_commands() -> list[Command]:
             "Close the drive; its results stay in the cache.", enabled=has_drive, section="drive",
         ),
         Command(
+            "file.memory", "Memory and previews…", lambda a: a.memory.ask(), "File", (), "mdi6.memory",
+            "How much memory and disk the program may take to be fast.", section="settings",
+        ),
+        Command(
             "file.quit", "Quit", lambda a: a.quit(), "File", ("Ctrl+Q",), "mdi6.exit-to-app",
             "Save the layout and end the program.", section="quit",
         ),

@@ -15,12 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lapose_core.logs.reader import LogOptions, PoseFrame
+from lapose_inspector.models.memory import default_memory
 from lapose_inspector.models.session import DEFAULT_RATE
 
 log = logging.getLogger(__name__)
 
 APP_NAME = "lapose-inspector"
 RECENT_LIMIT = 12
+LEAST_MEMORY, MOST_MEMORY = 128, 1 << 20
+"""MiB that may be kept in memory to be fast."""
+LEAST_PREVIEWS, MOST_PREVIEWS = 64, 1 << 24
+"""MiB of disk for preview pictures."""
 CHOICES_LIMIT = 200
 
 
@@ -80,6 +85,8 @@ class Settings(BaseModel):
     last_log: RecentLog | None = None
     last_frame: int = Field(default=0, ge=0)
     export_folder: Path | None = None
+    memory_mib: int = Field(default_factory=default_memory, ge=LEAST_MEMORY, le=MOST_MEMORY)
+    previews_mib: int = Field(default=8192, ge=LEAST_PREVIEWS, le=MOST_PREVIEWS)
     geometry: str = ""
     """QMainWindow.saveGeometry(), base64."""
     state: str = ""

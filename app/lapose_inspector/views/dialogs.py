@@ -26,7 +26,7 @@ from lapose_inspector.actions import MENUS, Command
 from lapose_inspector.models.session import ModelInfo
 
 
-class _Dialog(QDialog):
+class Dialog(QDialog):
     """A window-modal dialog that deletes itself; shown with ``open``, which does not block."""
 
     def __init__(self, title: str, parent: QWidget) -> None:
@@ -54,7 +54,7 @@ class _Dialog(QDialog):
         return button
 
 
-class ErrorDialog(_Dialog):
+class ErrorDialog(Dialog):
     """What went wrong in one sentence, and details to copy into a report."""
 
     def __init__(self, title: str, message: str, details: str, parent: QWidget) -> None:
@@ -78,7 +78,7 @@ class ErrorDialog(_Dialog):
         self.resize(640, 360)
 
 
-class TableDialog(_Dialog):
+class TableDialog(Dialog):
     """Rows of a name and a value under headings, as one can read and copy."""
 
     def __init__(self, title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], parent: QWidget) -> None:
@@ -136,7 +136,7 @@ class ShortcutsDialog(TableDialog):
         self.resize(660, 640)
 
 
-class AboutDialog(_Dialog):
+class AboutDialog(Dialog):
     """Version, model and licence."""
 
     def __init__(self, info: ModelInfo | None, parent: QWidget) -> None:
@@ -186,7 +186,7 @@ def parse_position(text: str, n_frames: int) -> tuple[str, float]:
     return "time", seconds
 
 
-class GoToDialog(_Dialog):
+class GoToDialog(Dialog):
     """Ask for a frame or a time."""
 
     def __init__(self, n_frames: int, go: Callable[[str, float], object], parent: QWidget) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
+from lapose_inspector.models.memory import MemoryUse
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.scrubber import clock_text
@@ -18,8 +19,10 @@ class StatusBar(QStatusBar):
         self.setSizeGripEnabled(False)
         self.where = QLabel()
         self.where.setContentsMargins(8, 0, 0, 0)
-        self.device, self.doing = QLabel(), QLabel()
+        self.device, self.doing, self.memory = QLabel(), QLabel(), QLabel()
         self.device.setProperty("muted", True)
+        self.memory.setProperty("muted", True)
+        self.memory.setContentsMargins(4, 0, 4, 0)
         self.device.setContentsMargins(4, 0, 10, 0)
         self.progress = QProgressBar()
         self.progress.setFixedWidth(150)
@@ -33,7 +36,7 @@ class StatusBar(QStatusBar):
         self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.addWidget(self.where)
         self.addWidget(self.note, 1)
-        for widget in (self.doing, self.progress, self.cancel, self.device):
+        for widget in (self.doing, self.progress, self.cancel, self.memory, self.device):
             self.addPermanentWidget(widget)
         self._running = self._opening = False
         session.drive_changed.connect(self._show_where)
@@ -60,6 +63,11 @@ class StatusBar(QStatusBar):
         """Whether an analysis is going on."""
         self._running = running
         self._show_doing()
+
+    def show_memory(self, use: MemoryUse) -> None:
+        """What is kept to be fast."""
+        self.memory.setText(use.text)
+        self.memory.setToolTip(use.details)
 
     def set_opening(self, opening: bool) -> None:
         """Whether a log is being listed or opened, which takes nobody knows how long."""

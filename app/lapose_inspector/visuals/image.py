@@ -70,6 +70,12 @@ class ImageCanvas(QWidget):
         return self._size
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the image and of its copy as large as on screen."""
+        scaled = 0 if self._scaled is None else self._scaled.width() * self._scaled.height() * 4
+        return scaled + (0 if self._image is None else self._image.sizeInBytes())
+
+    @property
     def zoom(self) -> float:
         return self._zoom
 

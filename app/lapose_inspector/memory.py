@@ -1,0 +1,78 @@
+"""The part of the controller that keeps what is in memory, and the preview pictures on disk, within their limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from lapose_core.frames.budget import MIB, ByteBudget
+from lapose_core.frames.proxies import ProxyFolder
+from lapose_inspector.models.memory import MemoryUse
+from lapose_inspector.views.memory_dialog import MemoryDialog
+from lapose_inspector.visuals.image import ImageCanvas
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+LOOK = 500
+"""Milliseconds between two looks at what is used."""
+
+
+class Memory(QObject):
+    """The one budget of everything kept to be fast: decoded frames, latents and pictures on screen."""
+
+    def __init__(self, app: Inspector, folder: Path) -> None:
+        super().__init__(app)
+        self._app = app
+        self.budget = ByteBudget(app.settings.memory_mib * MIB)
+        self.proxies = ProxyFolder(folder, app.settings.previews_mib * MIB)
+        self._timer = QTimer(self, interval=LOOK)
+        self._timer.timeout.connect(self.look)
+
+    def start(self) -> None:
+        """Show what is used from now on."""
+        self._timer.start()
+        self.look()
+
+    @property
+    def use(self) -> MemoryUse:
+        """What is kept now."""
+        return MemoryUse(self.budget.used, self.budget.limit, self.budget.uses(), self._app.frames.preview_state)
+
+    @Slot()
+    def look(self) -> None:
+        """Count what others keep, and show the sum."""
+        analysis = self._app.session.analysis
+        latents = 0 if analysis is None else sum(a.nbytes for a in vars(analysis).values() if isinstance(a, np.ndarray))
+        pictures = sum(canvas.nbytes for canvas in self._app.window.findChildren(ImageCanvas))
+        self.budget.hold("latents", latents)
+        self.budget.hold("pictures on screen", pictures)
+        self._app.window.status.show_memory(self.use)
+
+    def ask(self) -> None:
+        """Let the user choose the limits."""
+        MemoryDialog(self, self._app.window).open()
+
+    def set_limits(self, memory_mib: int, previews_mib: int) -> None:
+        """Keep within these from now on, and the next time."""
+        settings = self._app.settings
+        settings.memory_mib, settings.previews_mib = memory_mib, previews_mib
+        self.budget.limit, self.proxies.limit = memory_mib * MIB, previews_mib * MIB
+        self.look()
+
+    def clear_previews(self) -> None:
+        """Delete all preview pictures; those of the open drive are made again."""
+        drive = self._app.session.drive
+        self._app.frames.close()
+        self.proxies.clear()
+        if drive is not None:
+            self._app.frames.open(drive)
+            self._app.frames.request(self._app.timeline.frame)
+        self.look()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.stop()
