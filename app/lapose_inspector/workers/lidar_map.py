@@ -11,9 +11,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import Array
+from lapose_core.point_clouds import SPACING, SWEEPS, Points, thin, useful
 from lapose_inspector.workers.latest import LatestWorker, Stale
-
-Points = NDArray[np.float32]  # [P, 3]
 
 BYTES = 96 * 1024 * 1024
 """Of thinned sweeps kept for laying them along another path; further ones are read again."""
@@ -21,10 +20,6 @@ POINTS = 200_000
 """In the map; where there would be more, voxels grow."""
 VOXEL = 0.25
 """Metres: the map's voxels at first, and those of a sweep before it is laid."""
-NEAR, FAR = 2.5, 60.0
-"""Metres from the camera: nearer points are of the car itself, further ones are sparse and smear by turning."""
-SPACING, SWEEPS = 1.0, 300
-"""Sweeps are this many metres apart at the least, and this many at the most."""
 SHOWN_EVERY = 0.7
 """Seconds between two looks at a growing map."""
 
@@ -106,7 +101,7 @@ class SweepCache:
             return kept
         assert drive.point_cloud is not None
         points = drive.point_cloud(frame)
-        points = np.zeros((0, 3), np.float32) if points is None else _useful(points)
+        points = np.zeros((0, 3), np.float32) if points is None else useful(points, VOXEL)
         if self.bytes + points.nbytes <= self._limit:
             self._sweeps[frame] = points
             self.bytes += points.nbytes
@@ -148,11 +143,6 @@ def lay(drive: Drive, frames: NDArray[np.int64], poses: Array, cache: SweepCache
     yield LidarMap(merged, sweeps, voxel, 1.0, problem)
 
 
-def _useful(points: Points) -> Points:
-    distance = np.linalg.norm(points, axis=1)
-    return thin(points[(distance > NEAR) & (distance < FAR)], VOXEL)
-
-
 def _within(points: Points, voxel: float) -> tuple[Points, float]:
     """Points thinned by voxels as large as POINTS asks for, and their size in metres."""
     thinned = thin(points, voxel)
@@ -161,19 +151,3 @@ def _within(points: Points, voxel: float) -> tuple[Points, float]:
         voxel *= max(1.1, float(np.sqrt(len(thinned) / POINTS)))
         thinned = thin(thinned, voxel)
     return thinned, voxel
-
-
-def thin(points: Points, voxel: float) -> Points:
-    """The mean of the points [P, 3] in each cube of ``voxel`` metres -> [Q, 3], in no special order.
-
-    It gives open3d's ``voxel_down_sample``, whose call holds Python's lock throughout: the window would stand still
-    for as long (measured 0.1 s of processor time a sweep; this takes 0.006 s and lets go of the lock).
-    """
-    if not len(points):
-        return points
-    cell = np.floor((points - points.min(0)) / voxel).astype(np.int64)
-    sizes = cell.max(0) + 1
-    key = (cell[:, 0] * sizes[1] + cell[:, 1]) * sizes[2] + cell[:, 2]
-    _, cube, count = np.unique(key, return_inverse=True, return_counts=True)
-    sums = [np.bincount(cube, weights=points[:, axis], minlength=len(count)) for axis in range(3)]
-    return (np.stack(sums, axis=1) / count[:, None]).astype(np.float32)

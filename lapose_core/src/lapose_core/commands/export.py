@@ -23,7 +23,7 @@ class Export(LogChoice):
     result: tyro.conf.Positional[Path]
     """Folder that `lapose analyze` wrote."""
 
-    to: Literal["tum", "kitti", "csv", "parquet", "mcap", "geojson", "kml", "gpx"]
+    to: Literal["tum", "kitti", "csv", "parquet", "mcap", "rrd", "ply", "pcd", "glb", "geojson", "kml", "gpx"]
     """Format; docs/export.md says what each carries."""
 
     out: Path
@@ -60,6 +60,9 @@ class Export(LogChoice):
     longest: int | None = None
     """Pixels of a picture's longer side at the most."""
 
+    cloud: Literal["truth", "predicted", "none"] = "predicted"
+    """Path that the log's lidar sweeps are laid along, in 3D formats."""
+
     log: Path | None = None
     """The log, for true poses where the result has none and for pictures. By default, where the format needs it, the
     path the result was made from."""
@@ -86,7 +89,7 @@ class Export(LogChoice):
             severity=self.severity,
             segment=self.segment,
         )
-        options = Options(self.which, self.pictures, self.longest)
+        options = Options(self.which, self.pictures, self.longest, self.cloud)
         bundle = export_bundle(analysis, choice, drive=drive, annotations=self._notes(analysis))
         with tqdm(total=1.0, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=None, leave=False) as bar:
             written = write_export(bundle, self.to, self.out, options, lambda share: bar.update(share - bar.n))

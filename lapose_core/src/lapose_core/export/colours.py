@@ -38,3 +38,12 @@ def error_limit(bundle: Exported) -> float:
     """The position error in metres at the light end of the colours; 0 without errors."""
     error = bundle["position_error"]
     return float(np.nanmax(error)) if np.isfinite(error).any() else 0.0
+
+
+def yaw_rate_colours(bundle: Exported) -> Array:
+    """Colours [M, 3] in 0..1 of the yaw rates, true ones where known: orange to the left, violet to the right."""
+    import matplotlib
+
+    rate = np.where(np.isfinite(bundle["true_yaw_rate"]), bundle["true_yaw_rate"], bundle["yaw_rate"])
+    limit = max(float(np.nanpercentile(np.abs(rate), 98)), 1e-6) if np.isfinite(rate).any() else 1.0
+    return np.asarray(matplotlib.colormaps["PuOr"](0.5 + 0.5 * np.nan_to_num(rate) / limit))[:, :3]

@@ -27,11 +27,13 @@ class Options:
         which: the path in formats that hold one.
         pictures: whether the video goes along.
         longest: pixels of a picture's longer side at the most; None leaves its size.
+        cloud: the path that the log's lidar sweeps are laid along.
     """
 
     which: Which = "predicted"
     pictures: bool = True
     longest: int | None = None
+    cloud: Literal["truth", "predicted", "none"] = "predicted"
 
 
 Writer = Callable[[Exported, Path, Options, Progress], None]
@@ -117,6 +119,15 @@ FORMATS: dict[str, Format] = {
         Format("mcap", "MCAP for Foxglove", ".mcap", "mcap", "write_mcap",
                "Video, both paths, transforms, scene, errors and notes for Foxglove.", "viewers", annotations=True,
                options=("pictures", "longest")),
+        Format("rrd", "Rerun", ".rrd", "rerun_file", "write_rrd",
+               "The same for the Rerun viewer, laid out like this window.", "viewers",
+               options=("pictures", "longest", "cloud")),
+        Format("ply", "PLY", ".ply", "mesh", "write_ply", "Paths, cameras and lidar as coloured lines and points.",
+               "3d", options=("cloud",)),
+        Format("pcd", "PCD", ".pcd", "mesh", "write_pcd", "Camera centres and lidar as coloured points.", "3d",
+               options=("cloud",)),
+        Format("glb", "GLB", ".glb", "mesh", "write_glb", "Paths, cameras and lidar for any 3D viewer.", "3d",
+               options=("cloud",)),
         Format("geojson", "GeoJSON", ".geojson", "geo", "write_geojson", "Both paths and the notes on a map.", "maps",
                annotations=True, needs=frozenset({"log", "origin"})),
         Format("kml", "KML", ".kml", "geo", "write_kml", "Both paths and the notes for Google Earth.", "maps",

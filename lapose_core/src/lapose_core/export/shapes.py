@@ -1,4 +1,4 @@
-"""Camera frusta as line segments."""
+"""Camera frusta as line segments, and latent actions as points of a plane."""
 
 from __future__ import annotations
 
@@ -45,3 +45,18 @@ def _slopes(bundle: Exported) -> tuple[float, float]:
     wide = float(np.tan(np.nanmedian(fov) / 2)) if np.isfinite(fov).any() else 0.6
     shape = 9 / 16 if drive is None else drive.height / drive.width
     return wide, wide * shape
+
+
+def latent_plane(bundle: Exported) -> Array:
+    """Latents on their first two principal components [M, 2], each divided by the first's deviation; NaN where none."""
+    out = np.full((len(bundle), 2), np.nan)
+    known = np.isfinite(bundle.latents).all(axis=1)
+    if known.sum() < 3:
+        return out
+    latents = bundle.latents[known].astype(np.float64)
+    latents -= latents.mean(axis=0)
+    u, s, _ = np.linalg.svd(latents, full_matrices=False)
+    plane = np.zeros((len(latents), 2))
+    plane[:, : min(2, len(s))] = (u * s)[:, :2]
+    out[known] = plane / max(float(plane[:, 0].std()), 1e-12)
+    return out
