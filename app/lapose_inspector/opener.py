@@ -30,8 +30,11 @@ class Opener(QObject):
         super().__init__(app)
         self._app = app
         self.dataset = Dataset()
+        self._growing = False
+        """Whether the drives on show are those of a list that is not complete."""
         self.previews = PreviewLoader(self)
         self.worker = OpenWorker(self)
+        self.worker.growing.connect(self._on_growing)
         self.worker.listed.connect(self._on_listed)
         self.worker.opened.connect(self._on_opened)
         self.worker.failed.connect(self._on_failed)
@@ -100,10 +103,12 @@ class Opener(QObject):
             self.choose_pose_topic(name)
 
     def cancel(self) -> None:
-        """Give up what is being listed or opened."""
+        """Give up what is being listed or opened; the drives found so far stay."""
+        partial = self._growing and self.worker.listing
         self.worker.cancel()
         self._app.session.status = self._app.idle_status
-        self.dataset.end()
+        count = len(self.dataset.listings)
+        self.dataset.end(f"Only the first {count} are listed; open the folder again for all." if partial else "")
         self._app.window.show_opening(False)
 
     def close(self) -> None:
@@ -171,6 +176,7 @@ class Opener(QObject):
         name = request.path.name if request.drive is None else request.drive
         self._app.session.status = f"opening {name}"
         if request.listing is None:
+            self._growing = False
             self.dataset.begin(f"Listing {request.path.name or request.path}…")
         else:
             self.dataset.begin(f"Opening {name}…")
@@ -178,22 +184,36 @@ class Opener(QObject):
         self._app.window.show_opening(True)
 
     @Slot(object, object)
-    def _on_listed(self, request: OpenRequest, listed: Listed) -> None:
+    def _on_growing(self, request: OpenRequest, listed: Listed) -> None:
+        self._show_drives(request, listed)
+        self._growing = True
+        self.dataset.begin(f"Listing {request.path.name}: {len(listed.listings)} drives so far…")
+        self._app.window.show_opening(True)
+
+    def _show_drives(self, request: OpenRequest, listed: Listed) -> None:
+        # A list that grows comes up once: the user may put it away.
+        shown = self._growing and len(self.dataset.listings) > 1
         self.dataset.show(request.path, listed.reader, listed.listings)
-        if len(listed.listings) > 1:
+        if not shown and len(listed.listings) > 1:
             self._app.window.show_panel("drives")
+
+    @Slot(object, object)
+    def _on_listed(self, request: OpenRequest, listed: Listed) -> None:
+        self._show_drives(request, listed)
+        self._growing = False
         if self.worker.busy:
             self.dataset.begin(f"Opening {request.drive or request.path.name}…")
             return
-        self._app.session.status = self._app.idle_status or "choose a drive"
+        self._app.session.status = self._app.idle_status or ("" if self.dataset.current else "choose a drive")
         self._app.settings.remember(request.path)
         self._app.window.show_opening(False)
         self._app.window.browser.list.setFocus()
 
     @Slot(object, object)
     def _on_opened(self, request: OpenRequest, opened: Opened) -> None:
-        self._app.window.show_opening(False)
-        self.dataset.end()
+        self._app.window.show_opening(self.worker.busy)
+        if not self.worker.listing:
+            self.dataset.end()
         key = opened.listing.key
         several = self.dataset.path == request.path and len(self.dataset.listings) > 1
         log = OpenLog(request.path, key if several else None, request.options, opened.listing, opened.sanity)
@@ -204,7 +224,7 @@ class Opener(QObject):
 
     @Slot(object, str, str)
     def _on_failed(self, request: OpenRequest, message: str, details: str) -> None:
-        self._app.window.show_opening(False)
+        self._app.window.show_opening(self.worker.busy)
         self._app.session.status = self._app.idle_status
         self._app.settings.forget(request.path, request.drive)
         chosen = request.drive is not None and self.dataset.path == request.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,72 @@ def test_only_rows_in_sight_are_looked_at(launch, tmp_path: Path, qtbot) -> None
     browser.list.scrollToBottom()
     qtbot.waitUntil(lambda: dataset.preview("drive 119") is not None, timeout=SECONDS)
     assert dataset.preview("drive 060") is None
+
+
+def slow_folder(monkeypatch: pytest.MonkeyPatch, go: threading.Semaphore) -> None:
+    """Folders of logs are listed one drive for each release of ``go``."""
+    from lapose_core import logs
+
+    readers = logs.readers()
+
+    def each(path: Path):
+        for listing in readers[-1].list(path):
+            go.acquire(timeout=60)
+            yield listing
+
+    monkeypatch.setattr(logs, "readers", lambda: (*readers[:-1], replace(readers[-1], each=each)))
+    monkeypatch.setattr("lapose_inspector.workers.opening.GROWS_EVERY", 0.0)
+
+
+def test_drives_are_shown_and_opened_while_the_rest_is_being_listed(
+    launch, tmp_path: Path, qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "many"
+    for number in range(6):
+        write_folder(root / f"drive {number}", 4)
+    go = threading.Semaphore(3)
+    slow_folder(monkeypatch, go)
+    app = launch(analyse=False)
+    browser, dataset = app.window.browser, app.opener.dataset
+    app.open(root)
+    qtbot.waitUntil(lambda: len(dataset.listings) == 3, timeout=SECONDS)
+    assert app.opener.busy
+    assert "3 drives so far" in browser.doing.text()
+    qtbot.waitUntil(lambda: browser.settled, timeout=SECONDS)
+    browser.filter.setText("drive 2")
+    QTest.keyClick(browser.filter, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: app.session.drive is not None, timeout=SECONDS)
+    assert dataset.current == "drive 2"
+    assert app.opener.busy
+    seen = dataset.preview("drive 0")
+    assert seen is not None
+    go.release(10)
+    qtbot.waitUntil(lambda: not app.opener.busy, timeout=SECONDS)
+    assert len(dataset.listings) == 6
+    assert dataset.current == "drive 2"
+    assert dataset.preview("drive 0") is seen
+    assert browser.shown_keys == ["drive 2"]
+    assert app.session.status == ""
+
+
+def test_a_listing_that_is_given_up_ends_and_keeps_what_it_found(
+    launch, tmp_path: Path, qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "many"
+    for number in range(4):
+        write_folder(root / f"drive {number}", 2)
+    go = threading.Semaphore(2)
+    slow_folder(monkeypatch, go)
+    app = launch(analyse=False)
+    dataset = app.opener.dataset
+    app.open(root)
+    qtbot.waitUntil(lambda: len(dataset.listings) == 2, timeout=SECONDS)
+    app.window.actions_["analyse.cancel"].trigger()
+    assert not app.opener.busy
+    assert "first 2" in dataset.problem
+    go.release(10)
+    qtbot.wait(100)
+    assert len(dataset.listings) == 2
 
 
 def test_the_camera_is_switched_at_the_same_frame(launch, cameras: Path, qtbot) -> None:

@@ -78,13 +78,16 @@ class Dataset:
         self.changed.emit()
 
     def show(self, path: Path, reader: Reader, listings: list[Listing]) -> None:
-        """Take the drives that ``reader`` lists at ``path``; those already known keep their previews."""
-        same = path == self.path and tuple(listings) == self.listings
+        """Take the drives that ``reader`` lists at ``path``. Where a list has only grown, all else stays as it was."""
+        taken = tuple(listings)
+        grown = path == self.path and taken[: len(self.listings)] == self.listings
         self.busy = self.problem = ""
-        if not same:
-            self.path, self.reader, self.listings = path, reader, tuple(listings)
+        if not grown:
             self.current = None
             self._previews.clear()
+        if taken != self.listings:
+            self.listings = taken
+        self.path, self.reader = path, reader
         self.changed.emit()
 
     def find(self, wanted: str | None) -> Listing | None:

@@ -196,10 +196,12 @@ class DatasetBrowser(QWidget):
         dataset = self._dataset
         self.title.setText(dataset.title)
         self.title.setToolTip("" if dataset.reader is None else f"{dataset.path} ({dataset.reader.title})")
-        if self.rows.rowCount() != len(dataset.listings) or self._listed is not dataset.listings:
+        grown = False
+        if self._listed is not dataset.listings:
             self._listed = dataset.listings
-            self.rows.take()
-            self.filter.clear()
+            grown = self.rows.take()
+            if not grown:
+                self.filter.clear()
         if not dataset.busy:
             self._late.stop()
             self.busy.hide()
@@ -209,7 +211,8 @@ class DatasetBrowser(QWidget):
         self.problem.setVisible(bool(dataset.problem))
         self.problem.setText(dataset.problem)
         self._say()
-        self._on_current()
+        if not grown:
+            self._on_current()
         self._look_soon()
 
     _listed: object = None

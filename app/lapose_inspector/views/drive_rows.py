@@ -45,12 +45,21 @@ class DriveRows(QAbstractListModel):
         self._rows: dict[str, int] = {}
         self.take()
 
-    def take(self) -> None:
-        """Show the drives that the data set has now."""
-        self.beginResetModel()
-        self._listings = self._dataset.listings
-        self._rows = {listing.key: row for row, listing in enumerate(self._listings)}
-        self.endResetModel()
+    def take(self) -> bool:
+        """Show the drives that the data set has now; whether they only follow on those that were shown."""
+        before, now = self._listings, self._dataset.listings
+        grown = 0 < len(before) < len(now) and now[: len(before)] == before
+        if grown:
+            self.beginInsertRows(QModelIndex(), len(before), len(now) - 1)
+        else:
+            self.beginResetModel()
+        self._listings = now
+        self._rows = {listing.key: row for row, listing in enumerate(now)}
+        if grown:
+            self.endInsertRows()
+        else:
+            self.endResetModel()
+        return grown
 
     def update(self, key: str) -> None:
         """Something is new about one drive."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,11 +58,21 @@ class _Problem:
     details: str
 
 
+GROWS_EVERY = 0.25
+"""Seconds between two looks at a list that is still growing."""
+
+
+class _GivenUpError(Exception):
+    """A listing that nobody waits for any more."""
+
+
 class OpenWorker(QObject):
     """Lists a path, then opens its drive if there is one or one was named; only the newest request is announced,
-    on the GUI thread.
+    on the GUI thread. A drive of a list that is still growing can be opened, and the list goes on.
     """
 
+    growing = Signal(object, object)
+    """OpenRequest and Listed, the drives so far."""
     listed = Signal(object, object)
     """OpenRequest and Listed. Without ``opened`` or ``failed`` after it where there are several drives to choose
     from."""
@@ -70,52 +81,107 @@ class OpenWorker(QObject):
     failed = Signal(object, str, str)
     """OpenRequest, one line for the user, and details."""
 
+    _part = Signal(object, object)
+
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._busy = False
-        self._worker = self._new_worker()
-        self._worker.submit(_import_readers)
+        self._lister, self._opener = _Thread("listing", self), _Thread("opening", self)
+        self._lister.done.connect(self._on_listed)
+        self._opener.done.connect(self._on_opened)
+        self._part.connect(self._on_part)
+        self._lister.import_readers()
 
     @property
     def busy(self) -> bool:
         """Whether a request is under way."""
-        return self._busy
+        return self.listing or self._opener.request is not None
+
+    @property
+    def listing(self) -> bool:
+        """Whether drives are being listed."""
+        return self._lister.request is not None
 
     def open(self, request: OpenRequest) -> None:
         """Open ``request``; an earlier one is dropped."""
-        self._let_go()
-        self._busy = True
+        self._opener.let_go()
         if request.listing is None:
-            self._submit(request, lambda: _list(request))
+            self._lister.let_go()
+            self._lister.submit(request, lambda stale: self._list(request, stale))
         else:
-            self._submit(request, lambda: _open(request, request.listing, request.reader))
+            self._opener.submit(request, lambda stale: _open(request, request.listing, request.reader))
 
     def cancel(self) -> None:
         """Give up the request under way; nothing is announced."""
-        self._let_go()
+        self._lister.let_go()
+        self._opener.let_go()
 
     def close(self) -> None:
-        """End the thread. A long video that is being indexed is not waited for."""
-        self._worker.stop()
+        """End the threads. A long video that is being indexed is not waited for."""
+        self._lister.stop()
+        self._opener.stop()
 
-    def _new_worker(self) -> LatestWorker:
-        worker = LatestWorker("opening", self)
-        worker.done.connect(self._on_done)
-        return worker
+    def _list(self, request: OpenRequest, stale: Stale) -> Listed:
+        from lapose_core.logs import list_drives
 
-    def _let_go(self) -> None:
-        # Nothing can end a call into a reader: its thread is left to finish by itself, and the next request
-        # does not wait for it.
-        if self._busy:
-            self._worker.abandon()
-            self._worker.deleteLater()
-            self._worker = self._new_worker()
-        self._busy = False
+        told = time.monotonic()
 
-    def _submit(self, request: OpenRequest, work: Callable[[], object]) -> None:
+        def found(reader: Reader, listings: Sequence[Listing]) -> None:
+            nonlocal told
+            if stale():
+                raise _GivenUpError
+            if time.monotonic() - told > GROWS_EVERY:
+                told = time.monotonic()
+                self._part.emit(request, Listed(reader, list(listings)))
+
+        return Listed(*list_drives(request.path, found))
+
+    @Slot(object, object)
+    def _on_part(self, request: OpenRequest, listed: Listed) -> None:
+        if request is self._lister.request:
+            self.growing.emit(request, listed)
+
+    @Slot(object, object)
+    def _on_listed(self, request: OpenRequest, outcome: Listed | _Problem) -> None:
+        if isinstance(outcome, _Problem):
+            self.failed.emit(request, outcome.message, outcome.details)
+            return
+        if request.drive is not None or len(outcome.listings) == 1:
+            chosen = _named(outcome.listings, request.drive)
+            self._opener.submit(request, lambda stale: _open(request, chosen, outcome.reader))
+        self.listed.emit(request, outcome)
+
+    @Slot(object, object)
+    def _on_opened(self, request: OpenRequest, outcome: Opened | _Problem) -> None:
+        if isinstance(outcome, _Problem):
+            self.failed.emit(request, outcome.message, outcome.details)
+        else:
+            self.opened.emit(request, outcome)
+
+
+class _Thread(QObject):
+    """A thread that does one request at a time and can be left alone with it."""
+
+    done = Signal(object, object)
+    """OpenRequest and what came of it."""
+
+    def __init__(self, name: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self._name = name
+        self.request: OpenRequest | None = None
+        self._worker = self._new_worker()
+
+    def import_readers(self) -> None:
+        """Import what the first log would wait for otherwise."""
+        self._worker.submit(_import_readers)
+
+    def submit(self, request: OpenRequest, work: Callable[[Stale], object]) -> None:
+        self.request = request
+
         def job(stale: Stale) -> object:
             try:
-                return request, work()
+                return request, work(stale)
+            except _GivenUpError:
+                return None
             except LogError as error:
                 return request, _Problem(str(error), traceback.format_exc())
             except Exception as error:  # a reader's bug is told like a broken log: the user needs to know which
@@ -123,38 +189,35 @@ class OpenWorker(QObject):
 
         self._worker.submit(job)
 
+    def let_go(self) -> None:
+        """Drop the request; nothing comes of it."""
+        # Nothing can end a call into a reader: its thread is left to finish by itself, and the next request
+        # does not wait for it.
+        if self.request is not None:
+            self._worker.abandon()
+            self._worker.deleteLater()
+            self._worker = self._new_worker()
+        self.request = None
+
+    def stop(self) -> None:
+        self._worker.stop()
+
+    def _new_worker(self) -> LatestWorker:
+        worker = LatestWorker(self._name, self)
+        worker.done.connect(self._on_done)
+        return worker
+
     @Slot(object)
-    def _on_done(self, result: tuple[OpenRequest, Listed | Opened | _Problem] | None) -> None:
-        if result is None:
-            return
-        request, outcome = result
-        if isinstance(outcome, Listed):
-            several = len(outcome.listings) > 1
-            opens = request.drive is not None or not several
-            self._busy = opens
-            if opens:
-                chosen = _named(outcome.listings, request.drive)
-                self._submit(request, lambda: _open(request, chosen, outcome.reader))
-            self.listed.emit(request, outcome)
-            return
-        self._busy = False
-        if isinstance(outcome, _Problem):
-            self.failed.emit(request, outcome.message, outcome.details)
-        else:
-            self.opened.emit(request, outcome)
+    def _on_done(self, result: tuple[OpenRequest, object] | None) -> None:
+        if result is not None:
+            self.request = None
+            self.done.emit(*result)
 
 
 def _import_readers(stale: Stale) -> None:
-    """What the first log would wait for, a quarter of a second."""
     from lapose_core.logs import readers, sanity  # noqa: F401
 
     readers()
-
-
-def _list(request: OpenRequest) -> Listed:
-    from lapose_core.logs import list_drives
-
-    return Listed(*list_drives(request.path))
 
 
 def _named(listings: list[Listing], wanted: str | None) -> Listing | None:

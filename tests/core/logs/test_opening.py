@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from log_files import real, write_kitti, write_pictures, write_synthetic, write_
 import lapose_core.logs as logs
 from lapose_core.drive import LogError
 from lapose_core.logs import LogOptions, list_drives, open_log, readers
+from lapose_core.logs.folders import files_in, folders_in
 from lapose_core.logs.index import cache_folder
+from lapose_core.logs.reader import Listing, Reader
 
 
 def refused(path: Path, **arguments: object) -> str:
@@ -230,3 +233,41 @@ def test_a_video_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) ->
     assert "cannot be read" in listings[1].description
     assert len(open_log(tmp_path, drive="a.mp4")) == 5
     assert "b.mp4" in refused(tmp_path, drive="b.mp4")
+
+
+def test_drives_are_told_while_they_are_listed_and_listing_can_be_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPOSE_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "logs"
+    for name in ("a", "b", "c"):
+        write_pictures(root / name, 2)
+    heard: list[tuple[str, int]] = []
+    reader, listings = list_drives(root, lambda reader, some: heard.append((reader.name, len(some))))
+    assert heard == [(reader.name, 1), (reader.name, 2), (reader.name, 3)]
+    assert [e.key for e in listings] == ["a", "b", "c"]
+
+    class EnoughError(Exception):
+        pass
+
+    def enough(reader: Reader, some: Sequence[Listing]) -> None:
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        list_drives(root, enough)
+    assert len(list_drives(root)[1]) == 3
+
+
+def test_names_in_a_folder_follow_links_and_survive_loops(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "sub").mkdir()
+    for name in ("B.JPG", "a.jpg", ".hidden.jpg", "notes.txt", "jpg"):
+        (tmp_path / "in" / name).write_text("x")
+    (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "lost.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "in" / "loop.jpg").symlink_to(tmp_path / "in" / "loop.jpg")
+    (tmp_path / "in" / "other").symlink_to(tmp_path / "in")
+    assert sorted(files_in(tmp_path / "in", (".jpg",))) == ["B.JPG", "a.jpg", "link.jpg"]
+    assert sorted(folders_in(tmp_path / "in")) == ["other", "sub"]
+    with pytest.raises(FileNotFoundError):
+        list(files_in(tmp_path / "missing", (".jpg",)))

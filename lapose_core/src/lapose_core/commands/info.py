@@ -37,9 +37,12 @@ class Info(LogChoice):
     def run(self) -> int:
         """Print the table; the exit code. Raises LogError where the log cannot be read."""
         if self.drive is None:
+            from tqdm import tqdm
+
             from lapose_core.logs import list_drives
 
-            reader, listings = list_drives(self.path)
+            with tqdm(desc="listing", unit=" drives", leave=False, disable=None) as bar:
+                reader, listings = list_drives(self.path, lambda _, found: bar.update(len(found) - bar.n))
             if len(listings) > 1:
                 values = {"path": str(self.path), "format": reader.name, "drives": [asdict(e) for e in listings]}
                 print(json_format.dumps(values, indent=2) if self.json else drives_table(reader.title, listings))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TypeVar
@@ -78,10 +79,13 @@ def find_reader(path: Path) -> Reader:
     raise LogError(f"{path}: nothing in this folder is known; the formats are: {titles} (docs/logs.md){failed}")
 
 
-def list_drives(path: Path | str) -> tuple[Reader, list[Listing]]:
+def list_drives(
+    path: Path | str, found: Callable[[Reader, Sequence[Listing]], None] | None = None
+) -> tuple[Reader, list[Listing]]:
     """The reader of ``path`` and the drives that it finds there, at least one.
 
-    What takes long to list is remembered in the user's cache folder until the files change.
+    What takes long to list is remembered in the user's cache folder until the files change. Meanwhile ``found``
+    hears after each drive of those so far; to give up, it may raise.
 
     Raises:
         LogError: in one line, where there is nothing to read, or what is there cannot be listed.
@@ -89,7 +93,7 @@ def list_drives(path: Path | str) -> tuple[Reader, list[Listing]]:
     path = Path(path).expanduser()
     with _one_line(path):
         reader = find_reader(path)
-        return reader, _list(reader, path)
+        return reader, _list(reader, path, None if found is None else partial(found, reader))
 
 
 def open_log(
@@ -135,10 +139,10 @@ class _one_line:
             raise LogError(f"{self._path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _list(reader: Reader, path: Path) -> list[Listing]:
+def _list(reader: Reader, path: Path, found: Callable[[Sequence[Listing]], None] | None = None) -> list[Listing]:
     from lapose_core.logs.index import cached_list
 
-    listings = cached_list(reader, path)
+    listings = cached_list(reader, path, found)
     if not listings:
         raise LogError(f"{path}: {reader.title}: no drive in this folder")
     return listings
@@ -185,18 +189,28 @@ def _matches(reader: Reader, path: Path) -> bool:
 def _guarded(reader: Reader) -> Reader:
     """Another package's reader whose faults are one line and keep no other reader from a path."""
 
+    @contextmanager
+    def one_line(path: Path) -> Iterator[None]:
+        try:
+            yield
+        except (LogError, OSError):
+            raise
+        except Exception as error:
+            said = f"{path}: the reader {reader.name} failed ({type(error).__name__}: {error}); tell its authors"
+            raise LogError(said) from error
+
     def guard(call: Callable[..., T]) -> Callable[..., T]:
         @wraps(call)
         def guarded(path: Path, *rest: object) -> T:
-            try:
+            with one_line(path):
                 return call(path, *rest)
-            except (LogError, OSError):
-                raise
-            except Exception as error:
-                said = f"{path}: the reader {reader.name} failed ({type(error).__name__}: {error}); tell its authors"
-                raise LogError(said) from error
 
         return guarded
+
+    def each(path: Path) -> Iterator[Listing]:
+        assert reader.each is not None
+        with one_line(path):
+            yield from reader.each(path)
 
     look = guard(reader.matches)
 
@@ -207,7 +221,7 @@ def _guarded(reader: Reader) -> Reader:
             _logger.warning("%s", error)
             return False
 
-    return replace(reader, matches=matches, list=guard(reader.list), open=guard(reader.open))
+    return replace(reader, matches=matches, list=guard(reader.list), open=guard(reader.open), each=reader.each and each)
 
 
 @cache  # once a program: looking through the installed packages takes longer than opening a log

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
 from lapose_core.geometry import Array, invert
+from lapose_core.logs.folders import folders_in
 from lapose_core.logs.images import ImageSource, common_size
 from lapose_core.logs.pose_rows import poses_from_quaternions
 from lapose_core.logs.pose_sync import FramePoses, poses_at
@@ -158,12 +159,12 @@ def _logs(path: Path, looked_at: int | None = None, levels: int = 2) -> Iterator
     if _is_log(path):
         yield path.resolve().name, path
         return
-    names = sorted(entry.name for entry in path.iterdir())
+    names = sorted(folders_in(path))
     for name in islice(names, looked_at):
         if _is_log(path / name):
             yield name, path / name
     for name in names if levels else ():
-        if name in _FOLDERS and (path / name).is_dir() and not _is_log(path / name):
+        if name in _FOLDERS and not _is_log(path / name):
             yield from ((f"{name}/{key}", log) for key, log in _logs(path / name, looked_at, levels - 1))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -22,8 +22,9 @@ def collection(readers: Sequence[Reader]) -> Reader:
         name="folder",
         title="a folder of any of these",
         matches=partial(_matches, readers),
-        list=partial(_list, readers),
+        list=lambda path: list(_each(readers, path)),
         open=partial(_open, readers),
+        each=partial(_each, readers),
     )
 
 
@@ -43,8 +44,7 @@ def _reader(readers: Sequence[Reader], entry: Path) -> Reader | None:
     return None
 
 
-def _list(readers: Sequence[Reader], path: Path) -> list[Listing]:
-    found: list[Listing] = []
+def _each(readers: Sequence[Reader], path: Path) -> Iterator[Listing]:
     for entry in sorted(path.iterdir(), key=lambda p: natural(p.name)):
         reader = _reader(readers, entry)
         if reader is None:
@@ -52,13 +52,12 @@ def _list(readers: Sequence[Reader], path: Path) -> list[Listing]:
         try:
             drives = reader.list(entry)
         except (LogError, OSError, ValueError) as error:
-            found.append(Listing(entry.name, entry.name, f"cannot be read: {error}"))
+            yield Listing(entry.name, entry.name, f"cannot be read: {error}")
             continue
         if len(drives) == 1:
-            found.append(replace(drives[0], key=entry.name))
+            yield replace(drives[0], key=entry.name)
         else:
-            found += [replace(d, key=f"{entry.name}/{d.key}", name=f"{entry.name}/{d.name}") for d in drives]
-    return found
+            yield from (replace(d, key=f"{entry.name}/{d.key}", name=f"{entry.name}/{d.name}") for d in drives)
 
 
 def _open(readers: Sequence[Reader], path: Path, key: str, options: LogOptions) -> Drive:

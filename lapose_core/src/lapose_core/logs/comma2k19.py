@@ -17,6 +17,7 @@ import numpy as np
 from lapose_core.drive import Drive, Intrinsics, LogError, Track, fingerprint
 from lapose_core.geodesy import GeodeticOrigin, enu_axes, geodetic_from_ecef
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
+from lapose_core.logs.folders import folders_in
 from lapose_core.logs.pose_sync import FramePoses
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside, parse_intrinsics
@@ -150,7 +151,7 @@ def _segments(path: Path, first: bool = False) -> list[Path]:
 
 def _named(folder: Path, name: re.Pattern[str]) -> list[Path]:
     """The entries of ``folder`` of that name, numbers by value."""
-    found = [p for p in folder.iterdir() if name.fullmatch(p.name) and p.is_dir()]
+    found = [folder / entry for entry in folders_in(folder) if name.fullmatch(entry)]
     return sorted(found, key=lambda p: [int(s) if s.isdecimal() else 0 for s in re.split(r"\D+", p.name)] + [p.name])
 
 

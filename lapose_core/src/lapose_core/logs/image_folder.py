@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
-from lapose_core.logs.images import ImageSource, common_size, has_images, list_images
+from lapose_core.logs.images import ImageSource, common_size, count_images, has_images, list_images
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import first_existing, parse_intrinsics, read_json, read_times
 from lapose_core.trajectory_files import poses_from
@@ -42,15 +42,15 @@ def _matches(path: Path) -> bool:
 
 def _list(path: Path) -> list[Listing]:
     folder = find_images(path)
-    files = [] if folder is None else list_images(folder)
+    count = 0 if folder is None else count_images(folder)
     name = path.resolve().name
-    return [Listing(name or "pictures", name or str(path), frames=len(files), seconds=_seconds(path, folder, files))]
+    return [Listing(name or "pictures", name or str(path), frames=count, seconds=_seconds(path, folder, count))]
 
 
-def _seconds(path: Path, folder: Path | None, files: list[Path]) -> float | None:
+def _seconds(path: Path, folder: Path | None, count: int) -> float | None:
     beside = first_existing([folder or path, path], _TIMES)
     if beside is None:
-        return (len(files) - 1) / _ASSUMED_RATE if files else None
+        return (count - 1) / _ASSUMED_RATE if count else None
     try:
         times = read_times(beside)
     except LogError:  # told when the drive is opened

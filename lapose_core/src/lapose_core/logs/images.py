@@ -11,6 +11,7 @@ import numpy as np
 
 from lapose_core.drive import Image, LogError
 from lapose_core.frames.budget import ByteBudget, Cache
+from lapose_core.logs.folders import files_in
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -27,13 +28,17 @@ _SIZES_CHECKED = 200
 
 def list_images(folder: Path) -> list[Path]:
     """The pictures in ``folder``, in natural order (2 before 10); hidden files are left out."""
-    named = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted((p for p in named if p.is_file()), key=lambda p: natural(p.name))
+    return [folder / name for name in sorted(files_in(folder, SUFFIXES), key=natural)]
+
+
+def count_images(folder: Path) -> int:
+    """How many pictures `list_images` gives."""
+    return sum(1 for _ in files_in(folder, SUFFIXES))
 
 
 def has_images(folder: Path) -> bool:
     """Whether there is a picture in ``folder``; stops at the first."""
-    return any(p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file() for p in folder.iterdir())
+    return next(files_in(folder, SUFFIXES), None) is not None
 
 
 def common_size(files: Sequence[Path]) -> tuple[int, int]:

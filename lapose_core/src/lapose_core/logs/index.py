@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -28,6 +29,8 @@ _LEVELS = 2
 # Of a folder with more files only its own time counts, which tells names but not contents.
 _FILES_LOOKED_AT = 64
 
+Found = Callable[[Sequence[Listing]], None]
+
 
 def cache_folder() -> Path:
     """Where listings are kept: the folder named by ``LAPOSE_CACHE``, else the platform's for caches."""
@@ -43,14 +46,16 @@ def cache_folder() -> Path:
     return Path(base) / "lapose"
 
 
-def cached_list(reader: Reader, path: Path) -> list[Listing]:
+def cached_list(reader: Reader, path: Path, found: Found | None = None) -> list[Listing]:
     """What ``reader`` lists under ``path``: remembered where nothing has changed, else listed now.
+
+    ``found`` hears of the drives so far while they are listed; what it raises ends the listing.
 
     Raises:
         LogError: of the reader; and where two of its drives have the same key.
     """
     if not path.is_dir():
-        return _listed(reader, path)
+        return _listed(reader, path, found)
     key = hashlib.sha256(reader.name.encode() + b":" + os.fsencode(path.resolve())).hexdigest()[:32]
     file = cache_folder() / "listings" / f"{key}.json"
     state, newest = _state(reader, path)
@@ -58,15 +63,19 @@ def cached_list(reader: Reader, path: Path) -> list[Listing]:
     if kept is not None:
         return kept
     began, now = time.monotonic(), time.time()
-    listings = _listed(reader, path)
+    listings = _listed(reader, path, found)
     worth = len(listings) >= _MANY or time.monotonic() - began > _SLOW
     if worth and now - newest > _SETTLED:
         _write(file, state, listings)
     return listings
 
 
-def _listed(reader: Reader, path: Path) -> list[Listing]:
-    listings = reader.list(path)
+def _listed(reader: Reader, path: Path, found: Found | None) -> list[Listing]:
+    listings: list[Listing] = []
+    for listing in reader.list(path) if reader.each is None else reader.each(path):
+        listings.append(listing)
+        if found is not None:
+            found(listings)
     keys = [listing.key for listing in listings]
     if len(set(keys)) < len(keys):
         twice = next(k for k in keys if keys.count(k) > 1)

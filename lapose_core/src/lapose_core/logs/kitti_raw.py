@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, LogError, Track, fingerprint
 from lapose_core.geometry import Array
+from lapose_core.logs.folders import folders_in
 from lapose_core.logs.images import SUFFIXES, ImageSource, common_size, has_images
 from lapose_core.logs.kitti_raw_files import (
     CameraCalibration,
@@ -158,11 +159,11 @@ def _drives(path: Path) -> Iterator[tuple[str, Path]]:
     if _is_drive(path):
         yield path.resolve().name, path
         return
-    for name in sorted(entry.name for entry in path.iterdir()):
+    for name in sorted(folders_in(path)):
         if _DRIVE.fullmatch(name) and _is_drive(path / name):
             yield name, path / name
-        elif _DATE.fullmatch(name) and (path / name).is_dir():
-            for inner in sorted(entry.name for entry in (path / name).iterdir()):
+        elif _DATE.fullmatch(name):
+            for inner in sorted(folders_in(path / name)):
                 if _DRIVE.fullmatch(inner) and _is_drive(path / name / inner):
                     yield f"{name}/{inner}", path / name / inner
 

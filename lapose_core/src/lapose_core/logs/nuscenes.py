@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
 from lapose_core.geometry import Array, invert
+from lapose_core.logs.folders import folders_in
 from lapose_core.logs.images import ImageSource, common_size
 from lapose_core.logs.json_rows import read_row, read_table
 from lapose_core.logs.nuscenes_index import Entries, load_index
@@ -84,7 +85,7 @@ def _versions(path: Path) -> list[Path]:
     """The folders of tables: ``path`` itself, or those in it."""
     folders = [path] if _VERSION.fullmatch(path.name) else []
     if not folders and path.is_dir():
-        folders = sorted(p for p in path.glob("v*") if _VERSION.fullmatch(p.name))
+        folders = sorted(path / name for name in folders_in(path) if _VERSION.fullmatch(name))
     return [p for p in folders if (p / "scene.json").is_file() or (p / "sample_data.json").is_file()]
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
 from lapose_core.geometry import Array, invert
+from lapose_core.logs.folders import folders_in
 from lapose_core.logs.images import ImageSource, common_size
 from lapose_core.logs.pickled_frame import read_pickled_columns
 from lapose_core.logs.pose_rows import number_rows, poses_from_quaternions
@@ -43,7 +44,7 @@ def _is_sequence(path: Path) -> bool:
 
 
 def _numbered(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.name.isascii() and p.name.isdigit())
+    return sorted(path / name for name in folders_in(path) if name.isascii() and name.isdigit())
 
 
 def _sequences(path: Path) -> dict[str, Path]:

@@ -6,7 +6,7 @@ A reader is a plain value, so a third party offers one through the entry point g
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -72,6 +72,8 @@ class Reader:
             LogError where nothing can be listed.
         open: one drive by its ``Listing.key``, lazily: no picture is decoded and memory does not grow with the
             log's length. Raises LogError in one line that names the file, the field and what to do.
+        each: what ``list`` gives, one after the other, for folders that take long to look through: what is found is
+            shown meanwhile.
     """
 
     name: str
@@ -79,3 +81,4 @@ class Reader:
     matches: Callable[[Path], bool]
     list: Callable[[Path], list[Listing]]
     open: Callable[[Path, str, LogOptions], Drive]
+    each: Callable[[Path], Iterator[Listing]] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def _matches(path: Path) -> bool:
     try:
         if path.is_file():
             return path.suffix.lower() == ".db3"
-        names = [p.name.lower() for p in path.iterdir()] if path.is_dir() else []
+        names = [name.lower() for name in os.listdir(path)] if path.is_dir() else []
     except OSError:
         return False
     stems = [name.removesuffix(".zstd").removesuffix(".zst") for name in names]

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from lapose_core.drive import Drive, LogError, Track, fingerprint
 from lapose_core.geometry import Array
-from lapose_core.logs.images import SUFFIXES, ImageSource, common_size, list_images
+from lapose_core.logs.images import ImageSource, common_size, count_images, has_images, list_images
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside
 from lapose_core.trajectory_files import poses_from
@@ -46,7 +45,7 @@ def list_steering(path: Path) -> list[Listing]:
     if pictures is None:
         raise LogError(f"{folder}: expected {_TABLE} and pictures beside it or in data/")
     name = folder.resolve().name
-    return [Listing(name, name, frames=len(list_images(pictures)))]
+    return [Listing(name, name, frames=count_images(pictures))]
 
 
 def open_steering(path: Path, key: str, options: LogOptions) -> Drive:
@@ -102,10 +101,8 @@ def _pictures_beside(folder: Path) -> Path | None:
         if not (folder / _TABLE).is_file():
             return None
         for name in _FOLDERS:
-            if (folder / name).is_dir():
-                with os.scandir(folder / name) as entries:
-                    if any(e.name.lower().endswith(SUFFIXES) and not e.name.startswith(".") for e in entries):
-                        return folder / name
+            if (folder / name).is_dir() and has_images(folder / name):
+                return folder / name
     except OSError:
         pass
     return None

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
+from lapose_core.logs.folders import files_in
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import parse_intrinsics, read_json
 from lapose_core.trajectory_files import pose_format, poses_from
@@ -76,8 +77,7 @@ def open_video_log(path: Path, options: LogOptions) -> Drive:
 
 def list_videos(folder: Path) -> list[Path]:
     """The files in ``folder`` that are named like videos."""
-    named = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted(p for p in named if p.is_file())
+    return sorted(folder / name for name in files_in(folder, SUFFIXES))
 
 
 def _beside(path: Path, notes: list[str]) -> Path | None:
@@ -93,7 +93,9 @@ def _beside(path: Path, notes: list[str]) -> Path | None:
 
 
 def _matches(path: Path) -> bool:
-    return bool(list_videos(path)) if path.is_dir() else path.suffix.lower() in SUFFIXES and path.is_file()
+    if path.is_dir():
+        return next(files_in(path, SUFFIXES), None) is not None
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _list(path: Path) -> list[Listing]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from lapose_core.drive import Drive, Image, Intrinsics, LogError, fingerprint
 from lapose_core.geometry import Array
+from lapose_core.logs.folders import files_in
 from lapose_core.logs.parquet_rows import ParquetRows, read_columns
 from lapose_core.logs.pose_rows import number_rows, poses_from_matrices
 from lapose_core.logs.pose_sync import FramePoses
@@ -68,7 +69,8 @@ def _records(path: Path) -> list[Path]:
     """Files of version 1: ``path`` itself, or those in it."""
     if path.suffix == ".tfrecord":
         return [path] if path.is_file() else []
-    return sorted(path.glob("segment-*.tfrecord")) if path.is_dir() else []
+    names = files_in(path, (".tfrecord",)) if path.is_dir() else ()
+    return sorted(path / name for name in names if name.startswith("segment-"))
 
 
 def _segments(path: Path) -> Iterator[tuple[str, _Segment]]:
