@@ -13,10 +13,12 @@ from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.drive import Drive
 from lapose_core.resources import default_checkpoint
+from lapose_inspector.annotator import Annotator
 from lapose_inspector.exporter import Exporter
 from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
+from lapose_inspector.keeper import SessionKeeper
 from lapose_inspector.memory import Memory
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
@@ -85,6 +87,7 @@ class Inspector(QObject):
         self.opener = Opener(self)
         self.exporter = Exporter(self)
         self.instruments = Instruments(self)
+        self.annotator = Annotator(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
@@ -93,6 +96,7 @@ class Inspector(QObject):
         self.memory.start()
         if remember:
             self.window.restore_layout(self.settings.geometry, self.settings.state)
+        self.keeper = SessionKeeper(self, folders.data_dir, remember=remember, rate_given=rate is not None)
 
         self._elapsed = QElapsedTimer()
         self._tick = QTimer(self, interval=TICK, timerType=Qt.TimerType.PreciseTimer)
@@ -274,8 +278,9 @@ class Inspector(QObject):
         self.timeline.loop_enabled = not self.timeline.loop_enabled
 
     def go_to_event(self, direction: int) -> None:
-        """Move to the next error peak or change of regime before (-1) or after (+1) the cursor."""
-        frame = next_event(self.session.series, self.timeline.frame, direction)
+        """Move to the next error peak, change of regime or note before (-1) or after (+1) the cursor."""
+        notes = [note.first_frame for note in self.session.annotations.notes]
+        frame = next_event(self.session.series, self.timeline.frame, direction, notes)
         if frame is not None:
             self.timeline.pause()
             self.timeline.seek(frame)
@@ -361,19 +366,15 @@ class Inspector(QObject):
         self._first_picture.drop()
         if self._remember:
             self._save_settings()
+        self.keeper.close()
         # The window goes at once; the threads end when their current step does.
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
-            for step in (
-                self.analysis.close,
-                self.memory.close,
-                self.frames.close,
-                self.opener.close,
-                self.exporter.close,
-                self.window.close_panels,
-            ):
-                ending.callback(step)
+            parts = (self.annotator, self.analysis, self.memory, self.frames, self.opener, self.exporter)
+            for part in parts:
+                ending.callback(part.close)
+            ending.callback(self.window.close_panels)
             self._tick.stop()
             self.timeline.playing_changed.disconnect(self._on_playing)
             self.timeline.frame_changed.disconnect(self._on_frame)

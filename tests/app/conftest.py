@@ -70,6 +70,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
     """Settings and results of this test alone."""
     monkeypatch.setenv("LAPOSE_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("LAPOSE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("LAPOSE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("LAPOSE_CACHE", str(tmp_path / "listings"))
     return Folders()
 

@@ -49,7 +49,7 @@ def test_the_keys_of_the_specification_exist() -> None:
     keys = {k for c in commands() for k in c.shortcuts}
     wanted = (
         "Space J K L Left Right Shift+Left Shift+Right Ctrl+Left Ctrl+Right Home End G [ ] \\ - = F T R "
-        "1 2 3 4 5 6 Ctrl+P ? Ctrl+O Ctrl+Q Esc Ctrl+E"
+        "1 2 3 4 5 6 Ctrl+P ? Ctrl+O Ctrl+Q Esc Ctrl+E I O A Ctrl+Z Ctrl+Shift+Z"
     )
     assert set(wanted.split()) <= keys
 

@@ -1,6 +1,7 @@
 """Every command of the program, declared once; menus, toolbar, palette and shortcut sheet read it."""
 
 from lapose_inspector.actions.analyse import analyse_commands
+from lapose_inspector.actions.annotate import annotate_commands
 from lapose_inspector.actions.command import MENUS, PANELS, Command
 from lapose_inspector.actions.export import export_commands
 from lapose_inspector.actions.file import file_commands
@@ -20,6 +21,7 @@ def commands() -> tuple[Command, ...]:
         *view_commands(),
         *select_commands(),
         *analyse_commands(),
+        *annotate_commands(),
         *export_commands(),
         *help_commands(),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-MENUS = ("File", "Playback", "View", "Select", "Analyse", "Export", "Help")
+MENUS = ("File", "Playback", "View", "Select", "Analyse", "Annotate", "Export", "Help")
 PANELS = {
     "drives": "Drives",
     "video": "Video",
@@ -17,6 +17,7 @@ PANELS = {
     "map": "Latent map",
     "forward": "Forward dynamics",
     "tracks": "Tracks",
+    "notes": "Annotations",
 }
 """The dockable panels: key -> title."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +27,10 @@ def event_frames(series: SeriesSet) -> NDArray[np.int64]:
     return series.frames[transitions]
 
 
-def next_event(series: SeriesSet, frame: int, direction: int) -> int | None:
-    """The event nearest to ``frame`` after it (``direction`` > 0) or before it; None where there is none."""
-    frames = event_frames(series)
+def next_event(series: SeriesSet, frame: int, direction: int, notes: Sequence[int] = ()) -> int | None:
+    """The event or the beginning of a note (``notes``: frames) nearest to ``frame`` after it (``direction`` > 0) or
+    before it; None where there is none."""
+    frames = np.union1d(event_frames(series), np.asarray(notes, np.int64))
     beyond = frames[frames > frame] if direction > 0 else frames[frames < frame]
     if not len(beyond):
         return None

@@ -11,7 +11,9 @@ from psygnal import Signal
 
 from lapose_core.drive import Drive
 from lapose_core.geometry import Array, interpolate_poses
+from lapose_inspector.models.annotations import Annotations
 from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
+from lapose_inspector.models.history import History
 from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.selection import Selection
 from lapose_inspector.models.series import SeriesSet, build_series
@@ -112,6 +114,8 @@ class Session:
         self.model_info: ModelInfo | None = None
         self._rate = DEFAULT_RATE
         self.selection = Selection(self._rate)
+        self.history = History()
+        self.annotations = Annotations(self.history)
         """The selected transitions; they stay selected when another drive is opened."""
         self._status = ""
         self._segments: list[PathSegment] | None = None

@@ -30,12 +30,14 @@ CHOICES_LIMIT = 200
 
 
 class Folders(BaseSettings):
-    """Where settings and results live; LAPOSE_CONFIG_DIR and LAPOSE_CACHE_DIR override."""
+    """Where settings, results and what the user made live; LAPOSE_CONFIG_DIR, LAPOSE_CACHE_DIR and LAPOSE_DATA_DIR
+    override."""
 
     model_config = SettingsConfigDict(env_prefix="LAPOSE_")
 
     config_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_config_dir(APP_NAME)))
     cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir(APP_NAME)))
+    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)))
 
 
 class RecentLog(BaseModel):

@@ -74,6 +74,9 @@ class ActionSet(QObject):
         self._set_icon("play.toggle", "mdi6.pause" if playing else "mdi6.play")
         self._set_icon("analyse.toggle", "mdi6.pause-circle-outline" if analysing else "mdi6.brain")
         self["analyse.toggle"].setText("Pause analysis" if analysing else "Analyse")
+        history = self._app.session.history
+        self["annotate.undo"].setText(f"Undo {history.undo_text or ''}".strip())
+        self["annotate.redo"].setText(f"Redo {history.redo_text or ''}".strip())
 
     def colour_icons(self) -> None:
         """Draw every icon anew in the theme's colours."""

@@ -26,6 +26,7 @@ from lapose_inspector.actions import PANELS
 from lapose_inspector.models.session import RATES
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.annotations_view import AnnotationsView
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.dataset_browser import DatasetBrowser
 from lapose_inspector.views.forward_view import ForwardView
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 LAYOUT_VERSION = 2
 """Of saved dock states; a state of another version is not restored."""
+
+COME_LATER = ("drives", "notes")
+"""Panels that come when there is something in them."""
 
 BROWSER_WIDTH = 320
 """Pixels: a drive's thumbnail and room for its name."""
@@ -77,7 +81,10 @@ class MainWindow(QMainWindow):
         self.browser.drive_chosen.connect(opener.choose_drive)
         self.browser.camera_chosen.connect(opener.choose_camera)
         self.browser.pose_topic_chosen.connect(opener.choose_pose_topic)
-        self.panels = (self.browser, self.video, self.trajectory, self.latent_map, self.forward, self.tracks)
+        self.notes = AnnotationsView(session, self.actions_)
+        self.panels = (
+            self.browser, self.video, self.trajectory, self.latent_map, self.forward, self.tracks, self.notes,
+        )  # fmt: skip
         self.docks = {
             key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
         }
@@ -91,6 +98,10 @@ class MainWindow(QMainWindow):
         self._add_notice(self.notice)
         self.transport = Transport(session, self.actions_)
         self._add_bottom_bar(self.transport)
+        for notes in (self.notes, self.transport.band):
+            notes.note_chosen.connect(app.annotator.go_to)
+            notes.note_opened.connect(app.annotator.edit_note)
+        self.transport.band.range_drawn.connect(app.annotator.ask)
         self.status = StatusBar(session, self.actions_)
         self.setStatusBar(self.status)
         self._arrange()
@@ -119,6 +130,8 @@ class MainWindow(QMainWindow):
             display.alignment_changed, display.colour_by_changed, display.cloud_changed, display.follow_changed,
             display.overlay_changed, session.selection.changed, session.selection.sets_changed,
             app.instruments.map.tool_changed, app.instruments.map.method_changed, app.instruments.map.density_changed,
+            session.history.changed, session.annotations.changed,
+            session.annotations.current_changed, session.annotations.marks_changed,
         )  # fmt: skip
 
     def _build_toolbar(self) -> None:
@@ -192,10 +205,11 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["video"], docks["map"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["video"], docks["trajectory"], Qt.Orientation.Vertical)
         self.splitDockWidget(docks["map"], docks["forward"], Qt.Orientation.Vertical)
+        self.tabifyDockWidget(docks["forward"], docks["notes"])
         self.addDockWidget(bottom, docks["tracks"])
         for key, dock in docks.items():
             # Most logs hold one drive; the list comes by itself where there are more.
-            dock.setVisible(key != "drives" or len(self._app.opener.dataset.listings) > 1)
+            dock.setVisible(key not in COME_LATER or (key == "drives" and len(self._app.opener.dataset.listings) > 1))
         self._share_room()
 
     def _share_room(self) -> None:

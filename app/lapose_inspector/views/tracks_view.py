@@ -24,6 +24,7 @@ from lapose_inspector.visuals.tracks import (
     small,
 )
 from lapose_inspector.visuals.tracks_axis import TimeSpan
+from lapose_inspector.visuals.tracks_notes import paint_notes
 
 SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error")
 ERRORS = ("rotation error", "direction error", "scale error")
@@ -56,6 +57,7 @@ class TracksView(QWidget):
         session.timeline.loop_changed.connect(self._on_loop)
         session.selection.changed.connect(self._redraw)
         session.display.theme_changed.connect(self._on_theme)
+        session.annotations.changed.connect(self._redraw)
         self._on_series()
 
     def close_panel(self) -> None:
@@ -67,6 +69,7 @@ class TracksView(QWidget):
         session.timeline.loop_changed.disconnect(self._on_loop)
         session.selection.changed.disconnect(self._redraw)
         session.display.theme_changed.disconnect(self._on_theme)
+        session.annotations.changed.disconnect(self._redraw)
         self._static = None
 
     def sizeHint(self) -> QSize:
@@ -198,6 +201,13 @@ class TracksView(QWidget):
             self._static = paint_static(
                 self.size(), self.devicePixelRatioF(), self.font(), colours, span, self._tracks, self._loop(), selected
             )
+            notes, time_of = session.annotations, session.timeline.time_of
+            last = session.timeline.n_frames - 1
+            spans = (
+                (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
+                for n in notes.notes
+            )
+            paint_notes(self._static, span, self.height() - AXIS, spans)
         painter.drawPixmap(0, 0, self._static)
         paint_cursor(
             painter,

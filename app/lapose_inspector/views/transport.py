@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.timeline import SPEEDS
 from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.annotation_band import AnnotationBand
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.scrubber import Scrubber, clock_text
 
@@ -22,6 +23,7 @@ class Transport(QWidget):
         self.setObjectName("transport")
         self._session, self._timeline = session, session.timeline
         self.scrubber = Scrubber(session)
+        self.band = AnnotationBand(session, self.scrubber.x_of, self.scrubber.frame_at)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 3, 10, 3)
         row.setSpacing(2)
@@ -41,7 +43,11 @@ class Transport(QWidget):
         row.addSpacing(4)
         row.addWidget(self.speed)
         row.addSpacing(6)
-        row.addWidget(self.scrubber, 1)
+        bands = QVBoxLayout()
+        bands.setSpacing(0)
+        bands.addWidget(self.scrubber)
+        bands.addWidget(self.band)
+        row.addLayout(bands, 1)
         row.addSpacing(6)
         # Room for the widest text, so that nothing moves while playing.
         self.time.setMinimumWidth(self.fontMetrics().horizontalAdvance("88:88.88 / 88:88.8 s"))
@@ -55,6 +61,7 @@ class Transport(QWidget):
     def close_panel(self) -> None:
         """Let go of the models."""
         self.scrubber.close_panel()
+        self.band.close_panel()
         self._timeline.frame_changed.disconnect(self._show_time)
         self._timeline.range_changed.disconnect(self._on_range)
         self._timeline.speed_changed.disconnect(self._show_speed)

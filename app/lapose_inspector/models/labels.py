@@ -1,0 +1,103 @@
+"""The palette of labels for annotations: names and colours that the user edits, kept in a file of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import Literal
+
+from psygnal import Signal
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from lapose_core.export.files import write_text
+
+log = logging.getLogger(__name__)
+
+UNKNOWN = "#8D96A6"
+"""Colour of labels that are not in the palette."""
+
+
+class Label(BaseModel, frozen=True):
+    """A label's name and its colour as #rrggbb."""
+
+    name: str = Field(min_length=1)
+    colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+
+
+DEFAULTS: tuple[Label, ...] = (
+    Label(name="wrong direction", colour="#CC79A7"),
+    Label(name="wrong speed", colour="#E6A817"),
+    Label(name="wrong turn", colour="#56B4E9"),
+    Label(name="bad picture", colour="#8D96A6"),
+    Label(name="good example", colour="#F0E442"),
+)
+"""Apart for colour-blind eyes, and none near those of truth and prediction."""
+
+
+class _Content(BaseModel):
+    version: Literal[1] = 1
+    labels: tuple[Label, ...] = DEFAULTS
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: tuple[Label, ...]) -> tuple[Label, ...]:
+        if len({label.name for label in labels}) != len(labels):
+            raise ValueError("a name occurs twice")
+        return labels
+
+
+class LabelPalette:
+    """The labels on offer, in the user's order; until ``open`` names a file, nothing is kept."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._labels: tuple[Label, ...] = DEFAULTS
+
+    def open(self, path: Path) -> None:
+        """Offer the labels of a file, and keep every change there."""
+        self._path, self._labels = path, _read(path)
+        self.changed.emit()
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        return self._labels
+
+    def set_labels(self, labels: tuple[Label, ...]) -> None:
+        """Offer these, and keep them; a folder that cannot be written is logged, not raised.
+
+        Raises:
+            ValueError: where a name occurs twice.
+        """
+        content = _Content(labels=labels)
+        if content.labels == self._labels:
+            return
+        self._labels = content.labels
+        self.changed.emit()
+        if self._path is not None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_text(self._path, content.model_dump_json(indent=2))
+            except OSError as error:
+                log.warning("%s cannot be written: %s", self._path, error)
+
+    def colour_of(self, name: str) -> str:
+        """The colour of a label, #rrggbb; UNKNOWN for one that is not offered."""
+        return next((label.colour for label in self._labels if label.name == name), UNKNOWN)
+
+
+def _read(path: Path) -> tuple[Label, ...]:
+    """The stored labels, or the defaults; a bad file is set aside and logged."""
+    try:
+        return _Content.model_validate_json(path.read_bytes()).labels
+    except FileNotFoundError:
+        return DEFAULTS
+    except (OSError, ValidationError) as error:
+        aside = path.with_name(path.name + ".bad")
+        log.warning("%s cannot be read and is set aside as %s: %s", path, aside.name, error)
+        with contextlib.suppress(OSError):
+            os.replace(path, aside)
+        return DEFAULTS
