@@ -23,7 +23,7 @@ class Exporter(QObject):
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
         self._app = app
-        self.annotations: Callable[[], Iterable[Annotation]] = tuple
+        self.annotations: Callable[[], Iterable[Annotation]] = lambda: app.session.annotations.notes
         """The open drive's annotations."""
         self.worker = ExportWorker(self)
         self.worker.finished.connect(self._on_finished)

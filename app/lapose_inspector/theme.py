@@ -120,6 +120,9 @@ QScrollBar::handle {{ background: {c.border}; border-radius: 4px; min-height: 24
 QScrollBar::handle:hover {{ background: {c.muted}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+QTreeWidget::item {{ padding: 3px 2px; }}
+QTreeWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}
+QTabBar {{ qproperty-drawBase: 0; }}
 QTabBar::tab {{ background: {c.window}; color: {c.muted}; padding: 5px 12px; border: none; }}
 QTabBar::tab:selected {{ background: {c.panel}; color: {c.text}; border-bottom: 2px solid {c.accent}; }}
 QHeaderView::section {{ background: {c.raised}; color: {c.muted}; border: none; padding: 4px 8px; }}

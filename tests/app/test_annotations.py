@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from conftest import end
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -279,7 +278,6 @@ def test_a_killed_process_loses_at_most_the_last_second(
     recent = {n % 39 for at, n in told if at > killed - 1.0} | {max(found) % 39}
     assert app.timeline.frame in recent
     assert app.session.selection.of(app.session.drive.fingerprint).tolist()[0] in recent
-    end(app)
 
 
 # The models by themselves

@@ -46,7 +46,9 @@ def swatch(colour: str, size: int = 12) -> QIcon:
     """A square of one colour."""
     pixmap = QPixmap(size, size)
     pixmap.fill(QColor(colour))
-    return QIcon(pixmap)
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else Qt tints it in a selected row
+    return icon
 
 
 class AnnotationDialog(QDialog):
@@ -76,6 +78,7 @@ class AnnotationDialog(QDialog):
         ):
             box.setRange(0, max(0, timeline.n_frames - 1))
             box.setValue(value)
+            box.setFixedWidth(72)
             box.setToolTip(tip)
             box.valueChanged.connect(self._on_frames)
         self.span = QLabel()
@@ -105,6 +108,8 @@ class AnnotationDialog(QDialog):
         edit.setToolTip("Edit the labels on offer and their colours")
         edit.clicked.connect(self.palette_wanted)
         label, frames = QHBoxLayout(), QHBoxLayout()
+        for row in (label, frames):
+            row.setSpacing(8)
         label.addWidget(self.label, 1)
         label.addWidget(edit)
         for widget in (self.first, QLabel("to"), self.last, self.span):

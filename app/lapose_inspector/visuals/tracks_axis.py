@@ -77,6 +77,7 @@ def value_ticks(low: float, high: float, most: int) -> tuple[Array, int]:
     reach = max(high, -low)
     if step > reach:  # too coarse to say how large anything is: the largest round value instead
         power = 10.0 ** np.floor(np.log10(reach))
+        power = power if power <= reach else power / 10  # the logarithm of 9999.999999999998 is 4
         step = float(next(m * power for m in (8, 6, 5, 4, 3, 2.5, 2, 1.5, 1) if m * power <= reach))
     ticks = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0
     digits = next(d for d in range(12) if abs(round(step, d) - step) < 1e-9 * step)
