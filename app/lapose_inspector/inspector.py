@@ -207,11 +207,19 @@ class Inspector(QObject):
 
     def set_rate(self, rate: float) -> None:
         """Analyse ``rate`` frames per second from now on."""
-        if rate == self.session.rate:
+        self._analyse_with("rate", rate)
+
+    def set_use_camera(self, use: bool) -> None:
+        """Tell the model the log's camera from now on, or let it guess."""
+        self._analyse_with("use_camera", use)
+
+    def _analyse_with(self, setting: str, value: object) -> None:
+        """Change a setting of the session that the analysis depends on, and analyse anew where there was one."""
+        if value == getattr(self.session, setting):
             return
         was_running = self.analysis.running or self.session.analysis is not None
         self.analysis.forget()
-        self.session.rate = rate
+        setattr(self.session, setting, value)
         self.window.show_running(False)
         if was_running:
             self._start_analysis()
@@ -231,8 +239,9 @@ class Inspector(QObject):
 
     def _start_analysis(self) -> None:
         self._first_picture.drop()
-        if self.session.drive is not None and self.has_model:
-            self.analysis.start(self.session.drive, self.session.rate, self.timeline.frame)
+        session = self.session
+        if session.drive is not None and self.has_model:
+            self.analysis.start(session.drive, session.rate, self.timeline.frame, ignore_camera=not session.use_camera)
             self.window.show_running(True)
 
     @Slot(object)

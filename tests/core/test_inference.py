@@ -324,7 +324,7 @@ def test_a_drive_of_one_window_gets_what_the_model_says_of_it(model: LaPose) -> 
     (window,) = run.run()
     images, times = images_of(run, memory, range(9))
     with torch.inference_mode():
-        expected = model.estimate(images[None], times[None])
+        expected = model.estimate(images[None], times[None], run.analysis.camera.tensor())
         logits = model.predict_next(images[None], times[None], expected.latents)
         codes = model.vqvae.encode(images[None])[:, 1:]
         loss = -logits.log_softmax(-1).gather(-1, codes[..., None]).mean((-1, -2, -3))

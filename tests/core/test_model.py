@@ -29,6 +29,7 @@ def plain() -> LaPoseConfig:
         action_rate=False,
         motion_decoder=False,
         head_ranks=0,
+        camera_input=False,
     )
 
 

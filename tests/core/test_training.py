@@ -233,7 +233,10 @@ def test_the_log_holds_the_latent_quality_and_posttraining_starts_from_it(world:
     lines = [json.loads(x) for x in (tmp_path / "post" / "posttrain.jsonl").read_text().splitlines()]
     assert lines[-1]["train_translation"] < 0.5 * 1.0
     assert lines[-1]["scale_error"] < 0.05, "every clip moves 2 m a step"
-    assert json.loads((tmp_path / "post" / "evaluation.json").read_text())["clips"] == 20
+    evaluation = json.loads((tmp_path / "post" / "evaluation.json").read_text())
+    assert evaluation["clips"] == 20
+    assert evaluation["model"]["fov_error"] is not None
+    assert evaluation["camera_known"]["model"]["fov_error"] is None
 
 
 @pytest.mark.parametrize("backbone", ["finetune", "scratch"])

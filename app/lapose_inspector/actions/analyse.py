@@ -24,6 +24,12 @@ def analyse_commands() -> list[Command]:
             "analyse.checkpoint", "Checkpoint…", lambda a: a.choose_checkpoint(), "Analyse", (),
             "mdi6.database-outline", "Choose the folder of another trained model.", section="model",
         ),
+        Command(
+            "analyse.camera", "Use the log's camera", lambda a: a.set_use_camera(not a.session.use_camera), "Analyse",
+            (), "mdi6.camera-iris",
+            "Tell the model the field of view and camera height that the log knows; without, it guesses them.",
+            lambda a: a.session.use_camera, section="model",
+        ),
     ]  # fmt: skip
     out += [
         Command(

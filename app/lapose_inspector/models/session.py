@@ -113,6 +113,7 @@ class Session:
         self.series = SeriesSet()
         self.model_info: ModelInfo | None = None
         self._rate = DEFAULT_RATE
+        self._use_camera = True
         self.selection = Selection(self._rate)
         self.history = History()
         self.annotations = Annotations(self.history)
@@ -134,6 +135,17 @@ class Session:
             self._rate = float(value)
             self.selection.set_rate(self._rate)
             self.rate_changed.emit(self._rate)
+            self.set_analysis(None)
+
+    @property
+    def use_camera(self) -> bool:
+        """Whether the model is told what the log knows of the camera; changing it drops the analysis."""
+        return self._use_camera
+
+    @use_camera.setter
+    def use_camera(self, value: bool) -> None:
+        if value != self._use_camera:
+            self._use_camera = value
             self.set_analysis(None)
 
     @property

@@ -47,7 +47,14 @@ class AnalysisJob:
     """
 
     def __init__(
-        self, loaded: LoadedModel, drive: Drive, rate: float, store: ResultStore, earlier: AnalysisJob | None
+        self,
+        loaded: LoadedModel,
+        drive: Drive,
+        rate: float,
+        store: ResultStore,
+        earlier: AnalysisJob | None,
+        *,
+        ignore_camera: bool = False,
     ) -> None:
         from lapose_core.inference.analysis import DriveAnalyzer
 
@@ -58,7 +65,7 @@ class AnalysisJob:
         self._images: OrderedDict[int, Tensor] = OrderedDict()
         self._saved_at = time.monotonic()
         stored: DriveAnalysis | None
-        key = DriveAnalyzer.key(loaded.model, drive, rate, loaded.checkpoint_hash)
+        key = DriveAnalyzer.key(loaded.model, drive, rate, loaded.checkpoint_hash, ignore_camera=ignore_camera)
         if earlier is not None and earlier.analyzer.analysis.key == key:
             stored = earlier.analyzer.analysis
         else:
@@ -72,6 +79,7 @@ class AnalysisJob:
             checkpoint_name=loaded.name,
             analysis=stored,
             batch=8 if loaded.device.startswith("cuda") else 1,
+            ignore_camera=ignore_camera,
         )
 
     @property

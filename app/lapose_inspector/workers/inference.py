@@ -63,11 +63,12 @@ class AnalysisWorker(QObject):
         self.running = False
         self.thread_.request_load(checkpoint)
 
-    def start(self, drive: Drive, rate: float, frame: int) -> None:
-        """Analyse ``drive`` at ``rate`` Hz from ``frame`` on; a stored result is gone on with."""
+    def start(self, drive: Drive, rate: float, frame: int, *, ignore_camera: bool = False) -> None:
+        """Analyse ``drive`` at ``rate`` Hz from ``frame`` on; a stored result is gone on with. With ``ignore_camera``
+        the model is told nothing of the log's camera."""
         self.generation += 1
         self.running = True
-        self.thread_.request_analysis(_Start(self.generation, drive, rate, frame))
+        self.thread_.request_analysis(_Start(self.generation, drive, rate, frame, ignore_camera))
 
     def seek(self, frame: int) -> None:
         """Go on from ``frame``, because that is where the user looks now."""
@@ -124,6 +125,7 @@ class _Start:
     drive: Drive
     rate: float
     frame: int
+    ignore_camera: bool = False
 
 
 class InferenceThread(QThread):
@@ -273,7 +275,7 @@ class InferenceThread(QThread):
             if self._model is None:
                 raise ValueError("no checkpoint is loaded: choose one with Analyse > Checkpoint")
             store = ResultStore(self._results, report=self._note)
-            job = AnalysisJob(self._model, start.drive, start.rate, store, earlier)
+            job = AnalysisJob(self._model, start.drive, start.rate, store, earlier, ignore_camera=start.ignore_camera)
             if earlier is not None:
                 earlier.close()
             self._job = job

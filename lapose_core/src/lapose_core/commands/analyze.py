@@ -49,6 +49,9 @@ class Analyze(LogChoice):
     batch: int | None = None
     """Windows per step of the model; by default 1 on a CPU and 8 elsewhere."""
 
+    ignore_camera: bool = False
+    """Let the model guess the camera even where the log knows it, as the paper's protocol has it."""
+
     fresh: bool = False
     """Start anew even where the folder holds results."""
 
@@ -70,7 +73,8 @@ class Analyze(LogChoice):
         if (self.out / RESULT).exists() and not self.fresh:
             try:
                 earlier = read_result(self.out)
-                require_same(earlier, self.out, DriveAnalyzer.key(model, drive, self.rate, digest))
+                key = DriveAnalyzer.key(model, drive, self.rate, digest, ignore_camera=self.ignore_camera)
+                require_same(earlier, self.out, key)
             except ValueError as error:
                 raise ValueError(f"{error}; choose another --out, or --fresh to replace it") from error
         for note in drive.notes:
@@ -83,6 +87,7 @@ class Analyze(LogChoice):
             checkpoint_name=checkpoint.resolve().name,
             analysis=earlier,
             batch=self.batch or (1 if device.type == "cpu" else 8),
+            ignore_camera=self.ignore_camera,
         )
         analysis = analyzer.analysis
         before = int(analysis.done.sum())
@@ -168,7 +173,8 @@ def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int)
     done = analysis.done
     lines = [
         f"{drive.name}: {len(drive)} frames, sampled at {analysis.rate:g} Hz: {len(analysis)} samples, "
-        f"{analysis.n_windows} window{'s' * (analysis.n_windows > 1)}"
+        f"{analysis.n_windows} window{'s' * (analysis.n_windows > 1)}",
+        analysis.camera.describe(),
     ]
     new = int(done.sum()) - before
     if new and elapsed > 0:

@@ -17,7 +17,8 @@ class Evaluate(LogChoice):
     """Measure a checkpoint on logs with ground truth: AUC, ATE, scale, per motion regime.
 
     Each log is cut into clips of the model's window, each estimated by itself. Constant-forward is scored
-    on the same clips, because a score says nothing until that baseline stands beside it.
+    on the same clips, because a score says nothing until that baseline stands beside it. The camera is unknown to the
+    model, as in the paper's protocol; where the log knows it and the model can be told, both are reported.
     """
 
     logs: tyro.conf.Positional[tuple[Path, ...]]
@@ -93,6 +94,7 @@ class Evaluate(LogChoice):
             {
                 "name": d.name,
                 "path": d.path,
+                "camera": d.camera.to_json(),
                 "clips": len(d.clips),
                 "without_truth": d.without_truth,
                 "unreadable": d.unreadable,
@@ -110,6 +112,10 @@ class Evaluate(LogChoice):
             }
         )
         document["logs"] = logs
+        told = [clip for drive in found for clip in drive.told]
+        informed = evaluate_clips(told) if len(told) == len(clips) else None
+        document["camera"] = "unknown to the model"
+        document["camera_known"] = None if informed is None else informed.to_json()
         document["baselines"] = {b.name: b.to_json() for b in baselines}
         document["excluded"] = {
             "standstill": evaluation.overall.clips - evaluation.overall.counted,
@@ -119,6 +125,9 @@ class Evaluate(LogChoice):
         if self.json is not None:
             write_text(self.json, json_module.dumps(document, indent=1, allow_nan=False) + "\n")
         print(table(evaluation))
+        if informed is not None:
+            cameras = sorted({d.camera.describe() for d in found})
+            print(f"\nthe camera known ({'; '.join(cameras)}):\n\n{table(informed)}\n")
         if baselines:
             print(f"\n{baseline_table(baselines, evaluation)}\n")
         print(_footnote(document))

@@ -140,8 +140,12 @@ class Posttrain:
         data, held_out = _caches(model, self.data, self.held_out, self.cache, device)
         record: dict[str, Any] = {k: v for k, v in before.items() if k != "posttrain"}
         record["labels"] = data.shards.origin
-        evaluation = posttrain(model, self.training, data, held_out, self.out, record, self.resume)
+        evaluation, informed = posttrain(model, self.training, data, held_out, self.out, record, self.resume)
         settings = {"held_out": held_out.shards.origin, **dataclasses.asdict(self.training)}
-        write_json(self.out / "evaluation.json", evaluation.to_json(settings))
+        document = {"camera": "unknown to the model", **evaluation.to_json(settings)}
+        document["camera_known"] = None if informed is None else informed.to_json()
+        write_json(self.out / "evaluation.json", document)
         print(table(evaluation))
+        if informed is not None:
+            print(f"\nthe camera known:\n\n{table(informed)}")
         return 0

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from lapose_core.device import precision
 from lapose_core.drive import Drive, LogError
 from lapose_core.evaluation.evaluate import Clip
 from lapose_core.evaluation.regimes import clip_regimes
 from lapose_core.geometry import Array, accumulate, make_poses, matrix_from_quaternion
-from lapose_core.inference.analysis import precision
+from lapose_core.inference.known_camera import UNKNOWN, KnownCamera
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.model.lapose import LaPose
 
@@ -34,11 +35,17 @@ class ClipPlan:
 
 @dataclass
 class DriveClips:
-    """The predicted clips of one drive, and those it could not give, with why."""
+    """The predicted clips of one drive, and those it could not give, with why.
+
+    ``clips`` are estimated with an unknown camera, as the paper's protocol has it; ``told`` are the same clips with
+    what the log knows of its ``camera``, and none where it knows nothing or the model does not take it.
+    """
 
     name: str
     path: str
     clips: list[Clip] = field(default_factory=list)
+    told: list[Clip] = field(default_factory=list)
+    camera: KnownCamera = UNKNOWN
     without_truth: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)  # "first-last frame" -> reason
 
@@ -103,46 +110,62 @@ def predict_drive(
     plans = plan_clips(drive, rate, model.config.window, stride)
     assert drive.poses is not None
     assert drive.pose_valid is not None
-    found = DriveClips(drive.name, str(drive.path))
+    prepare = Preprocessor.for_drive(drive, (model.config.image_width, model.config.image_height))
+    found = DriveClips(drive.name, str(drive.path), camera=KnownCamera.of(drive, prepare, model.config))
     usable = [plan for plan in plans if drive.pose_valid[list(plan.frames)].all()]
     found.without_truth = len(plans) - len(usable)
     if progress:
         progress(found.without_truth)
-    preprocess = Preprocessor.for_drive(drive, (model.config.image_width, model.config.image_height))
-    fov_truth = None if preprocess.intrinsics is None else preprocess.intrinsics.fov_x
-    for plans_of_batch, images in _image_batches(drive, usable, preprocess, batch, found):
+    fov_truth = None if prepare.intrinsics is None else prepare.intrinsics.fov_x
+    for plans_of_batch, images in _image_batches(drive, usable, prepare, batch, found):
         times = np.stack([drive.timestamps[list(plan.frames)] for plan in plans_of_batch])
-        for row, (predicted, fov) in enumerate(predict_clips(model, images, times)):
-            plan = plans_of_batch[row]
-            index = list(plan.frames)
-            labels = {name: np.asarray(values)[index] for name, values in drive.regimes.items()}
-            found.clips.append(
-                Clip(
-                    predicted=predicted,
-                    truth=drive.poses[index],
-                    times=times[row],
-                    regimes=clip_regimes(drive.poses[index], times[row], labels),
-                    fov=fov,
-                    fov_truth=fov_truth,
-                    log=drive.name,
-                    first_frame=index[0],
-                    last_frame=index[-1],
+        latents = clip_latents(model, images, times)
+        for camera, clips in ((UNKNOWN, found.clips), (found.camera, found.told)):
+            if clips is found.told and camera == UNKNOWN:
+                continue
+            for row, (predicted, fov) in enumerate(latent_poses(model, latents, times, camera)):
+                index = list(plans_of_batch[row].frames)
+                labels = {name: np.asarray(values)[index] for name, values in drive.regimes.items()}
+                clips.append(
+                    Clip(
+                        predicted=predicted,
+                        truth=drive.poses[index],
+                        times=times[row],
+                        regimes=clip_regimes(drive.poses[index], times[row], labels),
+                        fov=fov if camera.fov is None else None,
+                        fov_truth=fov_truth,
+                        log=drive.name,
+                        first_frame=index[0],
+                        last_frame=index[-1],
+                    )
                 )
-            )
         if progress:
             progress(len(plans_of_batch))
     return found
 
 
 def predict_clips(model: LaPose, images: torch.Tensor, times: Array) -> Iterator[tuple[Array, Array]]:
-    """Trajectories [T, 4, 4] from identity and fields of view [T - 1] of clips [B, T, 3, H, W] at times [B,
-    T].
+    """Trajectories [T, 4, 4] from identity and fields of view [T - 1] of clips [B, T, 3, H, W] at times [B, T], by
+    unknown cameras.
 
     Where the model gives no usable value the poses from there on are NaN, which the metrics count as misses.
     """
+    return latent_poses(model, clip_latents(model, images, times), times)
+
+
+def clip_latents(model: LaPose, images: torch.Tensor, times: Array) -> torch.Tensor:
+    """Latent actions [B, T - 1, A] of clips [B, T, 3, H, W] at times [B, T]."""
     device = next(model.parameters()).device
     with torch.inference_mode(), precision(device):
-        estimate = model.estimate(images.to(device), torch.from_numpy(times))
+        return model.actions(model.inputs(images.to(device)), torch.from_numpy(times))[1]
+
+
+def latent_poses(
+    model: LaPose, latents: torch.Tensor, times: Array, camera: KnownCamera = UNKNOWN
+) -> Iterator[tuple[Array, Array]]:
+    """``predict_clips`` from latent actions [B, T - 1, A], and from what is known of the camera."""
+    with torch.inference_mode():
+        estimate = model.pose(latents.float(), torch.from_numpy(times), camera.tensor(len(latents)))
     quaternion = estimate.quaternion.double().cpu().numpy()
     translation = estimate.translation.double().cpu().numpy()
     fov = estimate.fov.double().cpu().numpy()

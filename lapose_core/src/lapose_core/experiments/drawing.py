@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapose_core.experiments.tables import Row
+from lapose_core.experiments.tables import INFORMED, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
 # After Okabe and Ito (2008): told apart by the colour-blind and in print.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
-COLOURS = {"model": BLUE, "frozen": BLUE, "scratch": ORANGE, "finetune": ORANGE, "opencv": GREEN, "colmap": GREY}
+SKY = "#56B4E9"
+COLOURS = {
+    "model": BLUE,
+    INFORMED: SKY,
+    "frozen": BLUE,
+    "scratch": ORANGE,
+    "finetune": ORANGE,
+    "opencv": GREEN,
+    "colmap": GREY,
+}
 
 
 def new_figure(width: float, height: float) -> Figure:

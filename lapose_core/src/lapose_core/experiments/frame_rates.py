@@ -6,7 +6,7 @@ from typing import Any
 
 from lapose_core.experiments.context import RATE_SEED, Context
 from lapose_core.experiments.record import Experiment
-from lapose_core.experiments.scoring import evaluate, row_of
+from lapose_core.experiments.scoring import by_camera, row_of
 from lapose_core.experiments.worlds import rate_shards
 
 
@@ -23,8 +23,8 @@ def run(context: Context) -> dict[str, Any]:
     model = context.model()
     rows = []
     for rate in context.sizes.rates:
-        evaluation = evaluate(model, context.cached(rate_shards(context, rate)))
-        rows.append(row_of(evaluation.overall, rate=rate))
+        found = by_camera(model, context.cached(rate_shards(context, rate)))
+        rows += [row_of(evaluation.overall, rate=rate, camera=camera) for camera, evaluation in found.items()]
     return {"rows": rows}
 
 

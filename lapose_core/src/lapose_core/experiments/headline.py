@@ -17,7 +17,8 @@ from lapose_core.evaluation.evaluate import Evaluation, rescored
 from lapose_core.experiments.context import TEST_SEED, Context
 from lapose_core.experiments.latents import maps, probes
 from lapose_core.experiments.record import Experiment, key, remembered
-from lapose_core.experiments.scoring import evaluate, row_of, rows_of
+from lapose_core.experiments.scoring import by_camera, row_of, rows_of
+from lapose_core.experiments.tables import INFORMED
 from lapose_core.experiments.worlds import World, known_worlds, rate_shards, unseen_split
 from lapose_core.training.shards import Shards
 
@@ -45,8 +46,11 @@ def run(context: Context) -> dict[str, Any]:
     worlds = known_worlds(context, shards, range(TEST_SEED, TEST_SEED + len(shards)))
     test, train = context.cached(folder), context.cached(context.train)
     model = context.model()
-    evaluation = evaluate(model, test, worlds=worlds)
+    evaluations = by_camera(model, test, worlds)
+    evaluation = evaluations["unknown"]
     rows = rows_of(evaluation, method="model")
+    if "known" in evaluations:
+        rows += rows_of(evaluations["known"], method=INFORMED)
     notes, coverage = [], {}
     cameras = test.fov.tolist()
     for name, count in (("opencv", len(shards)), ("colmap", min(sizes.colmap_clips, len(shards)))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lapose_core.experiments.tables import Row, pick, pose_table, table, text, with_interval
+from lapose_core.experiments.tables import INFORMED, Row, pick, pose_table, table, text, with_interval
 from lapose_core.experiments.targets import AUTHORS_MAP
 
 Record = dict[str, Any]
@@ -15,7 +15,8 @@ def headline(record: Record, results: dict[str, Record]) -> str:
     test = record["settings"]["test"]
     out = [
         f"{test['clips']} clips of {test['frames']} frames, {test['size'][0]}x{test['size'][1]}, worlds of seeds from "
-        f"{test['first_seed']:,}. Frame rates from 1 to 10 Hz, some clips uneven in time.\n",
+        f"{test['first_seed']:,}. Frame rates from 1 to 10 Hz, some clips uneven in time. The model is told nothing of "
+        f'the camera, as in the paper\'s protocol; "{INFORMED}" is told its true field of view and height.\n',
         pose_table(["method"], [([row["method"]], row) for row in _methods(rows, results)]),
     ]
     for name, c in coverage.items():
@@ -27,8 +28,9 @@ def headline(record: Record, results: dict[str, Record]) -> str:
     own = [row for row in rows if row["method"] == "model"]
     out.append("The model by regime, and by the clip's frame rate:\n")
     out.append(pose_table(["regime"], [([row["regime"]], row) for row in own]))
-    for name in coverage:
-        out.append(f"{name} by regime:\n")
+    informed = [INFORMED] if pick(rows, method=INFORMED) else []
+    for name in (*informed, *coverage):
+        out.append(f"{name[0].upper()}{name[1:]}, by regime:\n")
         out.append(pose_table(["regime"], [([r["regime"]], r) for r in rows if r["method"] == name]))
     return "\n".join(out) + "\n" + _latents(record) + "\n" + _map(record)
 

@@ -46,7 +46,7 @@ def train_head(
         "labelled": labelled,
     }
     name = f"{training.backbone}-{training.labels or labelled}-{key(run)}"
-    evaluation = posttrain(model, training, data, test, folder / name, {"experiment": run})
+    evaluation, _ = posttrain(model, training, data, test, folder / name, {"experiment": run})
     return model, evaluation
 
 

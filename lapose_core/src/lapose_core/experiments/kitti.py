@@ -14,6 +14,7 @@ from lapose_core.evaluation.evaluate import Evaluation, evaluate_clips, summaris
 from lapose_core.experiments.context import Context
 from lapose_core.experiments.record import Experiment, key, remembered
 from lapose_core.experiments.scoring import row_of
+from lapose_core.experiments.tables import INFORMED
 from lapose_core.logs import list_drives, open_log
 
 TURNING = frozenset({"gentle", "medium", "sharp"})  # all but straight: mean |curvature| of at least 0.001 1/m
@@ -47,6 +48,8 @@ def run(context: Context) -> dict[str, Any]:
         for rate, stride in rates(context):
             found = predict_drive(model, drive, rate, stride=stride)
             rows += _rows(evaluate_clips(found.clips), "model", rate, drive.name)
+            if found.told:
+                rows += _rows(evaluate_clips(found.told), INFORMED, rate, drive.name)
             for name in context.sizes.kitti_methods:
                 part = context.work / "kitti" / f"{name}-{key([drive.name, len(drive), rate, stride])}.json"
                 try:

@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 from lapose_core.evaluation.motion_statistics import QUANTITIES
-from lapose_core.experiments.drawing import BLUE, COLOURS, GREEN, ORANGE, new_figure, save, skill_axis, skill_points
-from lapose_core.experiments.tables import Row
+from lapose_core.experiments.drawing import (
+    BLUE,
+    COLOURS,
+    ORANGE,
+    SKY,
+    new_figure,
+    save,
+    skill_axis,
+    skill_points,
+)
+from lapose_core.experiments.tables import INFORMED, Row
 
 Results = dict[str, dict[str, Any]]
 
@@ -19,13 +28,16 @@ def headline(results: Results, path: Path) -> bool:
     """Skill by regime."""
     if "headline" not in results:
         return False
-    rows = [r for r in results["headline"]["rows"] if r["method"] in ("model", "opencv")]
+    methods = ("model", INFORMED, "opencv")
+    rows = [r for r in results["headline"]["rows"] if r["method"] in methods]
     names = [r["regime"] for r in rows if r["method"] == "model" and r["skill"] is not None]
     figure = new_figure(9.0, 3.6)
     axes = figure.subplots()
-    for i, (method, colour) in enumerate((("model", BLUE), ("opencv", GREEN))):
+    for i, method in enumerate(methods):
         some = [r for r in rows if r["method"] == method and r["regime"] in names]
-        skill_points(axes, [names.index(r["regime"]) + 0.16 * i for r in some], some, colour, method, line=False)
+        skill_points(
+            axes, [names.index(r["regime"]) + 0.16 * i for r in some], some, COLOURS[method], method, line=False
+        )
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=8)
     skill_axis(axes)
     axes.legend(frameon=False)
@@ -116,9 +128,13 @@ def frame_rates(results: Results, path: Path) -> bool:
     rows = results["frame_rates"]["rows"]
     figure = new_figure(5.5, 3.4)
     axes = figure.subplots()
-    skill_points(axes, [r["rate"] for r in rows], rows, BLUE, "model")
+    for camera, colour in (("unknown", BLUE), ("known", SKY)):
+        some = [r for r in rows if r["camera"] == camera]
+        skill_points(axes, [r["rate"] for r in some], some, colour, f"camera {camera}")
+    rates = sorted({r["rate"] for r in rows})
     axes.set_xscale("log")
-    axes.set_xticks([r["rate"] for r in rows], [f"{r['rate']:g}" for r in rows])
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.legend(frameon=False)
     axes.minorticks_off()
     axes.set_xlabel("frames per second")
     skill_axis(axes)

@@ -24,13 +24,26 @@ RATE_BANDS = (
 )
 
 
-def evaluate(
-    model: LaPose, data: CachedClips, count: int | None = None, worlds: Sequence[World] | None = None
-) -> Evaluation:
-    """The model on the first ``count`` clips, and per regime; conditions are regimes where the ``worlds`` are known."""
-    clips = np.arange(len(data) if count is None else min(count, len(data)))
-    found = evaluate_latents(model, whole_clip_latents(model, data, clips), data, clips)
-    return rescored([_labelled(s, worlds[i].conditions if worlds else ()) for i, s in enumerate(found.scores)])
+#: The two protocols: the paper's, in which nothing is known of the camera, and that of a log with a calibration.
+CAMERAS = ("unknown", "known")
+
+
+def evaluate(model: LaPose, data: CachedClips) -> Evaluation:
+    """The model on all clips, and per regime; it is told nothing of their cameras."""
+    return by_camera(model, data)["unknown"]
+
+
+def by_camera(model: LaPose, data: CachedClips, worlds: Sequence[World] | None = None) -> dict[str, Evaluation]:
+    """The model on all clips, and per regime, by what it is told of their cameras (CAMERAS); one that cannot be told
+    has the first alone. Conditions are regimes where the ``worlds`` are known."""
+    clips = np.arange(len(data))
+    latents = whole_clip_latents(model, data, clips)
+    out = {}
+    for camera in CAMERAS if model.config.camera_input else CAMERAS[:1]:
+        found = evaluate_latents(model, latents, data, clips, camera_known=camera == "known")
+        scores = [_labelled(s, worlds[i].conditions if worlds else ()) for i, s in enumerate(found.scores)]
+        out[camera] = rescored(scores)
+    return out
 
 
 def _labelled(score: ClipScore, conditions: tuple[str, ...]) -> ClipScore:

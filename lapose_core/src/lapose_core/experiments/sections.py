@@ -104,8 +104,8 @@ def bottleneck(record: Record, results: dict[str, Record]) -> str:
 
 
 def frame_rates(record: Record, results: dict[str, Record]) -> str:
-    rows = [([f"{r['rate']:g} Hz"], r) for r in record["rows"]]
-    return f"The beginnings of the same drives, evenly spaced.\n\n{pose_table(['rate'], rows)}"
+    rows = [([f"{r['rate']:g} Hz", r["camera"]], r) for r in record["rows"]]
+    return f"The beginnings of the same drives, evenly spaced.\n\n{pose_table(['rate', 'camera'], rows)}"
 
 
 def time_reversal(record: Record, results: dict[str, Record]) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+#: The method of rows in which the model is told the camera, beside the paper's protocol in which it is not.
+INFORMED = "model, camera known"
+
 # Heading, figure, factor, digits
 FIGURES = (
     ("AUC@30", "auc30_signed", 1.0, 1),

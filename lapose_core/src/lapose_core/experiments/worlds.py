@@ -71,7 +71,11 @@ def scene_clip(scene: Scene, frames: int, size: tuple[int, int], seed: int) -> C
     images = np.stack([drive.render(int(i)) for i in index])
     times = drive.times[index]
     return Clip(
-        np.ascontiguousarray(images.transpose(0, 3, 1, 2)), times - times[0], drive.poses[index], drive.intrinsics.fov_x
+        np.ascontiguousarray(images.transpose(0, 3, 1, 2)),
+        times - times[0],
+        drive.poses[index],
+        drive.intrinsics.fov_x,
+        drive.mount.height,
     )
 
 

@@ -18,6 +18,7 @@ from lapose_core.device import Upload, precision
 from lapose_core.drive import Drive
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
 from lapose_core.inference.encoding import CPU_CHUNK, EncodedWindows, FrameEncoder
+from lapose_core.inference.known_camera import UNKNOWN, KnownCamera
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis, FailedWindow, ResultKey, WindowResult
 from lapose_core.inference.samples import SampleQueue, Unreadable
@@ -41,6 +42,7 @@ class DriveAnalyzer:
         batch: windows per step of the model. One keeps live panels moving on a CPU; a GPU wants 8 or more.
         device: where the model runs; by default wherever it is. Where its memory does not suffice, batches become
             smaller, and at last the model moves to the CPU.
+        ignore_camera: tell the pose head nothing of the log's camera, which it is told where both allow it.
         notice: told, in one sentence, when that happens; logs a warning by default.
 
     Raises:
@@ -59,6 +61,7 @@ class DriveAnalyzer:
         analysis: DriveAnalysis | None = None,
         batch: int = 1,
         device: str | torch.device | None = None,
+        ignore_camera: bool = False,
         notice: Callable[[str], None] | None = None,
     ) -> None:
         if batch < 1:
@@ -68,7 +71,9 @@ class DriveAnalyzer:
         config = model.config
         self.model, self.drive, self.batch = model, drive, batch
         self.preprocessor = Preprocessor.for_drive(drive, (config.image_width, config.image_height))
-        key = ResultKey(drive.fingerprint, self.preprocessor.view, checkpoint_hash, float(rate))
+        camera = KnownCamera.of(drive, self.preprocessor, config, ignore=ignore_camera)
+        view = self.preprocessor.view + camera.key()
+        key = ResultKey(drive.fingerprint, view, checkpoint_hash, float(rate))
         if analysis is None:
             analysis = DriveAnalysis.for_drive(
                 drive,
@@ -77,7 +82,8 @@ class DriveAnalyzer:
                 latent_dim=config.latent_dim,
                 checkpoint_hash=checkpoint_hash,
                 checkpoint_name=checkpoint_name,
-                view=key.view,
+                view=view,
+                camera=camera,
             )
         elif analysis.key != key or (analysis.window, analysis.latent_dim) != (config.window, config.latent_dim):
             raise ValueError(f"{drive.name}: the earlier result is of another drive, view, rate or checkpoint")
@@ -89,10 +95,13 @@ class DriveAnalyzer:
         self._moved = False
 
     @staticmethod
-    def key(model: LaPose, drive: Drive, rate: float, checkpoint_hash: str) -> ResultKey:
+    def key(
+        model: LaPose, drive: Drive, rate: float, checkpoint_hash: str, *, ignore_camera: bool = False
+    ) -> ResultKey:
         """What the result of such an analysis depends on, to look for a stored one."""
-        size = (model.config.image_width, model.config.image_height)
-        view = Preprocessor.for_drive(drive, size).view
+        config = model.config
+        prepare = Preprocessor.for_drive(drive, (config.image_width, config.image_height))
+        view = prepare.view + KnownCamera.of(drive, prepare, config, ignore=ignore_camera).key()
         return ResultKey(drive.fingerprint, view, checkpoint_hash, float(rate))
 
     def seek(self, frame: int) -> None:
@@ -221,7 +230,7 @@ class DriveAnalyzer:
         yield None
         if self._elsewhere(windows):
             return
-        estimates = estimate_encoded(self.model, encoded, actions)
+        estimates = estimate_encoded(self.model, encoded, actions, self.analysis.camera)
         for row, index in enumerate(windows):
             result = estimates.window(row, index, self.analysis.window_starts[index])
             values = (result.latents, result.relative, result.fov, result.cross_entropy, result.scale)
@@ -239,7 +248,8 @@ class DriveAnalyzer:
         if len(samples) < 2 or any(s in self._problems for s in samples):
             return
         encoded = encoder.windows([samples])
-        estimate = _numbers(self.model.pose(infer_actions(self.model, encoded), encoded.times))
+        camera = self.analysis.camera.tensor()
+        estimate = _numbers(self.model.pose(infer_actions(self.model, encoded), encoded.times, camera))
         if np.isfinite(estimate.relative).all() and np.isfinite(estimate.latents).all():
             self.analysis.preview(samples.start, estimate.window(0, window, samples.start))
 
@@ -288,8 +298,8 @@ class BatchEstimate:
         )
 
 
-def estimate_windows(model: LaPose, images: Tensor, times: Tensor) -> BatchEstimate:
-    """Poses, latents and forward cross-entropy of images [B, T, 3, H, W] in 0..1 taken at times [B, T] s.
+def estimate_windows(model: LaPose, images: Tensor, times: Tensor, camera: KnownCamera = UNKNOWN) -> BatchEstimate:
+    """Poses, latents and forward cross-entropy of images [B, T, 3, H, W] in 0..1 taken at times [B, T] s by ``camera``.
 
     Runs where the model is; on CUDA its transformers in bfloat16. The plain way: ``DriveAnalyzer`` gives the same
     numbers from frames that it encodes once (``encoding.py``).
@@ -301,7 +311,7 @@ def estimate_windows(model: LaPose, images: Tensor, times: Tensor) -> BatchEstim
         with precision(device):
             tokens = model.tokenizer(inputs, gaps(times))
         encoded = EncodedWindows(tokens, inputs, true_codes(model, images, inputs), times)
-    return estimate_encoded(model, encoded, infer_actions(model, encoded))
+    return estimate_encoded(model, encoded, infer_actions(model, encoded), camera)
 
 
 @torch.inference_mode()
@@ -313,13 +323,15 @@ def infer_actions(model: LaPose, encoded: EncodedWindows) -> Tensor:
 
 
 @torch.inference_mode()
-def estimate_encoded(model: LaPose, encoded: EncodedWindows, actions: Tensor) -> BatchEstimate:
-    """Poses and forward cross-entropy of windows under their ``actions`` [B, T - 1, A]."""
+def estimate_encoded(
+    model: LaPose, encoded: EncodedWindows, actions: Tensor, camera: KnownCamera = UNKNOWN
+) -> BatchEstimate:
+    """Poses and forward cross-entropy of windows of ``camera`` under their ``actions`` [B, T - 1, A]."""
     with precision(encoded.tokens.device):
         logits = model.next_codes(encoded.tokens, encoded.inputs, encoded.times, actions)
     loss = code_cross_entropy(logits, encoded.codes[:, 1:]).mean(dim=(-1, -2))
     # The head is small and its quaternions lose a tenth of a degree in bfloat16.
-    return _numbers(model.pose(actions.float(), encoded.times), loss)
+    return _numbers(model.pose(actions.float(), encoded.times, camera.tensor(len(actions))), loss)
 
 
 @torch.inference_mode()

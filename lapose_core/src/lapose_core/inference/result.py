@@ -22,6 +22,7 @@ from lapose_core.geometry import (
     matrix_from_quaternion,
     quaternion_from_matrix,
 )
+from lapose_core.inference.known_camera import UNKNOWN, KnownCamera
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class ResultKey:
 
     Attributes:
         fingerprint: of the log.
-        view: of what the model sees of a frame (`Preprocessor.view`): the same log with another camera or crop has
-            another. Empty for results of a program that did not keep it.
+        view: of what the model sees of a frame (`Preprocessor.view`), and of what it is told of the camera
+            (`KnownCamera.key`): the same log with another camera or crop has another. Empty for results of a program
+            that did not keep it.
         checkpoint_hash: of the model.
         rate: samples per second asked for.
     """
@@ -107,6 +109,7 @@ class DriveAnalysis:
     Attributes:
         drive_name, drive_path, fingerprint: the log.
         view: what the model saw of its frames, as in `ResultKey`.
+        camera: what the pose head was told of the camera.
         checkpoint_name, checkpoint_hash: the model.
         rate: samples per second asked for.
         window: samples in a window.
@@ -143,9 +146,11 @@ class DriveAnalysis:
         truth: Array | None = None,
         truth_valid: NDArray[np.bool_] | None = None,
         view: str = "",
+        camera: KnownCamera = UNKNOWN,
     ) -> None:
         self.window_starts = plan_windows(len(frames), window)
         self.drive_name, self.drive_path, self.fingerprint, self.view = drive_name, drive_path, fingerprint, view
+        self.camera = camera
         self.checkpoint_name, self.checkpoint_hash = checkpoint_name, checkpoint_hash
         self.rate, self.window, self.latent_dim = float(rate), int(window), int(latent_dim)
         self.frames = np.asarray(frames, np.int64)
@@ -180,6 +185,7 @@ class DriveAnalysis:
         checkpoint_hash: str,
         checkpoint_name: str,
         view: str = "",
+        camera: KnownCamera = UNKNOWN,
     ) -> DriveAnalysis:
         """An empty result for ``drive`` sampled at ``rate`` Hz.
 
@@ -201,6 +207,7 @@ class DriveAnalysis:
             truth=None if drive.poses is None else drive.poses[frames],
             truth_valid=None if drive.pose_valid is None else drive.pose_valid[frames],
             view=view,
+            camera=camera,
         )
 
     def __len__(self) -> int:
@@ -355,6 +362,7 @@ class DriveAnalysis:
             truth=self.truth,
             truth_valid=self.truth_valid,
             view=self.view,
+            camera=self.camera,
         )
         with self._lock:
             copy._sums = self._sums.copy()

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.geometry import Array, as_poses, quaternion_from_matrix
+from lapose_core.inference.known_camera import KnownCamera
 from lapose_core.inference.result import BlendSums, DriveAnalysis, ResultKey
 
 SCHEMA_VERSION = 1
@@ -123,6 +124,7 @@ def write_result(analysis: DriveAnalysis, folder: Path) -> None:
         "drive_path": analysis.drive_path,
         "fingerprint": analysis.fingerprint,
         "view": analysis.view,
+        "camera": analysis.camera.to_json(),
         "checkpoint_name": analysis.checkpoint_name,
         "checkpoint_hash": analysis.checkpoint_hash,
         "rate_hz": analysis.rate,
@@ -234,6 +236,7 @@ def _analysis(meta: dict[str, Any], samples: pa.Table) -> DriveAnalysis:
         times=times,
         truth=truth,
         truth_valid=valid,
+        camera=KnownCamera.from_json(meta.get("camera")),
     )
 
 

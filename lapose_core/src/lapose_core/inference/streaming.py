@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array, make_poses, matrix_from_quaternion
+from lapose_core.inference.known_camera import UNKNOWN, KnownCamera
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.model.lapose import LaPose
 
@@ -34,10 +35,13 @@ class LiveEstimate:
 
 
 class LiveSession:
-    """Feeds frames to the model's streaming session and hands back the pose of the newest transition."""
+    """Feeds frames to the model's streaming session and hands back the pose of the newest transition.
 
-    def __init__(self, model: LaPose, preprocessor: Preprocessor) -> None:
-        self._session = model.stream()
+    ``camera`` is what is known of it (``KnownCamera.of``).
+    """
+
+    def __init__(self, model: LaPose, preprocessor: Preprocessor, camera: KnownCamera = UNKNOWN) -> None:
+        self._session = model.stream(camera.tensor())
         self._device = next(model.parameters()).device
         self._preprocessor = preprocessor
         self._last: int | None = None

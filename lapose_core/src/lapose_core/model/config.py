@@ -80,6 +80,10 @@ class LaPoseConfig:
     # transformer's norms blunt magnitudes. 0: none.
     head_ranks: int = 0
 
+    # nano: the pose head takes the camera's field of view and its height over the road where a log tells them, and does
+    # without where it does not. One small model learns few worlds' worth of what a picture tells of its camera.
+    camera_input: bool = False
+
     def __post_init__(self) -> None:
         for size, name in ((self.image_width, "image_width"), (self.image_height, "image_height")):
             if size % self.patch:
@@ -183,6 +187,7 @@ def nano() -> LaPoseConfig:
         action_rate=True,
         motion_decoder=True,
         head_ranks=8,
+        camera_input=True,
     )
 
 
@@ -214,4 +219,5 @@ def tiny() -> LaPoseConfig:
         action_rate=True,
         motion_decoder=True,
         head_ranks=8,
+        camera_input=True,
     )

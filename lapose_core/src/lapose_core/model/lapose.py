@@ -26,7 +26,7 @@ class WindowEstimate:
         latents: [B, T - 1, A] latent action of each transition.
         translation: [B, T - 1, 3] metres, the centre of camera t+1 in the axes of camera t.
         quaternion: [B, T - 1, 4] xyzw, unit, w >= 0: the rotation of T_t^-1 T_{t+1}.
-        fov: [B, T - 1] horizontal field of view of the model's image, radians.
+        fov: [B, T - 1] horizontal field of view of the model's image, radians; the given one where it was given.
         scale: [B] mean step length in metres.
     """
 
@@ -38,7 +38,11 @@ class WindowEstimate:
 
 
 class LaPose(nn.Module):
-    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] seconds on CPU, 2 <= T <= ``config.window``."""
+    """Images are float [B, T, 3, H, W] in 0..1, times float64 [B, T] seconds on CPU, 2 <= T <= ``config.window``.
+
+    A ``camera`` [B, 2] is what is known of each clip's camera (``lapose_core.model.camera``); None and NaN stand for
+    what is not. Models without ``config.camera_input`` do not read it.
+    """
 
     def __init__(self, config: LaPoseConfig) -> None:
         super().__init__()
@@ -86,7 +90,7 @@ class LaPose(nn.Module):
         inputs = self.inputs(images)
         return self.next_codes(self.tokenizer(inputs, gaps(times)), inputs, times, latents)
 
-    def estimate(self, images: Tensor, times: Tensor) -> WindowEstimate:
+    def estimate(self, images: Tensor, times: Tensor, camera: Tensor | None = None) -> WindowEstimate:
         """Latent actions and metric poses of a clip.
 
         Raises:
@@ -94,11 +98,11 @@ class LaPose(nn.Module):
         """
         self._check(images, times)
         _, latents = self.actions(self.inputs(images), times)
-        return self.pose(latents, times)
+        return self.pose(latents, times, camera)
 
-    def pose(self, latents: Tensor, times: Tensor) -> WindowEstimate:
-        """Metric poses from latent actions [B, T - 1, A] alone."""
-        output: PoseOutput = self.pose_head(latents, times)
+    def pose(self, latents: Tensor, times: Tensor, camera: Tensor | None = None) -> WindowEstimate:
+        """Metric poses from latent actions [B, T - 1, A], and from the camera where it is known."""
+        output: PoseOutput = self.pose_head(latents, times, camera)
         return WindowEstimate(
             latents,
             recouple(output.translation, output.log_scale),
@@ -107,9 +111,10 @@ class LaPose(nn.Module):
             output.log_scale.exp(),
         )
 
-    def stream(self) -> StreamSession:
-        """A session that takes one new frame and gives one new action at the cost of one frame."""
-        return StreamSession(self)
+    def stream(self, camera: Tensor | None = None) -> StreamSession:
+        """A session that takes one new frame and gives one new action at the cost of one frame; its camera is
+        ``camera`` [1, 2]."""
+        return StreamSession(self, camera)
 
 
 class StreamSession:
@@ -120,8 +125,8 @@ class StreamSession:
     actions; memory does not grow.
     """
 
-    def __init__(self, model: LaPose) -> None:
-        self.model = model
+    def __init__(self, model: LaPose, camera: Tensor | None = None) -> None:
+        self.model, self.camera = model, camera
         self._caches = [TemporalCache(model.config.window) for _ in model.inverse_dynamics.blocks]
         self._previous: Prepared | None = None
         self._latents: list[Tensor] = []
@@ -151,4 +156,4 @@ class StreamSession:
         if not self._latents:
             return None
         times = torch.tensor([self._times], dtype=torch.float64)
-        return model.pose(torch.stack(self._latents, 1), times)
+        return model.pose(torch.stack(self._latents, 1), times, self.camera)

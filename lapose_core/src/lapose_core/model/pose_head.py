@@ -2,6 +2,9 @@
 
 A non-causal transformer reads the latent actions and one learned metric-scale token. With s the mean length of
 the clip's translations in metres, it learns t_i / max(s, 1 m) and, from the scale token, log s.
+
+What is known of the camera may be told to it (a nano deviation): it is then added to every token, and a field of view
+that is given is the one that comes out.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lapose_core.model.camera import FOV, CameraEmbedding, unknown_camera
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.st_transformer import Block, TimeEmbedding
 
@@ -68,6 +72,7 @@ class PoseHead(nn.Module):
         with torch.no_grad():
             self.motion.bias.copy_(torch.tensor([0.0, 0, 1, 0, 0, 0, 1, 1.2]))
             self.scale.bias.fill_(1.0)
+        self.camera = CameraEmbedding(width) if config.camera_input else None
         self.ranks = config.head_ranks
         if self.ranks:
             self.linear = nn.Linear(config.latent_dim, self.ranks * 6, bias=False)
@@ -79,12 +84,16 @@ class PoseHead(nn.Module):
     latent_mean: Tensor
     latent_scale: Tensor
 
-    def forward(self, latents: Tensor, times: Tensor) -> PoseOutput:
-        """``latents`` [B, T - 1, A] and frame ``times`` [B, T] in seconds."""
+    def forward(self, latents: Tensor, times: Tensor, camera: Tensor | None = None) -> PoseOutput:
+        """``latents`` [B, T - 1, A] and frame ``times`` [B, T] in seconds; ``camera`` [B, 2] as in
+        ``lapose_core.model.camera``, NaN or None where it is not known. A head without that input does not read it."""
         action = (latents.float() - self.latent_mean) / self.latent_scale
         gap = (times[:, 1:] - times[:, :-1]).float()
         x = self.embed(action) + self.gap(gap) + self.position[: gap.shape[1]]
         x = torch.cat([x, self.scale_token.expand(len(x), 1, -1)], 1)
+        if self.camera is not None:
+            camera = unknown_camera(len(x), x.device) if camera is None else camera.to(x.device)
+            x = x + self.camera(camera)[:, None]
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
@@ -94,7 +103,11 @@ class PoseHead(nn.Module):
             moved = self._moved(action, x[:, :-1].float(), gap.to(x.device))
             translation, vector = translation + moved[..., :3], vector + moved[..., 3:]
         quaternion = torch.cat([vector, motion[..., 6:7]], -1)
-        return PoseOutput(translation, quaternion, motion[..., 7], self.scale(x[:, -1])[:, 0].float())
+        fov = motion[..., 7]
+        if self.camera is not None and camera is not None:
+            given = camera[:, FOV, None].float()
+            fov = torch.where(torch.isfinite(given), given, fov)
+        return PoseOutput(translation, quaternion, fov, self.scale(x[:, -1])[:, 0].float())
 
     def _moved(self, action: Tensor, x: Tensor, gap: Tensor) -> Tensor:
         """Translation and vector part of the quaternion [B, T - 1, 6], linear in the action and in the time that it

@@ -41,6 +41,7 @@ class CachedClips:
         self.cached = model.config.token_source == "codec"
         small = shards.small()
         self.times, self.poses, self.fov = small["times"], small["poses"], small["fov"]
+        self.camera = torch.stack([small["fov"], small["height"]], 1)  # as in lapose_core.model.camera
         self._files: list[dict[str, Tensor]] = []
         if self.cached:
             key = hashlib.sha256(json.dumps([shards.stamp(), model.config.to_dict()["matching"]]).encode())

@@ -76,11 +76,14 @@ def whole_clip_latents(
 
 
 @torch.no_grad()
-def evaluate_latents(model: LaPose, latents: Tensor, data: CachedClips, clips: np.ndarray) -> Evaluation:
-    """Score the head on latents [N, T - 1, A] of the given clips, as ``lapose evaluate`` does."""
+def evaluate_latents(
+    model: LaPose, latents: Tensor, data: CachedClips, clips: np.ndarray, *, camera_known: bool = False
+) -> Evaluation:
+    """Score the head on latents [N, T - 1, A] of the given clips, as ``lapose evaluate`` does; with ``camera_known`` it
+    is told the fields of view and the heights of the cameras."""
     count = latents.shape[1] + 1
     times = data.times[clips, :count]
-    estimate = model.pose(latents, times)
+    estimate = model.pose(latents, times, data.camera[clips] if camera_known else None)
     translation = estimate.translation.double().cpu().numpy()
     rotation = geometry.matrix_from_quaternion(estimate.quaternion.double().cpu().numpy())
     relative = geometry.make_poses(rotation, translation)
@@ -89,7 +92,7 @@ def evaluate_latents(model: LaPose, latents: Tensor, data: CachedClips, clips: n
             geometry.accumulate(relative[i]),
             data.poses[c, :count].numpy(),
             times[i].numpy(),
-            fov=estimate.fov[i].double().cpu().numpy(),
+            fov=None if camera_known else estimate.fov[i].double().cpu().numpy(),
             fov_truth=float(data.fov[c]),
         )
         for i, c in enumerate(clips)
@@ -126,8 +129,11 @@ def posttrain(
     out: Path,
     record: dict[str, Any],
     resume: bool = True,
-) -> Evaluation:
-    """Train the pose head (and the backbone, where asked); writes a checkpoint folder and returns its evaluation.
+) -> tuple[Evaluation, Evaluation | None]:
+    """Train the pose head (and the backbone, where asked); writes a checkpoint folder.
+
+    Returns:
+        its evaluation on held-out clips with unknown cameras, and with known ones where the head can be told.
 
     Raises:
         ValueError: where no clip has ground truth.
@@ -176,26 +182,32 @@ def posttrain(
         if mirrored:
             chosen, known = in_mirror
         translation, quaternion, fov = known.part(rows, start, start + length, device)
+        hidden = torch.from_numpy(rng.random((training.batch, 2)) < training.camera_dropout)
+        camera = data.camera[labelled[rows]].masked_fill(hidden, float("nan")).to(device)
         if frozen:
             x = chosen[rows, start : start + length - 1]
             noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32)).to(device)
             x = x + training.latent_noise * model.pose_head.latent_scale * noise
-            output = model.pose_head(x, times[rows, start : start + length])
+            output = model.pose_head(x, times[rows, start : start + length], camera)
         else:
             if mirrored:
                 inputs, seconds = data.mirrored(labelled[rows], start, start + length)
             else:
                 inputs, _, seconds = data.get(labelled[rows], start, start + length)
             with autocast(device):
-                output = model.pose_head(model.actions(inputs, seconds)[1], seconds)
+                output = model.pose_head(model.actions(inputs, seconds)[1], seconds, camera)
         return pose_loss(output, translation, quaternion, fov, training.weights)
 
-    def score() -> Evaluation:
+    def score() -> tuple[Evaluation, Evaluation | None]:
         chosen = test_latents if frozen else whole_clip_latents(model, held_out, test)
-        return evaluate_latents(model, chosen, held_out, test)
+        informed = None
+        if model.config.camera_input:
+            informed = evaluate_latents(model, chosen, held_out, test, camera_known=True)
+        return evaluate_latents(model, chosen, held_out, test), informed
 
     def evaluate() -> dict[str, Any]:
-        found = score().to_json()
+        unknown, informed = score()
+        found = unknown.to_json()
         figures = {
             "held_out_auc5_signed": found["model"]["auc5_signed"],
             "forward_auc5_signed": found["forward"]["auc5_signed"],
@@ -203,6 +215,10 @@ def posttrain(
             "scale_error": found["model"]["scale_error"],
             "fov_error": found["model"].get("fov_error"),
         }
+        if informed is not None:
+            told = informed.to_json()
+            figures["camera_known_skill_auc5_signed"] = told["skill_auc5_signed"]
+            figures["camera_known_scale_error"] = told["model"]["scale_error"]
         stage = {**dataclasses.asdict(training), "step": run.step, **figures}
         save_checkpoint(model, out, {**record, "posttrain": stage})
         return figures

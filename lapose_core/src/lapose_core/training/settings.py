@@ -55,6 +55,7 @@ class Posttraining:
     backbone: Literal["frozen", "finetune", "scratch"] = "frozen"
     latent_noise: float = 0.05  # standard deviation added to standardised latents, against overfitting few labels
     mirror: bool = True  # learn from each clip's mirror image too
+    camera_dropout: float = 0.5  # share of clips whose field of view, and of those whose height, is not told the head
     labels: int = 0  # clips with labels that are used; 0 for all
     evaluate_every: int = 1000
     seed: int = 0

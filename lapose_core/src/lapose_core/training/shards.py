@@ -5,7 +5,8 @@ A shard folder holds ``shards.json`` and files ``NNNNN.safetensors``, each with
 * ``frames`` [N, T, 3, H, W] uint8 RGB,
 * ``times`` [N, T] float64 seconds,
 * ``poses`` [N, T, 4, 4] float64 camera-to-world (NaN where a clip has no ground truth),
-* ``fov`` [N] float32 horizontal field of view of these frames in radians (NaN where unknown).
+* ``fov`` [N] float32 horizontal field of view of these frames in radians (NaN where unknown),
+* ``height`` [N] float32 height of the camera over the road in metres (NaN where unknown; absent in older shards).
 
 Clips come from the synthetic world (one world and one frame rate a clip) or from any logs the readers open.
 """
@@ -35,12 +36,13 @@ UNEVEN = 0.4  # share of the clips whose frames are those of a camera's nearest 
 
 @dataclass(frozen=True)
 class Clip:
-    """frames [T, 3, H, W] uint8, times [T], poses [T, 4, 4], fov radians."""
+    """frames [T, 3, H, W] uint8, times [T], poses [T, 4, 4], fov radians, height of the camera metres."""
 
     frames: np.ndarray
     times: np.ndarray
     poses: np.ndarray
     fov: float
+    height: float = float("nan")
 
 
 def synthetic_clip(seed: int, frames: int, size: tuple[int, int], rates: tuple[float, ...] = RATES) -> Clip:
@@ -64,6 +66,7 @@ def synthetic_clip(seed: int, frames: int, size: tuple[int, int], rates: tuple[f
         drive.times[index] - drive.times[index[0]],
         drive.poses[index],
         drive.intrinsics.fov_x,
+        drive.mount.height,
     )
 
 
@@ -84,6 +87,7 @@ def drive_clips(drive: Drive, frames: int, size: tuple[int, int], rate: float, s
                 drive.timestamps[chosen],
                 poses,
                 camera.fov_x if camera else float("nan"),
+                float("nan") if drive.camera_height is None else drive.camera_height,
             )
     finally:
         source.close()
@@ -126,6 +130,7 @@ def write_shards(
             "times": torch.from_numpy(np.stack([c.times for c in held])),
             "poses": torch.from_numpy(np.stack([c.poses for c in held])),
             "fov": torch.tensor([c.fov for c in held], dtype=torch.float32),
+            "height": torch.tensor([c.height for c in held], dtype=torch.float32),
         }
         save_file(tensors, folder / f"{len(counts):05d}.safetensors")
         counts.append(len(held))
@@ -216,6 +221,9 @@ class Shards:
         return torch.stack(rows)
 
     def small(self) -> dict[str, Tensor]:
-        """times [N, T], poses [N, T, 4, 4] and fov [N] of all clips."""
+        """times [N, T], poses [N, T, 4, 4], fov [N] and height [N] of all clips."""
         files = [self.file(i) for i in range(len(self.counts))]
-        return {name: torch.cat([f[name] for f in files]) for name in ("times", "poses", "fov")}
+        found = {name: torch.cat([f[name] for f in files]) for name in ("times", "poses", "fov")}
+        unknown = torch.tensor(float("nan"))
+        found["height"] = torch.cat([f.get("height", unknown.expand(len(f["fov"]))) for f in files])
+        return found
