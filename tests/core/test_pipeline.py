@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from analysis_data import ArraySource, MemoryDrive
+from av.video.frame import VideoFrame
+from log_files import write_video
 
 from lapose_core.drive import Drive, Image
+from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.inference.analysis import (
     DriveAnalyzer,
     estimate_encoded,
@@ -23,6 +27,7 @@ from lapose_core.inference.encoding import FrameEncoder
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import FailedWindow
 from lapose_core.inference.samples import SampleQueue, Unreadable
+from lapose_core.logs import open_log
 from lapose_core.model.config import LaPoseConfig, tiny
 from lapose_core.model.lapose import LaPose
 
@@ -275,3 +280,63 @@ def test_an_unreadable_sample_comes_as_its_reason() -> None:
         assert queue.take(1, 0.0) is None
     finally:
         queue.close()
+
+
+class Long(MemoryDrive):
+    """Decodes a group of 50 frames from its beginning at 4 ms a frame, as video does, and can give up."""
+
+    def _open(self) -> ArraySource:
+        self.sources.append(LongSource(self))
+        return self.sources[-1]
+
+
+class LongSource(ArraySource):
+    give_up: Any = None
+
+    def pictures(self, start: int = 0, stop: int | None = None) -> Any:
+        for index in range(start, stop if stop is not None else len(self)):
+            for _ in range(index % 50):
+                if self.give_up is not None and self.give_up():
+                    raise GivenUp(index)
+                time.sleep(0.004)
+            yield index, Picture(VideoFrame.from_ndarray(super().read(index), format="rgb24"))
+
+
+def test_a_frame_deep_in_its_group_is_given_up_when_the_user_jumps() -> None:
+    memory = Long(200)
+    queue = SampleQueue(memory.drive, Preprocessor.for_drive(memory.drive, (120, 56)), np.arange(200), ahead=4)
+    try:
+        queue.plan([149])  # 0.2 s away
+        time.sleep(0.02)
+        began = time.monotonic()
+        queue.plan([50])
+        assert isinstance(queue.take(50, 5.0), torch.Tensor)
+        assert time.monotonic() - began < 0.1
+        assert memory.reads == [50]
+    finally:
+        queue.close()
+
+
+def test_frames_between_two_samples_pass_by_the_tap_until_it_has_enough(tmp_path: Path) -> None:
+    drive = open_log(write_video(tmp_path / "a.mp4", frames=60))
+    seen: list[int] = []
+
+    def tap(index: int, picture: Picture | Image) -> bool:
+        assert isinstance(picture, Picture)
+        assert np.array_equal(picture.rgb(), source.read(index))
+        seen.append(index)
+        return index < 33
+
+    source = drive.open_frames()
+    pre = Preprocessor.for_drive(drive, (120, 56))
+    queue = SampleQueue(drive, pre, np.arange(0, 60, 6), ahead=10, tap=tap)
+    try:
+        queue.plan(range(10))
+        for sample in range(10):
+            image = queue.take(sample, 20.0)
+            assert isinstance(image, torch.Tensor)
+            assert torch.equal(image, pre(source.read(6 * sample)))
+    finally:
+        queue.close()
+        source.close()
+    assert seen == list(range(34))

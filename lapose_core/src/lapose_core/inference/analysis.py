@@ -21,7 +21,7 @@ from lapose_core.inference.encoding import CPU_CHUNK, EncodedWindows, FrameEncod
 from lapose_core.inference.known_camera import UNKNOWN, KnownCamera
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis, FailedWindow, ResultKey, WindowResult
-from lapose_core.inference.samples import SampleQueue, Unreadable
+from lapose_core.inference.samples import SampleQueue, Tap, Unreadable
 from lapose_core.model.lapose import LaPose, WindowEstimate
 from lapose_core.model.st_transformer import gaps
 from lapose_core.model.tokenizer import FrameInputs
@@ -44,6 +44,7 @@ class DriveAnalyzer:
             smaller, and at last the model moves to the CPU.
         ignore_camera: tell the pose head nothing of the log's camera, which it is told where both allow it.
         notice: told, in one sentence, when that happens; logs a warning by default.
+        tap: is given the frames that the analysis decodes, in its decoding thread (see ``SampleQueue``).
 
     Raises:
         ValueError: where the drive has fewer than two samples at this rate, or ``analysis`` is of another
@@ -63,6 +64,7 @@ class DriveAnalyzer:
         device: str | torch.device | None = None,
         ignore_camera: bool = False,
         notice: Callable[[str], None] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
@@ -88,7 +90,7 @@ class DriveAnalyzer:
         elif analysis.key != key or (analysis.window, analysis.latent_dim) != (config.window, config.latent_dim):
             raise ValueError(f"{drive.name}: the earlier result is of another drive, view, rate or checkpoint")
         self.analysis = analysis
-        self.notice = notice or _logger.warning
+        self.notice, self._tap = notice or _logger.warning, tap
         self._problems: dict[int, str] = {}  # sample -> why it cannot be read
         self._lock = threading.Lock()
         self._cursor = 0
@@ -135,7 +137,7 @@ class DriveAnalyzer:
         """
         self.seek(start_frame)
         ahead = self.analysis.window_length * (self.batch + 1)
-        queue = SampleQueue(self.drive, self.preprocessor, self.analysis.frames, ahead)
+        queue = SampleQueue(self.drive, self.preprocessor, self.analysis.frames, ahead, self._tap)
         encoder = FrameEncoder(self.model, self.analysis.times, ahead)
         upload = Upload(next(self.model.parameters()).device)
         try:

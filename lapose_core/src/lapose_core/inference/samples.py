@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lapose_core.drive import Drive, FrameSource, LogError
+from lapose_core.drive import Drive, FrameSource, Image, LogError
+from lapose_core.frames.picture import GivenUp, Picture, PictureSource
 from lapose_core.inference.preprocess import Preprocessor
 
+Tap = Callable[[int, Picture | Image], bool]
+"""Is given frames that were decoded in passing, with their index; says whether it wants more."""
+_NEAR = 64
+"""Frames between two samples beyond which those in between are left out even where a tap wants them."""
 _PATIENCE = 0.5
 """Seconds that ``close`` waits for the frame being decoded; its thread then ends by itself."""
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,23 @@ class SampleQueue:
         preprocessor: makes the model's image of a frame.
         frames: [M] drive frame of each sample.
         ahead: the bound, in samples.
+        tap: is given every frame that the one pass over the drive decodes, so that nothing is decoded twice; a video
+            decodes those between two samples anyway. Runs in the thread.
     """
 
-    def __init__(self, drive: Drive, preprocessor: Preprocessor, frames: NDArray[np.int64], ahead: int) -> None:
+    def __init__(
+        self,
+        drive: Drive,
+        preprocessor: Preprocessor,
+        frames: NDArray[np.int64],
+        ahead: int,
+        tap: Tap | None = None,
+    ) -> None:
         self._drive, self._preprocessor, self._frames, self._ahead = drive, preprocessor, frames, ahead
+        self._tap = tap
+        self._reformatter = VideoReformatter()
+        self._passed = 0  # the frame after the last one decoded
+        self._reading = -1
         self._condition = threading.Condition()
         self._plan: list[int] = []
         self._ready: dict[int, Tensor | Unreadable] = {}
@@ -86,9 +107,14 @@ class SampleQueue:
                 self._broken = error
                 self._condition.notify_all()
             return
+        if isinstance(source, PictureSource) and hasattr(source, "give_up"):
+            source.give_up = self._unwanted
         try:
             while (sample := self._next()) is not None:
-                result = self._read(source, sample)
+                try:
+                    result = self._read(source, sample)
+                except GivenUp:
+                    continue
                 with self._condition:
                     if sample in self._plan:
                         self._ready[sample] = result
@@ -103,15 +129,51 @@ class SampleQueue:
                 if len(self._ready) < self._ahead:
                     for sample in self._plan:
                         if sample not in self._ready:
+                            self._reading = sample
                             return sample
                 self._condition.wait()
             return None
 
+    def _unwanted(self) -> bool:
+        """Whether nobody waits any more for the sample being decoded: half a group of pictures may lie before it."""
+        return self._closing or self._reading not in self._plan
+
     def _read(self, source: FrameSource, sample: int) -> Tensor | Unreadable:
         frame = int(self._frames[sample])
         try:
-            return self._preprocessor(source.read(frame))
+            return self._preprocessor(self._image(source, frame))
+        except GivenUp:
+            raise
         except (LogError, OSError, ValueError) as error:
             return Unreadable(f"frame {frame}: {error}")
         except Exception as error:  # whatever a decoder raises costs its frame and no more
             return Unreadable(f"frame {frame}: {type(error).__name__}: {error}")
+
+    def _image(self, source: FrameSource, frame: int) -> Image:
+        if not isinstance(source, PictureSource):
+            image = source.read(frame)
+            self._offer(frame, image)
+            return image
+        between = self._tap is not None and 0 <= frame - self._passed <= _NEAR
+        for index in range(self._passed if between else frame, frame):
+            try:
+                for _, picture in source.pictures(index, index + 1):
+                    self._offer(index, picture)
+            except LogError:
+                continue  # not a sample: whoever shows it will say so
+        self._passed = frame + 1
+        for _, picture in source.pictures(frame, frame + 1):
+            self._offer(frame, picture)
+            return picture.rgb(self._reformatter)
+        raise LogError("the log ends before it")
+
+    def _offer(self, index: int, picture: Picture | Image) -> None:
+        if self._tap is None:
+            return
+        try:
+            wants_more = self._tap(index, picture)
+        except Exception:
+            _logger.exception("frame %d could not be passed on", index)
+            wants_more = False
+        if not wants_more:
+            self._tap = None
