@@ -79,7 +79,7 @@ def test_a_picture_that_never_comes_is_not_waited_for(launch, log_folder: Path, 
 
 def test_panels_grow_while_the_analysis_runs_and_cancel_stops_it(launch, tmp_path: Path, qtbot) -> None:
     app = launch(write_folder(tmp_path / "long", LONG))
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.windows_done, timeout=ANALYSIS)
+    qtbot.waitUntil(lambda: bool(app.session.analysis and app.session.analysis.windows_done), timeout=ANALYSIS)
     assert app.analysis.running
     assert app.window.status.progress.isVisible()
     assert 0 < app.window.status.progress.value() < 1000
