@@ -88,7 +88,7 @@ class Inspector(QObject):
         self.exporter = Exporter(self)
         self.instruments = Instruments(self)
         self.annotator = Annotator(self)
-        self.analysis = AnalysisWorker(folders.cache_dir / "results", self)
+        self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
         self.window = MainWindow(self)

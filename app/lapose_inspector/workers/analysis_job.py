@@ -6,11 +6,13 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from lapose_core.drive import Drive, FrameSource
+from lapose_core.drive import Drive, FrameSource, Image
+from lapose_core.frames.picture import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DriveTap = Callable[[Drive, int, Picture | Image], bool]
+"""Is given the frames of a drive that its analysis decodes; says whether it wants those between samples too."""
 SAVE_INTERVAL = 15.0
 """Seconds between two saves of a growing result: what a crash can lose."""
 IMAGES_KEPT = 128
@@ -55,6 +59,8 @@ class AnalysisJob:
         earlier: AnalysisJob | None,
         *,
         ignore_camera: bool = False,
+        notice: Callable[[str], None],
+        tap: DriveTap | None = None,
     ) -> None:
         from lapose_core.inference.analysis import DriveAnalyzer
 
@@ -80,6 +86,8 @@ class AnalysisJob:
             analysis=stored,
             batch=8 if loaded.device.startswith("cuda") else 1,
             ignore_camera=ignore_camera,
+            notice=notice,
+            tap=None if tap is None else partial(tap, drive),
         )
 
     @property

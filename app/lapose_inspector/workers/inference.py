@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
 from lapose_inspector.models.session import ModelInfo
-from lapose_inspector.workers.analysis_job import AnalysisJob, LoadedModel
+from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,13 @@ class AnalysisWorker(QObject):
     failed = Signal(str, str)
     """The analysis cannot go on: one line, and details."""
     noted = Signal(str)
-    """One line about a stored result that cannot be used and is made anew."""
+    """One line about what the analysis makes do with: a stored result made anew, too little memory."""
 
-    def __init__(self, results: Path, parent: QObject | None = None) -> None:
+    def __init__(self, results: Path, parent: QObject | None = None, tap: DriveTap | None = None) -> None:
         super().__init__(parent)
         self.generation = 0
         self.running = False
-        self.thread_ = InferenceThread(results)
+        self.thread_ = InferenceThread(results, tap)
         self.thread_.loaded.connect(self._on_loaded)
         self.thread_.unloadable.connect(self._on_unloadable)
         self.thread_.prepared.connect(self._on_prepared)
@@ -144,10 +144,10 @@ class InferenceThread(QThread):
     reconstructed = Signal(int, int, object)
     unreconstructable = Signal(int, int, str)
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, tap: DriveTap | None = None) -> None:
         super().__init__()
         self.setObjectName("inference")
-        self._results = results
+        self._results, self._tap = results, tap
         self._condition = threading.Condition()
         # Requests, written by the GUI thread under the condition and taken by this one.
         self._load: Path | None = None
@@ -275,7 +275,10 @@ class InferenceThread(QThread):
             if self._model is None:
                 raise ValueError("no checkpoint is loaded: choose one with Analyse > Checkpoint")
             store = ResultStore(self._results, report=self._note)
-            job = AnalysisJob(self._model, start.drive, start.rate, store, earlier, ignore_camera=start.ignore_camera)
+            job = AnalysisJob(
+                self._model, start.drive, start.rate, store, earlier,
+                ignore_camera=start.ignore_camera, notice=self._note, tap=self._tap,
+            )  # fmt: skip
             if earlier is not None:
                 earlier.close()
             self._job = job

@@ -17,7 +17,7 @@ from lapose_core.frames.picture import GivenUp, Picture, PictureSource
 from lapose_core.inference.preprocess import Preprocessor
 
 Tap = Callable[[int, Picture | Image], bool]
-"""Is given frames that were decoded in passing, with their index; says whether it wants more."""
+"""Is given frames that were decoded in passing, with their index; says whether it wants those between samples too."""
 _NEAR = 64
 """Frames between two samples beyond which those in between are left out even where a tap wants them."""
 _PATIENCE = 0.5
@@ -56,7 +56,7 @@ class SampleQueue:
         tap: Tap | None = None,
     ) -> None:
         self._drive, self._preprocessor, self._frames, self._ahead = drive, preprocessor, frames, ahead
-        self._tap = tap
+        self._tap, self._tap_wants = tap, False
         self._reformatter = VideoReformatter()
         self._passed = 0  # the frame after the last one decoded
         self._reading = -1
@@ -154,8 +154,10 @@ class SampleQueue:
             image = source.read(frame)
             self._offer(frame, image)
             return image
-        between = self._tap is not None and 0 <= frame - self._passed <= _NEAR
+        between = self._tap_wants and 0 <= frame - self._passed <= _NEAR
         for index in range(self._passed if between else frame, frame):
+            if not self._tap_wants:
+                break
             try:
                 for _, picture in source.pictures(index, index + 1):
                     self._offer(index, picture)
@@ -171,9 +173,8 @@ class SampleQueue:
         if self._tap is None:
             return
         try:
-            wants_more = self._tap(index, picture)
+            self._tap_wants = self._tap(index, picture)
         except Exception:
             _logger.exception("frame %d could not be passed on", index)
-            wants_more = False
-        if not wants_more:
             self._tap = None
+            self._tap_wants = False
