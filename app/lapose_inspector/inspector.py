@@ -20,7 +20,7 @@ from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
 from lapose_inspector.keeper import SessionKeeper
 from lapose_inspector.memory import Memory
-from lapose_inspector.models.display import CLOUDS, Alignment, CloudMode, ColourBy, Display
+from lapose_inspector.models.display import CLOUDS, Alignment, CloudColour, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
 from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.session import ModelInfo, Session
@@ -315,6 +315,9 @@ class Inspector(QObject):
 
     def set_cloud(self, mode: CloudMode) -> None:
         self.display.cloud = mode
+
+    def set_cloud_colour(self, key: CloudColour) -> None:
+        self.display.cloud_colour = key
 
     def step_cloud(self) -> None:
         self.display.cloud = CLOUDS[(CLOUDS.index(self.display.cloud) + 1) % len(CLOUDS)]

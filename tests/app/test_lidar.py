@@ -145,7 +145,7 @@ def test_the_panel_shows_sweeps_along_either_path_by_height(view: TrajectoryView
     qtbot.waitUntil(lambda: lidar.count > 0 and "sweeps, by height" in view.legend.text(), timeout=20_000)
     world = lidar.points @ view.scene.space.rotation + view.scene.space.origin
     assert float(np.abs(world[:, 0] - WALL).max()) < 1e-2
-    assert len(np.unique(lidar._colours, axis=0)) > 3
+    assert len(np.unique(lidar.colours, axis=0)) > 3
     along_truth = lidar.points.copy()
     path = session.drive.poses.copy()
     path[:, 0, 3] += np.linspace(0, 2, 60)
@@ -155,3 +155,51 @@ def test_the_panel_shows_sweeps_along_either_path_by_height(view: TrajectoryView
     session.display.cloud = "off"
     assert lidar.count == 0
     assert "Lidar" not in view.legend.text()
+
+
+def with_intensity(drive: Drive) -> Drive:
+    """The wall in stripes along its length, the brighter the further."""
+    assert drive.point_cloud is not None
+    plain = drive.point_cloud
+
+    def cloud(frame: int) -> np.ndarray | None:
+        points = plain(frame)
+        if points is None:
+            return None
+        return np.column_stack([points, np.floor(points[:, 2] + drive.poses[frame, 2, 3])]).astype(np.float32)
+
+    return replace(drive, point_cloud=cloud)
+
+
+def test_intensity_stays_with_its_points_through_moving_and_thinning() -> None:
+    drive = with_intensity(lidar_drive())
+    grown = built(drive, drive.poses)
+    assert grown.points.shape[1] == 4
+    # A voxel may hold points of two stripes, whose mean it has.
+    assert float(np.abs(grown.points[:, 3] - (grown.points[:, 2] - 0.5)).max()) < 1.2
+
+
+def test_sweeps_with_and_without_intensity_make_a_map_without() -> None:
+    drive, plain = with_intensity(lidar_drive()), lidar_drive()
+    mixed = replace(drive, point_cloud=lambda i: (plain if i < 10 else drive).point_cloud(i))
+    assert built(mixed, drive.poses).points.shape[1] == 3
+
+
+def test_sweeps_are_coloured_by_height_or_intensity(view: TrajectoryView, qtbot) -> None:
+    session, one, many = view._session, view.scene.cloud, view.scene.lidar
+    session.open(with_intensity(lidar_drive()))
+    qtbot.waitUntil(lambda: one.count > 0, timeout=20_000)
+    assert "by height" in view.legend.text()
+    by_height = one.colours.copy()
+    view.lidar.colour_box.setCurrentIndex(view.lidar.colour_box.findData("intensity"))
+    view.lidar.colour_box.activated.emit(view.lidar.colour_box.currentIndex())
+    assert session.display.cloud_colour == "intensity"
+    assert "by intensity" in view.legend.text()
+    assert one.colours.shape == by_height.shape
+    assert not np.allclose(one.colours, by_height)
+    order = np.argsort(one.points @ view.scene.space.rotation[:, 2])  # along the wall, the way of the car
+    assert (np.diff(one.colours[order].sum(1)) > -1e-6).mean() > 0.95
+    session.display.cloud = "truth"
+    qtbot.waitUntil(lambda: many.count > 0 and "by intensity" in view.legend.text(), timeout=20_000)
+    session.open(lidar_drive())
+    qtbot.waitUntil(lambda: "no intensity" in view.legend.text(), timeout=20_000)

@@ -51,6 +51,17 @@ def view_commands() -> list[Command]:
     ]  # fmt: skip
     out += [
         Command(
+            f"view.lidar.by_{key}", f"Lidar by {key}", of(key, lambda a, k: a.set_cloud_colour(k)), "View/Lidar", (),
+            "mdi6.palette-outline", tip, of(key, lambda a, k: bool(a.display.cloud_colour == k)), group="lidar colour",
+            enabled=lambda a: a.session.drive is not None and a.session.drive.point_cloud is not None,
+        )
+        for key, tip in (
+            ("height", "Colour lidar points by their height over the road."),
+            ("intensity", "Colour lidar points by the intensity of the echo, where the log has it."),
+        )
+    ]  # fmt: skip
+    out += [
+        Command(
             "view.lidar.next", "Switch lidar", lambda a: a.step_cloud(), "View/Lidar", ("Shift+L",),
             "mdi6.dots-hexagon", "From no lidar to the cursor's sweep, to all along the truth, the prediction.",
             enabled=lambda a: a.session.drive is not None and a.session.drive.point_cloud is not None,

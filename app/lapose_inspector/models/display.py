@@ -25,6 +25,9 @@ CLOUD_NAMES: dict[str, str] = {
     "prediction": "Lidar on prediction",
 }
 
+CloudColour = Literal["height", "intensity"]
+CLOUD_COLOURS: tuple[CloudColour, ...] = get_args(CloudColour)
+
 Theme = Literal["dark", "light"]
 
 OVERLAYS: dict[str, str] = {
@@ -46,6 +49,7 @@ class Display:
     follow_changed = Signal(bool)
     overlay_changed = Signal(str, bool)
     cloud_changed = Signal(str)
+    cloud_colour_changed = Signal(str)
     theme_changed = Signal(str)
     view_requested = Signal(str)
     """A 3D camera command: ``top`` or ``reset``."""
@@ -55,6 +59,7 @@ class Display:
         self._colour_by: ColourBy = "speed"
         self._follow = False
         self._cloud: CloudMode = "frame"
+        self._cloud_colour: CloudColour = "height"
         self._theme: Theme = theme
         self._overlays = dict.fromkeys(OVERLAYS, True)
 
@@ -117,6 +122,19 @@ class Display:
         if value != self._cloud:
             self._cloud = value
             self.cloud_changed.emit(value)
+
+    @property
+    def cloud_colour(self) -> CloudColour:
+        """What colours lidar points: their height over the road, or the intensity that the sensor measured."""
+        return self._cloud_colour
+
+    @cloud_colour.setter
+    def cloud_colour(self, value: CloudColour) -> None:
+        if value not in CLOUD_COLOURS:
+            raise ValueError(f"cloud_colour must be one of {', '.join(CLOUD_COLOURS)}, got {value!r}")
+        if value != self._cloud_colour:
+            self._cloud_colour = value
+            self.cloud_colour_changed.emit(value)
 
     @property
     def theme(self) -> Theme:

@@ -9,11 +9,11 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.drive import LogError
-from lapose_inspector.models.display import CLOUD_NAMES, CLOUDS
+from lapose_inspector.models.display import CLOUD_COLOURS, CLOUD_NAMES, CLOUDS
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.visuals.drive_scene import DriveScene
-from lapose_inspector.visuals.point_cloud import height_colours, height_limits
+from lapose_inspector.visuals.point_cloud import PointCloud, shade_limits, shades
 from lapose_inspector.workers.latest import LatestWorker, Stale
 from lapose_inspector.workers.lidar_map import LidarMap, LidarMapper
 
@@ -28,7 +28,8 @@ class LidarLayer(QObject):
         super().__init__(parent)
         self._session, self._scene, self._changed = session, scene, changed
         self._map: LidarMap | None = None
-        self._limits = (0.0, 1.0)
+        self._sweep: tuple[int, np.ndarray] | None = None
+        self._words = ""
         self._problem = ""
         self._sweeps = LatestWorker("point-cloud", self)
         self._sweeps.done.connect(self._on_sweep)
@@ -41,12 +42,19 @@ class LidarLayer(QObject):
             self.box.addItem(CLOUD_NAMES[key], key)
         self.box.setToolTip("Lidar points: of the frame at the cursor, or of the whole drive along a path")
         self.box.activated.connect(self._choose)
+        self.colour_box = ComboBox(parent)
+        for colour in CLOUD_COLOURS:
+            self.colour_box.addItem(f"By {colour}", colour)
+        self.colour_box.setToolTip("What colours lidar points: height over the road, or the intensity of the echo")
+        self.colour_box.activated.connect(self._choose_colour)
         session.display.cloud_changed.connect(self._on_mode)
+        session.display.cloud_colour_changed.connect(self._on_colour)
         self._show_mode()
 
     def close(self) -> None:
         """Let go of the session and the threads."""
         self._session.display.cloud_changed.disconnect(self._on_mode)
+        self._session.display.cloud_colour_changed.disconnect(self._on_colour)
         self._soon.stop()
         self._sweeps.stop()
         self._mapper.close()
@@ -60,16 +68,17 @@ class LidarLayer(QObject):
     def text(self) -> str:
         """What is shown, for the legend; empty where nothing is."""
         mode = self._session.display.cloud
-        if not self.available or mode in ("off", "frame"):
-            return self._problem if self.available and mode == "frame" else ""
+        if not self.available or mode == "off":
+            return ""
+        if mode == "frame":
+            return self._problem or (f"Lidar: this frame's sweep, {self._words}" if self._scene.cloud.count else "")
         if not self._segments():
             return "Lidar: no true path" if mode == "truth" else "Lidar: no predicted path yet"
         if self._map is None:
             return "Lidar: reading sweeps"
-        low, high = self._limits
         done = "" if self._map.share >= 1 else f", {self._map.share:.0%} of the path"
         count = f"{self._map.sweeps} sweep{'' if self._map.sweeps == 1 else 's'}"
-        text = f"Lidar: {count}{done}, by height {round(low)} to {round(high)} m".replace("-", "−")
+        text = f"Lidar: {count}{done}, {self._words}"
         return f"{text}; {self._map.problem}" if self._map.problem else text
 
     def on_drive(self) -> None:
@@ -87,7 +96,8 @@ class LidarLayer(QObject):
         drive, frame = self._session.drive, self._session.timeline.frame
         if drive is None or drive.point_cloud is None or self._session.display.cloud != "frame":
             self._sweeps.cancel()
-            self._scene.set_cloud(None, frame)
+            self._sweep = None
+            self._scene.cloud.clear()
             return
         read = drive.point_cloud
 
@@ -101,11 +111,18 @@ class LidarLayer(QObject):
 
     def on_theme(self) -> None:
         """Colours are others."""
-        if self._map is not None:
-            self._draw(self._map)
+        self._draw()
 
     def _choose(self, index: int) -> None:
         self._session.display.cloud = self.box.itemData(index)
+
+    def _choose_colour(self, index: int) -> None:
+        self._session.display.cloud_colour = self.colour_box.itemData(index)
+
+    def _on_colour(self, _: str) -> None:
+        self._show_mode()
+        self._draw()
+        self._changed()
 
     def _on_mode(self, _: str) -> None:
         self._show_mode()
@@ -113,13 +130,21 @@ class LidarLayer(QObject):
         self._start()
 
     def _show_mode(self) -> None:
-        self.box.setCurrentIndex(self.box.findData(self._session.display.cloud))
+        display = self._session.display
+        self.box.setCurrentIndex(self.box.findData(display.cloud))
+        self.colour_box.setCurrentIndex(self.colour_box.findData(display.cloud_colour))
+        self.show_boxes()
+
+    def show_boxes(self) -> None:
+        """Offer choices only where there is something to choose."""
+        self.box.setVisible(self.available)
+        self.colour_box.setVisible(self.available and self._session.display.cloud != "off")
 
     def _forget(self) -> None:
         self._soon.stop()
         self._mapper.cancel()
-        self._map, self._problem = None, ""
-        self._scene.lidar.set_points(None)
+        self._map, self._sweep, self._problem = None, None, ""
+        self._scene.lidar.clear()
 
     def _start(self) -> None:
         self.on_frame()
@@ -143,18 +168,34 @@ class LidarLayer(QObject):
 
     @Slot(object)
     def _on_sweep(self, result: tuple[int, np.ndarray | None, str]) -> None:
-        self._scene.set_cloud(result[1], result[0])
-        self._problem = result[2]
+        frame, points, self._problem = result
+        self._sweep = None if points is None else (frame, points)
+        self._draw()
         self._changed()
 
     @Slot(object)
     def _on_map(self, grown: LidarMap) -> None:
         self._map = grown
-        self._draw(grown)
+        self._draw()
         self._changed()
 
-    def _draw(self, grown: LidarMap) -> None:
-        ground = self._scene.ground
-        self._limits = height_limits(grown.points, ground)
-        theme = self._session.display.theme
-        self._scene.lidar.set_points(grown.points, height_colours(grown.points, ground, self._limits, theme))
+    def _draw(self) -> None:
+        if self._map is not None:
+            self._paint(self._scene.lidar, self._map.points)
+        placed = None if self._sweep is None else self._scene.place(self._sweep[1], self._sweep[0])
+        if placed is None:
+            self._scene.cloud.clear()
+        else:
+            self._paint(self._scene.cloud, placed)
+
+    def _paint(self, cloud: PointCloud, points: np.ndarray) -> None:
+        """Show scene points [P, 3 or 4], and say what their colours mean."""
+        by_intensity = self._session.display.cloud_colour == "intensity" and points.shape[1] > 3
+        values = points[:, 3] if by_intensity else points[:, 2] - self._scene.ground
+        limits = shade_limits(values, 1e-3 if by_intensity else 1.0)
+        cloud.set_points(points[:, :3], shades(values, limits, self._session.display.theme))
+        low, high = (f"{limit:.2g}" if by_intensity else f"{round(limit)}" for limit in limits)
+        self._words = f"by {'intensity' if by_intensity else 'height'} {low} to {high}".replace("-", "−")
+        self._words += "" if by_intensity else " m"
+        if self._session.display.cloud_colour == "intensity" and not by_intensity:
+            self._words += " (these points have no intensity)"

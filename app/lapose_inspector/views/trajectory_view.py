@@ -77,6 +77,7 @@ class TrajectoryView(QWidget):
             tools.addWidget(label)
             tools.addWidget(box)
         tools.addWidget(self.lidar.box)
+        tools.addWidget(self.lidar.colour_box)
         tools.addStretch(1)
         self.follow_button = self._button(row, "mdi6.car-back", "Follow the car (F)", True)
         self.top_button = self._button(row, "mdi6.arrow-collapse-down", "View from above (T)", False)
@@ -143,7 +144,7 @@ class TrajectoryView(QWidget):
         drive = self._session.drive
         self._elevation = USUAL_ELEVATION
         self._heading = None
-        self.lidar.box.setVisible(self.lidar.available)
+        self.lidar.show_boxes()
         if drive is not None:
             fov = drive.intrinsics.fov_x if drive.intrinsics is not None else np.radians(60.0)
             self.scene.set_camera_shape(fov, drive.width / drive.height)

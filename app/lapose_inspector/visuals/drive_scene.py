@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vispy import scene
 
 from lapose_core.geometry import Array
+from lapose_core.point_clouds import moved
 from lapose_inspector.models.colours import PREDICTION, TRUTH, ThemeColours, rgba
 from lapose_inspector.models.session import PathSegment
 from lapose_inspector.visuals.camera import DriveCamera
@@ -55,8 +56,8 @@ class DriveScene:
         self.space = SceneSpace.of(np.zeros((0, 4, 4)))
         root = view.scene
         self.grid = GroundGrid(root, rgba(colours.grid), order=0)
-        self.cloud = PointCloud(root, rgba(colours.muted, CLOUD_ALPHA), order=1)
-        self.lidar = PointCloud(root, rgba(colours.muted, CLOUD_ALPHA), order=1, limit=MAP_POINTS)
+        self.cloud = PointCloud(root, order=1)
+        self.lidar = PointCloud(root, order=1, limit=MAP_POINTS)
         self.paths: dict[Which, Path] = {
             "truth": Path(root, rgba(TRUTH), width=3.0, order=4),
             "prediction": Path(root, rgba(PREDICTION), width=3.0, order=5),
@@ -138,7 +139,6 @@ class DriveScene:
 
     def set_theme(self, colours: ThemeColours) -> None:
         self.grid.set_colour(rgba(colours.grid))
-        self.cloud.set_colour(rgba(colours.muted, CLOUD_ALPHA))
         self.residual.set_colour(rgba(colours.cursor, 0.8))
         self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
         self.selected.set_colours(self._selection_colour)
@@ -180,14 +180,12 @@ class DriveScene:
         """Height of the road in the scene, about that of the path's lower parts, in metres."""
         return self._ground
 
-    def set_cloud(self, points: NDArray[np.float32] | None, frame: int) -> None:
-        """Show a frame's points [P, 3], in its camera's axes, at the true pose or else the predicted."""
+    def place(self, points: NDArray[np.float32], frame: int) -> NDArray[np.float32] | None:
+        """A frame's points [P, 3 or 4], in its camera's axes, as scene points at the true pose or else the predicted;
+        None where it has neither."""
         pose = self.pose_at("truth", frame)
         pose = self.pose_at("prediction", frame) if pose is None else pose
-        if points is None or pose is None:
-            self.cloud.set_points(None)
-        else:
-            self.cloud.set_points((points @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
+        return None if pose is None else moved(points, pose)
 
     def points(self, which: Which | None = None) -> NDArray[np.float32]:
         """Scene points [N, 3] of one path, or of both that are shown."""

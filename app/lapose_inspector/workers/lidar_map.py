@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import Array
-from lapose_core.point_clouds import SPACING, SWEEPS, Points, thin, useful
+from lapose_core.point_clouds import SPACING, SWEEPS, Points, moved, thin, useful
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 BYTES = 96 * 1024 * 1024
@@ -26,7 +26,7 @@ SHOWN_EVERY = 0.7
 
 @dataclass(frozen=True)
 class LidarMap:
-    """Points [P, 3] of ``sweeps`` sweeps in the frame of reference of the path, with voxels of ``voxel`` metres.
+    """Points [P, 3 or 4] of ``sweeps`` sweeps in the frame of reference of the path, with voxels of ``voxel`` metres.
 
     ``share`` of the path, 0 to 1, is done; ``problem`` is one line about the first sweep that could not be read.
     """
@@ -130,17 +130,24 @@ def lay(drive: Drive, frames: NDArray[np.int64], poses: Array, cache: SweepCache
             continue
         last = pose[:3, 3]
         sweeps += 1
-        pending.append((points @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32))
+        pending.append(moved(points, pose))
         waiting += len(points)
         due = time.monotonic() - shown > SHOWN_EVERY
         if due or waiting > 2 * POINTS:
-            merged, voxel = _within(np.concatenate([merged, *pending]), voxel)
+            merged, voxel = _within(_joined([merged, *pending]), voxel)
             pending, waiting = [], 0
         if due:
             shown = time.monotonic()
             yield LidarMap(merged, sweeps, voxel, (at + 1) / len(frames), problem)
-    merged, voxel = _within(np.concatenate([merged, *pending]), voxel)
+    merged, voxel = _within(_joined([merged, *pending]), voxel)
     yield LidarMap(merged, sweeps, voxel, 1.0, problem)
+
+
+def _joined(parts: list[Points]) -> Points:
+    """All points; with intensity where all parts have it."""
+    some = [part for part in parts if len(part)] or parts[:1]
+    columns = min(part.shape[1] for part in some)
+    return np.concatenate([part[:, :columns] for part in some])
 
 
 def _within(points: Points, voxel: float) -> tuple[Points, float]:

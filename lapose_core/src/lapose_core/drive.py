@@ -143,7 +143,8 @@ class Drive:
         pose_valid: [N] bool, or None when there are no poses.
         intrinsics: or None when the log does not know its camera.
         camera_height: of the camera over the road in metres, or None when the log does not tell.
-        point_cloud: frame index -> points [P, 3] float32 in the camera's axes, or None for a frame without one.
+        point_cloud: frame index -> points [P, 3] float32 in the camera's axes, or None for a frame without one. Where
+            the log has it, a fourth column is the intensity, in the sensor's own scale.
         tracks: what else the vehicle recorded, name (``speed``, ``steering angle``) -> values over time.
         regimes: per-frame labels that the log itself carries (the synthetic world's), name -> [N].
         provenance: what is known of where each value came from, shown in the drive's information.

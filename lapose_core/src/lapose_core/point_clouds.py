@@ -12,7 +12,7 @@ from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import Array
 
 _Float = TypeVar("_Float", bound=np.floating)
-Points = NDArray[np.float32]  # [P, 3]
+Points = NDArray[np.float32]  # [P, 3], or [P, 4] with intensity
 
 NEAR, FAR = 2.5, 60.0
 """Metres from the camera: nearer points are of the car itself, further ones are sparse and smear by turning."""
@@ -20,9 +20,16 @@ SPACING, SWEEPS = 1.0, 300
 """Sweeps are this many metres apart at the least, and this many at the most."""
 
 
+def moved(points: Points, matrix: Array) -> Points:
+    """Points [P, 3 or 4] in the axes to which ``matrix`` [4, 4] leads; intensity stays as it is."""
+    out = points.astype(np.float32)
+    out[:, :3] = points[:, :3] @ matrix[:3, :3].T + matrix[:3, 3]
+    return out
+
+
 def useful(points: Points, voxel: float) -> Points:
-    """The points [P, 3] of a sweep that are neither of the car nor far, one a voxel of ``voxel`` metres."""
-    distance = np.linalg.norm(points, axis=1)
+    """The points [P, 3 or 4] of a sweep that are neither of the car nor far, one a voxel of ``voxel`` metres."""
+    distance = np.linalg.norm(points[:, :3], axis=1)
     return thin(points[(distance > NEAR) & (distance < FAR)], voxel)
 
 
@@ -52,20 +59,21 @@ def lay_sweeps(
         except (LogError, OSError, ValueError):
             continue
         if points is not None and len(points):
-            yield share, useful(points, voxel) @ pose[:3, :3].T + pose[:3, 3]
+            yield share, useful(points[:, :3], voxel) @ pose[:3, :3].T + pose[:3, 3]
 
 
 def thin(points: NDArray[_Float], voxel: float) -> NDArray[_Float]:
-    """The mean of the points [P, 3] in each cube of ``voxel`` metres -> [Q, 3], in no special order.
+    """The mean of the points [P, 3 or 4] in each cube of ``voxel`` metres -> [Q, 3 or 4], in no special order.
 
     It gives open3d's ``voxel_down_sample``, whose call holds Python's lock throughout: the window would stand still
     for as long (measured 0.1 s of processor time a sweep; this takes 0.006 s and lets go of the lock).
     """
     if not len(points):
         return points
-    cell = np.floor((points - points.min(0)) / voxel).astype(np.int64)
+    places = points[:, :3]
+    cell = np.floor((places - places.min(0)) / voxel).astype(np.int64)
     sizes = cell.max(0) + 1
     key = (cell[:, 0] * sizes[1] + cell[:, 1]) * sizes[2] + cell[:, 2]
     _, cube, count = np.unique(key, return_inverse=True, return_counts=True)
-    sums = [np.bincount(cube, weights=points[:, axis], minlength=len(count)) for axis in range(3)]
+    sums = [np.bincount(cube, weights=points[:, axis], minlength=len(count)) for axis in range(points.shape[1])]
     return (np.stack(sums, axis=1) / count[:, None]).astype(points.dtype)

@@ -49,6 +49,7 @@ class Expected:
         keys: of all drives at ``path`` in the listing's order; by default ``key`` alone.
         cameras: in the listing's order, where there is a choice.
         clouds: frame -> points [P, 3] in the camera's axes; the other frames have none.
+        intensity: whether the format's points carry it.
         tracks: name -> unit of each track.
         files: files of the drive; after a change of any of them its fingerprint is another.
         picture: frame -> [H, W, 3]; compressed frames may differ by ``picture_error`` in the mean.
@@ -66,6 +67,7 @@ class Expected:
     keys: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
     clouds: Mapping[int, Array] = field(default_factory=dict)
+    intensity: bool = False
     tracks: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     picture: Callable[[int], Image] | None = None
@@ -282,9 +284,9 @@ class Conformance:
                 continue
             assert points is not None, f"frame {i} has no sweep"
             assert points.dtype == np.float32
-            assert points.shape == (len(log.clouds[i]), 3)
-            assert _farthest(points, log.clouds[i]) < 5e-3
-            assert _farthest(log.clouds[i], points) < 5e-3
+            assert points.shape == (len(log.clouds[i]), 4 if log.intensity else 3)
+            assert _farthest(points[:, :3], log.clouds[i]) < 5e-3
+            assert _farthest(log.clouds[i], points[:, :3]) < 5e-3
 
 
 class _frames:

@@ -212,12 +212,14 @@ def ros_cloud(time: int, points: Array = POINTS) -> tuple[str, Message]:
     rows = np.zeros(len(points), np.dtype({"names": ["x", "y", "z", "i"], "formats": ["<f4"] * 4, "itemsize": 18}))
     for k, axis in enumerate("xyz"):
         rows[axis] = points[:, k]
+    rows["i"] = 10.0 * np.arange(len(points))
     return "sensor_msgs/PointCloud2", {
         "header": header(time, "lidar"),
         "height": 1,
         "width": len(points),
         "fields": [
-            {"name": name, "offset": 4 * k, "datatype": 7, "count": 1} for k, name in enumerate(["x", "y", "z", "i"])
+            {"name": name, "offset": 4 * k, "datatype": 7, "count": 1}
+            for k, name in enumerate(["x", "y", "z", "intensity"])
         ],
         "is_bigendian": False,
         "point_step": 18,

@@ -95,7 +95,7 @@ def write_log(log: Path) -> Path:
             (folder / f"{i}.jpg").rename(folder / f"{stamp}.jpg")
     for i, seconds in enumerate(SWEEPS):
         x, y, z = points_of(i).T
-        rows = {"x": x, "y": y, "z": z, "intensity": np.zeros(len(x), np.uint8)}
+        rows = {"x": x, "y": y, "z": z, "intensity": np.arange(len(x), dtype=np.uint8)}
         save(log / "sensors" / "lidar" / f"{stamps(np.array(seconds))}.feather", rows)
     at = np.arange(-0.1, 0.6, 0.0075)
     rows = {"timestamp_ns": stamps(at)} | wxyz(np.stack([vehicle(t) for t in at]))
@@ -172,6 +172,7 @@ class TestArgoverse2(Conformance):
             keys=("test/0b0c", KEY),
             cameras=tuple(SIZES),
             clouds={0: cloud(0, 0), 2: cloud(2, 1), 5: cloud(5, 2)},
+            intensity=True,
             files=(log / "sensors" / "cameras" / name / f"{stamps(times())[3]}.jpg",),
             picture=flat,
             pose_error=1e-4,
@@ -230,7 +231,8 @@ def test_each_camera_has_its_own_poses_times_and_axes(log: Path, camera: str) ->
     assert drive.point_cloud is not None
     found = drive.point_cloud(2)
     assert found is not None
-    assert np.abs(found - cloud(2, 1, camera)).max() < 5e-3
+    assert np.abs(found[:, :3] - cloud(2, 1, camera)).max() < 5e-3
+    np.testing.assert_array_equal(found[:, 3], np.arange(len(found)))
 
 
 def test_the_lens_is_told_and_not_applied(log: Path) -> None:
@@ -383,7 +385,7 @@ def test_frames_outside_of_the_poses_or_in_a_gap_have_none(log: Path) -> None:
     assert found is not None
     # Without poses the sweep is taken as of the frame's own moment.
     still = np.linalg.inv(mount("ring_front_center"))
-    assert np.abs(found - (points_of(1) @ still[:3, :3].T + still[:3, 3])).max() < 5e-3
+    assert np.abs(found[:, :3] - (points_of(1) @ still[:3, :3].T + still[:3, 3])).max() < 5e-3
 
 
 def test_pictures_of_another_shape_than_the_calibration_are_told(log: Path) -> None:
@@ -497,6 +499,7 @@ def test_the_real_log_has_its_poses_camera_and_sweep(tmp_path: Path) -> None:
     points = drive.point_cloud(10)
     assert points is not None
     assert len(points) == 99229
+    assert 0 <= points[:, 3].min() < points[:, 3].max() <= 255
     road = points[(np.abs(points[:, 0]) < 2) & (points[:, 2] > 4) & (points[:, 2] < 12), 1]
     assert drive.camera_height == pytest.approx(1.73, abs=0.01)
     assert np.median(road) == pytest.approx(drive.camera_height, abs=0.15)

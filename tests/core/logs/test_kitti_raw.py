@@ -77,6 +77,7 @@ class TestSynced(Conformance):
             keys=(SYNC, f"{DATE}/{DATE}_drive_0009_extract"),
             cameras=("image_02", "image_00", "image_03", "image_01"),
             clouds={0: written.cloud(2, 0, 0), 2: written.cloud(2, 2, 1), 6: written.cloud(2, 6, 2)},
+            intensity=True,
             tracks={"speed": "m/s"},
             files=(drive / "image_02" / "data" / "0000000003.png",),
             picture=flat,
@@ -99,6 +100,7 @@ class TestUnsynced(Conformance):
             intrinsics=(29.0, 28.5, 18.8, 6.2),
             cameras=("image_02", "image_00", "image_03", "image_01"),
             clouds={0: written.cloud(2, 0, 0), 2: written.cloud(2, 2, 1), 6: written.cloud(2, 6, 2)},
+            intensity=True,
             tracks={"speed": "m/s"},
             files=(written.folder / "image_02" / "data" / "0000000003.png",),
             pose_error=1e-4,
@@ -155,7 +157,7 @@ def test_each_camera_has_its_own_poses_times_and_axes(tmp_path: Path, camera: in
     assert drive.point_cloud is not None
     cloud = drive.point_cloud(2)
     assert cloud is not None
-    assert np.abs(cloud - written.cloud(camera, 2, 1)).max() < 5e-3
+    assert np.abs(cloud[:, :3] - written.cloud(camera, 2, 1)).max() < 5e-3
     with_lens = drive.intrinsics
     assert with_lens is not None
     assert (with_lens.model, with_lens.distortion) == (("none", ()) if rectified else ("brown-conrady", LENS))
@@ -368,7 +370,7 @@ def test_a_damaged_packet_is_left_out(synced: Written, text: str) -> None:
     assert cloud is not None
     # Without poses the sweep is taken as of the frame's own moment.
     turn = camera_from_imu(2, True) @ invert(VELO_FROM_IMU)
-    assert np.abs(cloud - (synced.points[0] @ turn[:3, :3].T + turn[:3, 3])).max() < 1e-3
+    assert np.abs(cloud[:, :3] - (synced.points[0] @ turn[:3, :3].T + turn[:3, 3])).max() < 1e-3
 
 
 def test_packets_out_of_time_are_left_out(synced: Written) -> None:
@@ -421,7 +423,7 @@ def test_points_that_are_none_are_dropped(synced: Written) -> None:
     assert cloud is not None
     found = cloud(0)
     assert found is not None
-    assert found.shape == (39, 3)
+    assert found.shape == (39, 4)
     assert np.isfinite(found).all()
 
 
@@ -510,6 +512,7 @@ def test_the_real_drive_opens_with_each_camera_and_its_sweep() -> None:
         assert drive.point_cloud is not None
         cloud = drive.point_cloud(0)
         assert cloud is not None
+        assert 0 <= cloud[:, 3].min() < cloud[:, 3].max() <= 1
         road = cloud[(np.abs(cloud[:, 0]) < 3) & (cloud[:, 2] > 5) & (cloud[:, 2] < 15), 1]
         assert np.median(road) == pytest.approx(1.65, abs=0.15)
     # The data set's baselines: 0.54 m between grey and between colour cameras, 0.06 m from grey to colour.

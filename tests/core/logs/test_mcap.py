@@ -71,6 +71,7 @@ def expected(path: Path, image: str, **changes: Any) -> Expected:
         "intrinsics": (K[0], K[4], K[2] + 0.5, K[5] + 0.5),
         "cameras": (image,),
         "clouds": {2: cloud_in_camera(), 6: cloud_in_camera()},
+        "intensity": True,
         "files": (path,),
         "picture": lambda i: picture(i, WIDTH, HEIGHT),
         "picture_error": 0.0,
@@ -1052,7 +1053,8 @@ def test_a_sweep_between_frames_moves_with_the_vehicle(tmp_path: Path) -> None:
     points = drive.point_cloud(4)
     assert points is not None
     camera = camera_poses()[4]
-    np.testing.assert_allclose(points, (wall - camera[:3, 3]) @ camera[:3, :3], atol=1e-4)
+    np.testing.assert_allclose(points[:, :3], (wall - camera[:3, 3]) @ camera[:3, :3], atol=1e-4)
+    np.testing.assert_array_equal(points[:, 3], 10.0 * np.arange(len(points)))
     assert drive.point_cloud(5) is None
 
 
@@ -1093,7 +1095,7 @@ def test_points_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     assert drive.point_cloud is not None
     found = drive.point_cloud(2)
     assert found is not None
-    np.testing.assert_allclose(found, cloud_in_camera(), atol=1e-5)
+    np.testing.assert_allclose(found[:, :3], cloud_in_camera(), atol=1e-5)
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------

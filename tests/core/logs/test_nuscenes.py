@@ -68,6 +68,7 @@ class TestConformance(Conformance):
             intrinsics=(50.0, 50.0, 33.0, 18.75),
             keys=(KEY, f"{VERSION}/{SCENES[1]}"),
             cameras=("CAM_FRONT", "CAM_BACK"),
+            intensity=True,
             clouds={
                 i: np.stack([(invert(poses[i]) @ point)[:3], (invert(poses[i]) @ lidar[i] @ [1, 2, 3, 1])[:3]])
                 for i in range(FRAMES)
@@ -131,7 +132,7 @@ def test_each_sweep_is_in_the_axes_of_the_nearest_frame_once(tmp_path: Path) -> 
     assert all(cloud is not None and cloud.dtype == np.float32 for cloud in clouds)
     for pose, cloud in zip(drive.poses, clouds):
         assert len(cloud) == 2  # the point that is not finite is left out
-        np.testing.assert_allclose(pose[:3, :3] @ cloud[0] + pose[:3, 3], WALL, atol=1e-4)
+        np.testing.assert_allclose(pose[:3, :3] @ cloud[0, :3] + pose[:3, 3], WALL, atol=1e-4)
 
     def thin(rows: dict[str, list[dict[str, Any]]]) -> None:
         rows["sample_data"] = [r for r in rows["sample_data"] if "LIDAR" not in r["filename"] or r["is_key_frame"]]

@@ -96,6 +96,7 @@ class TestConformance(Conformance):
             keys=("002", "011"),
             cameras=("front_camera", "back_camera"),
             clouds={i: WALL @ invert(pose)[:3, :3].T + invert(pose)[:3, 3] for i, pose in enumerate(camera_poses())},
+            intensity=True,
             files=(camera / "poses.json", camera / "timestamps.json", camera / "intrinsics.json", camera / "03.jpg"),
             picture=lambda i: np.full((SIZE[1], SIZE[0], 3), (30 * i, 200, 0), np.uint8),
         )
@@ -138,7 +139,9 @@ def test_a_part_of_the_pictures_takes_its_own_rows(sequence: Path) -> None:
     drive = opened(sequence)
     np.testing.assert_array_equal(drive.timestamps, TIMES[[2, 4, 5]])
     np.testing.assert_allclose(drive.poses, camera_poses()[[2, 4, 5]], atol=1e-12)
-    world = drive.point_cloud(1) @ drive.poses[1, :3, :3].T + drive.poses[1, :3, 3]
+    sweep = drive.point_cloud(1)
+    np.testing.assert_array_equal(sweep[:, 3], 7.0)
+    world = sweep[:, :3] @ drive.poses[1, :3, :3].T + drive.poses[1, :3, 3]
     np.testing.assert_allclose(world, WALL, atol=1e-5)
 
 

@@ -94,6 +94,7 @@ def expected(path: Path, files: tuple[Path, ...]) -> Expected:
         intrinsics=(K[0], K[4], K[2] + 0.5, K[5] + 0.5),
         cameras=("/front/image_raw",),
         clouds={2: cloud_in_camera(), 6: cloud_in_camera()},
+        intensity=True,
         tracks={"speed": "m/s"},
         files=files,
         picture=lambda i: picture(i, WIDTH, HEIGHT),

@@ -55,6 +55,7 @@ class TestConformance(Conformance):
             poses=np.stack([camera_pose(i) for i in range(COUNT)]),
             intrinsics=(*FOCAL, *CENTRE),
             clouds=clouds,
+            intensity=True,
             files=(folder / f"training/camera_image/{SEGMENT}.parquet",),
             picture=lambda i: np.full((SIZE[1], SIZE[0], 3), colour(1, i), np.uint8),
             pose_error=1e-7,
@@ -286,7 +287,7 @@ def test_beams_evenly_spread_and_no_pose_of_each_point(tmp_path: Path) -> None:
     assert len(points) == len(sweep_in_world(0))
     # Four beams from -0.3 to 0.04 lie at the middles of four parts.
     height = -points[:, 1]
-    assert len(np.unique(np.round(height / np.linalg.norm(points, axis=1), 1))) >= 3
+    assert len(np.unique(np.round(height / np.linalg.norm(points[:, :3], axis=1), 1))) >= 3
     with pytest.raises(LogError, match="4 beams but 3 inclinations"):
         opened(write_waymo(tmp_path / "x", lambda n, r: three(n, r))).point_cloud(0)
 

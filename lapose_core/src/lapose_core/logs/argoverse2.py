@@ -214,8 +214,10 @@ def _seconds(stamps: NDArray[np.int64], origin: int) -> Array:
     return np.asarray((stamps - origin) * 1e-9, dtype=np.float64)
 
 
-def _table(log: Path, name: str | Path, columns: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Columns [N] of a feather file of the log.
+def _table(
+    log: Path, name: str | Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, NDArray[Any]]:
+    """Columns [N] of a feather file of the log, those that are ``optional`` where it has them.
 
     Raises:
         LogError: where it cannot be read, or naming the column that is missing or holds no numbers.
@@ -233,7 +235,7 @@ def _table(log: Path, name: str | Path, columns: tuple[str, ...]) -> dict[str, N
         what = " ".join(str(error).split())[:120]
         raise LogError(f"{path}: not a whole feather file ({what}); download it again") from error
     out = {}
-    for column in columns:
+    for column in (*columns, *(name for name in optional if name in table.column_names)):
         if column not in table.column_names:
             raise LogError(f"{path}: column {column} is missing, there are {', '.join(table.column_names)[:120]}")
         values = table[column]
@@ -359,9 +361,9 @@ def _sweeps(
 
 
 def _read_sweep(path: Path) -> Cloud:
-    """Points [P, 3] of a sweep, in the vehicle's axes at the time that names the file."""
-    table = _table(path.parent, path.name, ("x", "y", "z"))
-    return np.stack([table[c].astype(np.float32) for c in ("x", "y", "z")], axis=-1)
+    """Points [P, 3 or 4] of a sweep, in the vehicle's axes at the time that names the file."""
+    table = _table(path.parent, path.name, ("x", "y", "z"), ("intensity",))
+    return np.stack([values.astype(np.float32) for values in table.values()], axis=-1)
 
 
 READER = Reader(_FORMAT, "Argoverse 2", is_argoverse2, list_argoverse2, open_argoverse2)

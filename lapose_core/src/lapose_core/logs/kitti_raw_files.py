@@ -245,7 +245,7 @@ def camera_in_imu(date: Path, camera: CameraCalibration) -> Array:
 
 
 def read_sweep(path: Path) -> NDArray[np.float32]:
-    """Points [P, 3] float32 of a velodyne sweep: x y z reflectance, binary float32 or a line of text each.
+    """Points [P, 4] float32 of a velodyne sweep: x y z reflectance, binary float32 or a line of text each.
 
     Raises:
         LogError: where the file cannot be read or is cut off.
@@ -261,4 +261,4 @@ def read_sweep(path: Path) -> NDArray[np.float32]:
         raise LogError(f"{path}: the sweep holds text that is no number; copy the file again") from error
     if values.size % 4:
         raise LogError(f"{path}: the sweep is cut off: {values.size} values are no points of 4; copy the file again")
-    return values.reshape(-1, 4)[:, :3].astype(np.float32)
+    return values.reshape(-1, 4).astype(np.float32)

@@ -314,7 +314,7 @@ def _read_sweep(path: Path) -> NDArray[np.float32]:
         raise LogError(f"{path}: the sweep cannot be read ({error.strerror})") from error
     if size % (4 * _POINT_VALUES):
         raise LogError(f"{path}: the sweep is cut off: {size} bytes are no points of 5 numbers; get the file again")
-    return values.reshape(-1, _POINT_VALUES)[:, :3]
+    return values.reshape(-1, _POINT_VALUES)[:, :4]
 
 
 def _counts(files: Sequence[str]) -> str:

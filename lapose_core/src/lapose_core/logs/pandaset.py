@@ -207,7 +207,8 @@ def _read_sweep(path: Path) -> NDArray[np.float32]:
     missing = [name for name in "xyz" if name not in columns]
     if missing:
         raise LogError(f"{path}: the sweep has no column {missing[0]!r}; get the file again")
-    return np.stack([columns[name] for name in "xyz"], axis=1).astype(np.float32)
+    names = "xyzi" if "i" in columns else "xyz"
+    return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
 
 
 READER = Reader(name=_FORMAT, title="PandaSet", matches=_matches, list=_list, open=_open)

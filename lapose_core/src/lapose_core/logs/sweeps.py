@@ -14,8 +14,9 @@ from lapose_core.drive import LogError
 from lapose_core.geometry import Array, invert
 from lapose_core.logs.pose_sync import FramePoses
 from lapose_core.logs.sidecars import inside
+from lapose_core.point_clouds import moved
 
-Cloud = NDArray[np.float32]  # [P, 3]
+Cloud = NDArray[np.float32]  # [P, 3], or [P, 4] with intensity
 
 
 def numbered_files(root: Path, folder: Path, suffixes: Sequence[str]) -> tuple[NDArray[np.int64], list[Path]]:
@@ -74,7 +75,7 @@ class Sweeps:
     Attributes:
         files: frame -> file of its sweep.
         transforms: frame -> [4, 4] from the axes of the file's points to those of the camera at the frame's time.
-        read: a file -> points [P, 3] float32; raises LogError where it cannot.
+        read: a file -> points [P, 3] float32, or [P, 4] with intensity; raises LogError where it cannot.
     """
 
     files: Mapping[int, Path]
@@ -82,13 +83,12 @@ class Sweeps:
     read: Callable[[Path], Cloud]
 
     def __call__(self, frame: int) -> Cloud | None:
-        """Points [P, 3] float32 in the camera's axes, None for a frame without a sweep."""
+        """Points [P, 3 or 4] float32 in the camera's axes, None for a frame without a sweep."""
         if frame not in self.files:
             return None
         points = self.read(self.files[frame])
-        points = points[np.isfinite(points).all(axis=1)]
-        turn = self.transforms[frame].astype(np.float32)
-        return points @ turn[:3, :3].T + turn[:3, 3]
+        points = points[np.isfinite(points[:, :3]).all(axis=1)]
+        return moved(points, self.transforms[frame].astype(np.float32))
 
 
 def place_sweeps(
@@ -111,7 +111,7 @@ def place_sweeps(
         files: of the sweeps.
         sensors: poses of the axes of the sweeps' points at ``sweep_times``, in the world of ``cameras``, or None.
         camera_from_sensor: the same axes to the camera's, at one moment.
-        read: a file -> points [P, 3] float32.
+        read: as in `Sweeps`.
     """
     chosen = nearest_once(times, sweep_times)
     transforms: dict[int, Array] = {}

@@ -63,11 +63,12 @@ class TopLidar:
         self._moments, self._cameras, self._vehicles = moments, cameras, vehicles
 
     def __call__(self, frame: int) -> NDArray[np.float32] | None:
-        """Points [P, 3] float32 in the camera's axes, None for a frame without a sweep."""
+        """Points [P, 3 or 4] float32 in the camera's axes, with intensity; None for a frame without a sweep."""
         moment = self._moments[frame]
         if moment not in self._rows:
             return None
-        ranges = _image(self._ranges.row(self._rows[moment]), _RANGES, self._file)[..., 0]
+        image = _image(self._ranges.row(self._rows[moment]), _RANGES, self._file)
+        ranges = image[..., 0]
         hit = np.isfinite(ranges) & (ranges > 0)
         points = self._in_vehicle(ranges)[hit]
         if moment in self._pixel_rows:
@@ -78,7 +79,8 @@ class TopLidar:
         else:
             world = points @ self._vehicles[frame, :3, :3].T + self._vehicles[frame, :3, 3]
         camera = invert(self._cameras[frame])
-        return (world @ camera[:3, :3].T + camera[:3, 3]).astype(np.float32)
+        points = world @ camera[:3, :3].T + camera[:3, 3]
+        return np.concatenate([points, image[hit][:, 1:2]], axis=1).astype(np.float32)
 
     def _in_vehicle(self, ranges: Array) -> Array:
         """Points [H, W, 3] in the vehicle's axes of ranges [H, W]."""

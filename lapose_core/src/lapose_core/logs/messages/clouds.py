@@ -13,6 +13,8 @@ from lapose_core.logs.messages.ros import DecodeError
 
 CLOUDS = ("sensor_msgs/PointCloud2", "foxglove/PointCloud")
 
+_AXES = ("x", "y", "z")
+_INTENSITY = ("intensity", "intensities", "reflectivity", "reflectance", "i")
 _WIDEST = 1 << 16  # bytes of a point; they have a few dozen
 # Codes of the type of a field -> numpy's.
 _ROS_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
@@ -20,7 +22,8 @@ _FOXGLOVE_TYPES = {1: "u1", 2: "i1", 3: "u2", 4: "i2", 5: "u4", 6: "i4", 7: "f4"
 
 
 def read_points(kind: str, message: Message) -> NDArray[np.float32]:
-    """Points [P, 3] in metres in the axes of the message's frame; those that are not finite are left out.
+    """Points [P, 3] in metres in the axes of the message's frame, or [P, 4] with intensity; those that are not finite
+    are left out.
 
     Raises:
         DecodeError: where x, y or z is missing or the sizes do not fit the bytes.
@@ -33,20 +36,22 @@ def read_points(kind: str, message: Message) -> NDArray[np.float32]:
     data = payload(message)
     order = ">" if message.get("is_bigendian") else "<"
     fields = {f["name"]: f for f in message.get("fields") or () if isinstance(f, Mapping) and "name" in f}
-    formats, offsets = [], []
-    for axis in "xyz":
-        described = fields.get(axis, {})
+    names, formats, offsets = [], [], []
+    for name in (*_AXES, next((n for n in _INTENSITY if n in fields), "")):
+        described = fields.get(name, {})
         letter = types.get(described.get("type" if foxglove else "datatype", 0))
         offset = described.get("offset")
-        if letter is None or not isinstance(offset, int) or not 0 <= offset <= stride - int(letter[1]):
-            raise DecodeError(f"the points have no field {axis} that can be read")
-        formats.append(order + letter)
-        offsets.append(offset)
-    layout = np.dtype({"names": list("xyz"), "formats": formats, "offsets": offsets, "itemsize": stride})
+        if letter is not None and isinstance(offset, int) and 0 <= offset <= stride - int(letter[1]):
+            names.append(name)
+            formats.append(order + letter)
+            offsets.append(offset)
+        elif name in _AXES:
+            raise DecodeError(f"the points have no field {name} that can be read")
+    layout = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": stride})
     rows = _rows(message, data, stride, foxglove)
     values = np.concatenate([np.frombuffer(row, layout) for row in rows]) if rows else np.zeros(0, layout)
-    points = np.stack([values[axis].astype(np.float64) for axis in "xyz"], axis=-1)
-    points = points[np.isfinite(points).all(axis=1)]
+    points = np.stack([values[name].astype(np.float64) for name in names], axis=-1)
+    points = points[np.isfinite(points[:, :3]).all(axis=1)]
     pose = message.get("pose")
     if foxglove and isinstance(pose, Mapping):
         points = _moved(points, pose)
@@ -75,4 +80,5 @@ def _moved(points: np.ndarray, pose: Mapping) -> np.ndarray:
     matrix = make_poses(
         matrix_from_quaternion(np.array(quaternion)), np.array([float(position.get(name, 0.0)) for name in "xyz"])
     )
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+    points[:, :3] = points[:, :3] @ matrix[:3, :3].T + matrix[:3, 3]
+    return points

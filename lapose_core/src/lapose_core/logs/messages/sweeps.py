@@ -15,6 +15,7 @@ from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageRead
 from lapose_core.logs.messages.mount import MAX_GAP, CameraPath, Mount
 from lapose_core.logs.messages.ros import DecodeError
 from lapose_core.logs.messages.transforms import FrameTree
+from lapose_core.point_clouds import moved
 
 # A sweep further from every frame than this belongs to none.
 _NEAR = 0.1
@@ -36,7 +37,7 @@ class Sweeps:
     to_camera: dict[int, NDArray[np.float64]]
 
     def __call__(self, frame: int) -> NDArray[np.float32] | None:
-        """Points [P, 3] float32 in metres in the camera's axes, None for a frame without a sweep."""
+        """Points [P, 3 or 4] float32 in metres in the camera's axes, None for a frame without a sweep."""
         row = self.messages.get(frame)
         if row is None or self.topic.decoder is None:
             return None
@@ -47,8 +48,7 @@ class Sweeps:
             raise LogError(f"{self.log.path}: {self.topic.name}, message {row}: {error}") from error
         finally:
             reader.close()
-        matrix = self.to_camera[frame]
-        return (points @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
+        return moved(points, self.to_camera[frame])
 
 
 def sweeps_of(
