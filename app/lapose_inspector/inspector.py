@@ -27,6 +27,7 @@ from lapose_inspector.models.session import ModelInfo, Session
 from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
+from lapose_inspector.triage import TriageController
 from lapose_inspector.views.command_palette import CommandPalette, Entry
 from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
 from lapose_inspector.views.main_window import MainWindow
@@ -91,6 +92,7 @@ class Inspector(QObject):
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
+        self.triage = TriageController(self, folders.cache_dir / "results")
         self.window = MainWindow(self)
         self.window.show_state()
         self.memory.start()
@@ -383,7 +385,7 @@ class Inspector(QObject):
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
-            parts = (self.annotator, self.analysis, self.memory, self.frames, self.opener, self.exporter)
+            parts = (self.annotator, self.analysis, self.memory, self.frames, self.opener, self.exporter, self.triage)
             for part in parts:
                 ending.callback(part.close)
             ending.callback(self.window.close_panels)

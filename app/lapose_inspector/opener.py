@@ -59,8 +59,8 @@ class Opener(QObject):
         """Open a remembered log as it was."""
         self.open(entry.path, entry.drive, entry.options, frame)
 
-    def choose_drive(self, key: str) -> None:
-        """Open another drive of the data set."""
+    def choose_drive(self, key: str, frame: int = 0) -> None:
+        """Open another drive of the data set, with the cursor on ``frame``."""
         dataset = self.dataset
         listing = dataset.find(key)
         if listing is None or dataset.path is None:
@@ -71,7 +71,7 @@ class Opener(QObject):
         if options == LogOptions() and log is not None and log.options.camera in listing.cameras:
             # The same camera in the next drive, as one who compares drives wants it.
             options = LogOptions(camera=log.options.camera)
-        self._request(OpenRequest(dataset.path, options, listing.key, 0, listing, dataset.reader))
+        self._request(OpenRequest(dataset.path, options, listing.key, frame, listing, dataset.reader))
 
     def step_drive(self, step: int) -> None:
         """Open the data set's next (1) or previous (-1) drive."""

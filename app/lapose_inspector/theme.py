@@ -84,7 +84,7 @@ QLineEdit, QPlainTextEdit, QTextBrowser {{ background: {c.panel}; color: {c.text
     border: 1px solid {c.border}; border-radius: 5px; padding: 5px 7px;
     selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
 QLineEdit:focus {{ border-color: {c.accent}; }}
-QListWidget, QListView, QTreeWidget, QScrollArea {{ background: {c.panel}; color: {c.text};
+QListWidget, QListView, QTreeWidget, QTableView, QScrollArea {{ background: {c.panel}; color: {c.text};
     border: 1px solid {c.border}; border-radius: 5px; outline: none; }}
 QListWidget::item {{ padding: 5px 8px; border-radius: 4px; }}
 QListWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}
@@ -104,6 +104,8 @@ QWidget#panelTitle QLabel#panelName {{ font-weight: 600; }}
 QWidget#panelTitle QToolButton#panelButton {{ padding: 1px; border-radius: 3px; }}
 QFrame#tools QLabel {{ color: {c.muted}; }}
 QFrame#tools QToolButton {{ padding: 2px 4px; }}
+QToolButton#chip {{ border: 1px solid {c.border}; border-radius: 9px; padding: 1px 7px; color: {c.muted}; }}
+QToolButton#chip:checked {{ border-color: {c.accent}; color: {c.text}; }}
 QFrame#tools QComboBox {{ padding: 1px 8px; }}
 QWidget#panelBody {{ background: {c.panel}; }}
 
@@ -125,5 +127,8 @@ QTreeWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}
 QTabBar {{ qproperty-drawBase: 0; }}
 QTabBar::tab {{ background: {c.window}; color: {c.muted}; padding: 5px 12px; border: none; }}
 QTabBar::tab:selected {{ background: {c.panel}; color: {c.text}; border-bottom: 2px solid {c.accent}; }}
+QHeaderView {{ background: {c.raised}; }}
+QTableView::item {{ padding: 2px 6px; }}
+QTableView::item:selected {{ background: {c.raised}; color: {c.text}; }}
 QHeaderView::section {{ background: {c.raised}; color: {c.muted}; border: none; padding: 4px 8px; }}
 """

@@ -277,10 +277,13 @@ def test_the_window_is_painted_and_nothing_is_black_or_clipped(
     for key, dock in app.window.docks.items():
         if key in COME_LATER:  # hidden: there is nothing in them
             continue
+        if key == "triage" and dock.isHidden():
+            assert size[0] < 1400
+            continue
         part = picture.copy(dock.rect().translated(dock.mapTo(app.window, QPoint(0, 0))))
         assert colours_in(part) > 20, f"{key} is empty"
         assert dock.height() >= 120, key
-        assert dock.width() >= 0.3 * size[0], key
+        assert dock.width() >= (300 if key == "triage" else 0.3 * size[0]), key
     canvas = app.window.trajectory.canvas.native
     part = picture.copy(canvas.rect().translated(canvas.mapTo(app.window, QPoint(0, 0))))
     background = QImage(1, 1, QImage.Format.Format_RGB32)

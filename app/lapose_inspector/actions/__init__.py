@@ -8,6 +8,7 @@ from lapose_inspector.actions.file import file_commands
 from lapose_inspector.actions.help import help_commands
 from lapose_inspector.actions.playback import playback_commands
 from lapose_inspector.actions.select import select_commands
+from lapose_inspector.actions.triage import triage_commands
 from lapose_inspector.actions.view import view_commands
 
 __all__ = ["MENUS", "PANELS", "Command", "commands"]
@@ -22,6 +23,7 @@ def commands() -> tuple[Command, ...]:
         *select_commands(),
         *analyse_commands(),
         *annotate_commands(),
+        *triage_commands(),
         *export_commands(),
         *help_commands(),
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 MENUS = ("File", "Playback", "View", "Select", "Analyse", "Annotate", "Export", "Help")
 PANELS = {
     "drives": "Drives",
+    "triage": "Triage",
     "video": "Video",
     "trajectory": "3D trajectory",
     "map": "Latent map",

@@ -37,12 +37,13 @@ from lapose_inspector.views.status_bar import StatusBar
 from lapose_inspector.views.tracks_view import TracksView
 from lapose_inspector.views.trajectory_view import TrajectoryView
 from lapose_inspector.views.transport import Transport
+from lapose_inspector.views.triage_view import TriageView
 from lapose_inspector.views.video_view import VideoView
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Of saved dock states; a state of another version is not restored."""
 
 COME_LATER = ("drives", "notes")
@@ -50,6 +51,9 @@ COME_LATER = ("drives", "notes")
 
 BROWSER_WIDTH = 320
 """Pixels: a drive's thumbnail and room for its name."""
+
+THREE_COLUMNS = 1400
+"""Pixels of the window's width from which the triage list stands beside the video by itself."""
 
 
 class MainWindow(QMainWindow):
@@ -66,7 +70,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("LA-Pose Inspector")
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
-        self.setCorner(Qt.Corner.TopLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.resize(1440, 900)
 
@@ -82,8 +85,11 @@ class MainWindow(QMainWindow):
         self.browser.camera_chosen.connect(opener.choose_camera)
         self.browser.pose_topic_chosen.connect(opener.choose_pose_topic)
         self.notes = AnnotationsView(session, self.actions_)
+        self.triage = TriageView(session, app.triage.model, app.triage.pictures)
+        self.triage.row_chosen.connect(app.triage.go_to)
         self.panels = (
-            self.browser, self.video, self.trajectory, self.latent_map, self.forward, self.tracks, self.notes,
+            self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,
+            self.notes,
         )  # fmt: skip
         self.docks = {
             key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
@@ -201,16 +207,20 @@ class MainWindow(QMainWindow):
         for dock in docks.values():
             dock.setFloating(False)
             self.removeDockWidget(dock)
-        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["drives"])
-        self.addDockWidget(top, docks["video"])
+        # Not in the left area: without a central widget that grows by a separator at every change of layout.
+        self.addDockWidget(top, docks["triage"])
+        self.splitDockWidget(docks["triage"], docks["video"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["video"], docks["map"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["video"], docks["trajectory"], Qt.Orientation.Vertical)
         self.splitDockWidget(docks["map"], docks["forward"], Qt.Orientation.Vertical)
         self.tabifyDockWidget(docks["forward"], docks["notes"])
+        self.tabifyDockWidget(docks["triage"], docks["drives"])
         self.addDockWidget(bottom, docks["tracks"])
         for key, dock in docks.items():
             # Most logs hold one drive; the list comes by itself where there are more.
-            dock.setVisible(key not in COME_LATER or (key == "drives" and len(self._app.opener.dataset.listings) > 1))
+            several = key == "drives" and len(self._app.opener.dataset.listings) > 1
+            roomy = key != "triage" or self.width() >= THREE_COLUMNS
+            dock.setVisible(several or (roomy and key not in COME_LATER))
         self._share_room()
 
     def _share_room(self) -> None:
@@ -227,11 +237,13 @@ class MainWindow(QMainWindow):
         """Divide the width among the drives, the video and the map by fixed shares."""
         docks, width = [self.docks["video"], self.docks["map"]], self.width()
         widths = []
-        if not self.docks["drives"].isHidden():
-            docks.insert(0, self.docks["drives"])
+        left = next((self.docks[key] for key in ("triage", "drives") if not self.docks[key].isHidden()), None)
+        if left is not None:
+            docks.insert(0, left)
             widths.append(min(BROWSER_WIDTH, width // 4))
             width -= widths[0]
-        widths += [round(width * 0.58), round(width * 0.42)]
+        share = 0.58 if left is None else 0.52  # the map's controls need their room
+        widths += [round(width * share), round(width * (1 - share))]
         self.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
 
     def reset_layout(self) -> None:
@@ -250,7 +262,7 @@ class MainWindow(QMainWindow):
         dock = self.docks[key]
         if dock.isHidden():
             dock.show()
-            if key == "drives":
+            if key in ("drives", "triage"):
                 # Only once it is laid out can it be given its width.
                 QTimer.singleShot(0, self, self._share_columns)
                 self._browser_came = True

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import qtawesome
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
 
 from lapose_inspector.models.colours import ThemeColours
 
 TITLE_HEIGHT = 31
 """Pixels: room for a combo box, and the same for the panels that have none."""
+
+TITLE_WIDTH = 250
+"""Pixels below which a title never goes. With more controls than that a title may still be narrower than they want, for
+three such panels side by side would make the window wider than a small screen."""
+
+
+class _TitleBar(QWidget):
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), TITLE_WIDTH), hint.height())
 
 
 class PanelDock(QDockWidget):
@@ -22,7 +32,7 @@ class PanelDock(QDockWidget):
     def __init__(self, key: str, title: str, panel: QWidget, window: QMainWindow) -> None:
         super().__init__(title, window)
         self.setObjectName(f"dock.{key}")
-        bar = QWidget()
+        bar = _TitleBar()
         bar.setObjectName("panelTitle")
         bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         bar.setMinimumHeight(TITLE_HEIGHT)

@@ -19,7 +19,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,15 @@ _logger = logging.getLogger(__name__)
 
 class StoreError(ValueError):
     """A stored result cannot be used. The message names the file, the field and what to do."""
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A result's folder, and the drive that it says it is of."""
+
+    folder: Path
+    drive_name: str
+    drive_path: str
 
 
 class ResultStore:
@@ -85,6 +94,18 @@ class ResultStore:
             self._report(f"{error}; set aside as {_set_aside(path).name}, the analysis starts anew")
             return None
         return analysis
+
+    def stored(self, checkpoint_hash: str, rate: float) -> list[StoredResult]:
+        """The results of one checkpoint at one rate, of whatever drive; folders that are no results are passed over."""
+        ending = f"_{checkpoint_hash}_{rate:.12g}"
+        found = []
+        for folder in sorted(self.folder.glob(f"*{ending}")) if self.folder.is_dir() else []:
+            try:
+                meta = _read_meta(folder / RESULT)
+                found.append(StoredResult(folder, str(meta["drive_name"]), str(meta["drive_path"])))
+            except (StoreError, KeyError):
+                continue
+        return found
 
     def save(self, analysis: DriveAnalysis) -> Path:
         """Write the result, atomically; returns its folder.

@@ -1,0 +1,37 @@
+"""The commands of the menu Analyse that go through the triage list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lapose_inspector.actions.command import Command
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+
+def triage_commands() -> list[Command]:
+    def listed(app: Inspector) -> bool:
+        return bool(app.triage.model.items)
+
+    menu = "Analyse/Triage"
+    return [
+        Command(
+            "triage.next", "Next segment", lambda a: a.triage.step(1), menu, ("N",), "mdi6.arrow-down-bold-outline",
+            "Go to the worst frame of the triage list's next segment.", enabled=listed, section="step",
+        ),
+        Command(
+            "triage.previous", "Previous segment", lambda a: a.triage.step(-1), menu, ("P",),
+            "mdi6.arrow-up-bold-outline", "Go to the worst frame of the triage list's previous segment.",
+            enabled=listed, section="step",
+        ),
+        Command(
+            "triage.show", "Triage list", lambda a: a.triage.show_list(), menu, ("Ctrl+Shift+T",),
+            "mdi6.format-list-numbered", "Show the segments of the drive, the worst first, and filter them by typing.",
+            section="show",
+        ),
+        Command(
+            "triage.regimes", "Regime table", lambda a: a.triage.show_regimes(), menu, ("Ctrl+Shift+R",),
+            "mdi6.table", "Show the figures of each motion regime beside constant-forward.", section="show",
+        ),
+    ]  # fmt: skip

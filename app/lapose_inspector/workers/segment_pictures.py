@@ -1,0 +1,94 @@
+"""Small pictures of single frames of several drives, read off the GUI thread for the rows in sight."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from lapose_core.drive import Drive, FrameSource, Image, LogError
+from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.thumbnails import shrink
+
+KEPT = 600
+"""Pictures kept: of 128 x 72 pixels, 17 MB."""
+WIDTH = 128
+
+
+class SegmentPictures(QObject):
+    """What is wanted later replaces what is still waiting; a picture once read is kept."""
+
+    loaded = Signal()
+    """A picture came."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        # By the drive's id, and with the drive, so that the id stays its own: two cameras of one log may share a
+        # fingerprint, and no picture may ever be another's.
+        self._kept: OrderedDict[tuple[int, int], tuple[Drive, Image | None]] = OrderedDict()
+        self._source = _Source()
+        self._worker = LatestWorker("segment pictures", self)
+        self._found.connect(self._on_found)
+
+    _found = Signal(object, int, object)
+
+    def get(self, drive: Drive, frame: int) -> Image | None:
+        """The picture where it was read, else None."""
+        return self._kept.get((id(drive), frame), (drive, None))[1]
+
+    def has(self, drive: Drive, frame: int) -> bool:
+        """Whether the frame was read, or found to be unreadable."""
+        return (id(drive), frame) in self._kept
+
+    def want(self, frames: Sequence[tuple[Drive, int]]) -> None:
+        """Read these frames, in this order, and no others."""
+        missing = [(drive, frame) for drive, frame in frames if not self.has(drive, frame)]
+        if not missing:
+            return
+        source, found = self._source, self._found
+
+        def job(stale: Stale) -> object:
+            # Drive by drive and forward, as decoders like it best.
+            for drive, frame in sorted(missing, key=lambda pair: (id(pair[0]), pair[1])):
+                if stale():
+                    break
+                found.emit(drive, frame, source.read(drive, frame))
+            return None
+
+        self._worker.submit(job)
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._worker.stop():
+            self._source.close()
+
+    @Slot(object, int, object)
+    def _on_found(self, drive: Drive, frame: int, picture: Image | None) -> None:
+        self._kept[id(drive), frame] = (drive, picture)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        self.loaded.emit()
+
+
+class _Source:
+    """The frame source of one drive at a time. Belongs to the worker's thread, but for the last ``close``."""
+
+    def __init__(self) -> None:
+        self._drive: Drive | None = None
+        self._source: FrameSource | None = None
+
+    def read(self, drive: Drive, frame: int) -> Image | None:
+        """The frame made small; None where it cannot be read."""
+        try:
+            if self._source is None or self._drive is not drive:
+                self.close()
+                self._source, self._drive = drive.open_frames(), drive
+            return shrink(self._source.read(frame), WIDTH)
+        except (LogError, OSError, ValueError):
+            return None
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+        self._source = self._drive = None
