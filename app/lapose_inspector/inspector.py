@@ -87,7 +87,7 @@ class Inspector(QObject):
         self.frames = FrameLoader(self, self.memory.budget, self.memory.proxies)
         self.opener = Opener(self)
         self.exporter = Exporter(self)
-        self.instruments = Instruments(self)
+        self.instruments = Instruments(self, folders.cache_dir)
         self.annotator = Annotator(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
@@ -385,7 +385,10 @@ class Inspector(QObject):
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
-            parts = (self.annotator, self.analysis, self.memory, self.frames, self.opener, self.exporter, self.triage)
+            parts = (
+                self.annotator, self.analysis, self.memory, self.frames, self.opener, self.exporter, self.triage,
+                self.instruments,
+            )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)
             ending.callback(self.window.close_panels)

@@ -2,25 +2,123 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QInputDialog
 
+from lapose_core.drive import Drive
+from lapose_inspector.models.gallery import Found, Gallery, Item
+from lapose_inspector.models.known_drives import KnownDrives
 from lapose_inspector.models.map_state import MapState, Tool
+from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.workers.latent_search import LatentSearch
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
 
 class Instruments(QObject):
-    """Carries out the commands of the menu Select."""
+    """Carries out the commands of the menu Select.
 
-    def __init__(self, app: Inspector) -> None:
+    Args:
+        cache: the folder where results are kept.
+    """
+
+    def __init__(self, app: Inspector, cache: Path) -> None:
         super().__init__(app)
         self._app = app
         self.map = MapState()
+        self.gallery = Gallery(app.session)
+        self.known = KnownDrives(cache / "drives.json")
+        self.search = LatentSearch(cache / "results", self)
+        self.search.found.connect(self._on_found)
+        self.search.failed.connect(self._on_search_failed)
+        app.session.drive_changed.connect(self._on_drive)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._app.session.drive_changed.disconnect(self._on_drive)
+        self.gallery.close()
+        self.search.stop()
+
+    def _on_drive(self) -> None:
+        drive, log = self._app.session.drive, self._app.session.log
+        if drive is not None and log is not None:
+            self.known.remember(drive.fingerprint, RecentLog.of(log.path, log.drive, log.options))
+
+    def open_drive(self, fingerprint: str) -> Drive:
+        """The drive of a fingerprint: the open one, or one that was open before. Called in other threads too.
+
+        Raises:
+            LogError: where its log cannot be opened.
+            ValueError: where nobody knows where it lies.
+        """
+        drive = self._app.session.drive
+        if drive is not None and drive.fingerprint == fingerprint:
+            return drive
+        entry = self.known.find(fingerprint)
+        if entry is None:
+            raise ValueError("open this drive once, so that its frames can be found")
+        from lapose_core.logs import open_log
+
+        return open_log(entry.path, drive=entry.drive, options=entry.options)
+
+    @Slot(object)
+    def go_to(self, item: Item) -> None:
+        """Put the cursor on a transition, opening its drive where that is another."""
+        session, frame = self._app.session, item.frames[0]
+        if session.drive is not None and session.drive.fingerprint == item.id.drive:
+            session.timeline.pause()
+            session.timeline.seek(frame)
+            return
+        entry = self.known.find(item.id.drive)
+        if entry is None:
+            self._app.show_error(
+                "The drive cannot be opened",
+                f"{item.title}: open its log once with File > Open, so that it is known",
+                "",
+            )
+        else:
+            self._app.opener.open_again(entry, max(frame, 0))
+
+    def find_similar(self) -> None:
+        """Look for transitions like the one at the cursor, among all results of this model and rate."""
+        session = self._app.session
+        at, analysis, drive = session.transition, session.analysis, session.drive
+        if at is None or analysis is None or drive is None:
+            return
+        self._app.window.status.showMessage("searching…")
+        self.search.request(analysis, drive.name, at)
+
+    def can_search(self) -> bool:
+        """Whether the transition at the cursor is analysed."""
+        session = self._app.session
+        at, analysis = session.transition, session.analysis
+        return at is not None and analysis is not None and bool(analysis.done[at])
+
+    @Slot(object)
+    def _on_found(self, found: Found) -> None:
+        self.gallery.show_found(found)
+        self._app.window.show_panel("gallery")
+        text = f"{len(found.hits)} of {found.searched:,} transitions in {found.milliseconds:.0f} ms"
+        self._app.window.status.showMessage(text, 6000)
+
+    @Slot(str)
+    def _on_search_failed(self, reason: str) -> None:
+        self._app.window.status.clearMessage()
+        self._app.show_error("The search stopped", reason, "")
+
+    def select_found(self) -> None:
+        """Select what the newest search found."""
+        found = self.gallery.found
+        if found is not None:
+            chosen: dict[str, list[int]] = {}
+            for hit in found.hits:
+                chosen.setdefault(hit.id.drive, []).append(hit.id.transition)
+            self._app.session.selection.replace(chosen)
 
     def take(self, tool: Tool) -> None:
         """Take a tool of the latent map; it stays in hand."""

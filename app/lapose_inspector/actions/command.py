@@ -19,6 +19,7 @@ PANELS = {
     "forward": "Forward dynamics",
     "tracks": "Tracks",
     "notes": "Annotations",
+    "gallery": "Gallery",
 }
 """The dockable panels: key -> title."""
 

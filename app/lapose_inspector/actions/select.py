@@ -62,6 +62,21 @@ def select_commands() -> list[Command]:
             enabled=steps, section="step",
         ),
         Command(
+            "select.similar", "Transitions like this one", lambda a: a.instruments.find_similar(), "Select",
+            ("Ctrl+F",), "mdi6.image-search-outline",
+            "Find the transitions nearest in latent space to the one at the cursor, in every drive analysed so far.",
+            enabled=lambda a: a.instruments.can_search(), section="find",
+        ),
+        Command(
+            "select.found", "Select what was found", lambda a: a.instruments.select_found(), "Select", (),
+            "mdi6.selection-search", "Select the transitions of the newest search.",
+            enabled=lambda a: a.instruments.gallery.found is not None, section="find",
+        ),
+        Command(
+            "select.gallery", "Gallery", lambda a: a.window.show_panel("gallery"), "Select", ("Ctrl+G",),
+            "mdi6.view-grid-outline", "Show the frame pairs of the selected transitions.", section="find",
+        ),
+        Command(
             "select.keep", "Keep as named set…", lambda a: a.instruments.ask_keep(), "Select", ("Ctrl+Shift+K",),
             "mdi6.content-save-outline", "Give the selection a name, to select it again later.",
             enabled=anything, section="named",

@@ -30,6 +30,7 @@ from lapose_inspector.views.annotations_view import AnnotationsView
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.dataset_browser import DatasetBrowser
 from lapose_inspector.views.forward_view import ForwardView
+from lapose_inspector.views.gallery_view import GalleryView
 from lapose_inspector.views.latent_map_view import LatentMapView
 from lapose_inspector.views.notice_bar import NoticeBar
 from lapose_inspector.views.panel import PanelDock
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 3
 """Of saved dock states; a state of another version is not restored."""
 
-COME_LATER = ("drives", "notes")
+COME_LATER = ("drives", "notes", "gallery")
 """Panels that come when there is something in them."""
 
 BROWSER_WIDTH = 320
@@ -78,6 +79,8 @@ class MainWindow(QMainWindow):
         self.latent_map = LatentMapView(session, app.instruments.map)
         self.forward = ForwardView(session, app.reconstruction)
         self.tracks = TracksView(session)
+        self.gallery = GalleryView(session, app.instruments.gallery, app.instruments.open_drive)
+        self.gallery.chosen.connect(app.instruments.go_to)
         self.actions_ = ActionSet(app, self)
         opener = app.opener
         self.browser = DatasetBrowser(session, opener.dataset, opener.previews, self.actions_["analyse.cancel"])
@@ -89,7 +92,7 @@ class MainWindow(QMainWindow):
         self.triage.row_chosen.connect(app.triage.go_to)
         self.panels = (
             self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,
-            self.notes,
+            self.notes, self.gallery,
         )  # fmt: skip
         self.docks = {
             key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
@@ -216,6 +219,7 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(docks["forward"], docks["notes"])
         self.tabifyDockWidget(docks["triage"], docks["drives"])
         self.addDockWidget(bottom, docks["tracks"])
+        self.tabifyDockWidget(docks["forward"], docks["gallery"])
         for key, dock in docks.items():
             # Most logs hold one drive; the list comes by itself where there are more.
             several = key == "drives" and len(self._app.opener.dataset.listings) > 1

@@ -191,6 +191,15 @@ def read_result(folder: Path | str) -> DriveAnalysis:
     return analysis
 
 
+def read_description(folder: Path) -> dict[str, Any]:
+    """What ``result.json`` of a result's folder says, without its tables.
+
+    Raises:
+        StoreError: where it is missing, damaged, or of another version of the program.
+    """
+    return _read_meta(folder / RESULT)
+
+
 def _describe(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 

@@ -1,0 +1,61 @@
+"""Where drives lie that were open before, by their fingerprints: so that a result leads back to its log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lapose_inspector.models.settings import RecentLog
+
+LIMIT = 2000
+"""Drives remembered; the oldest goes first."""
+
+log = logging.getLogger(__name__)
+
+
+class KnownDrives:
+    """Kept in ``file`` as JSON, fingerprint -> log; a file that cannot be read begins anew."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known: dict[str, RecentLog] | None = None
+
+    def find(self, fingerprint: str) -> RecentLog | None:
+        """The log of a drive that was open before."""
+        return self._all().get(fingerprint)
+
+    def remember(self, fingerprint: str, entry: RecentLog) -> None:
+        """Keep where a drive lies, for this program and the next."""
+        known = self._all()
+        if known.get(fingerprint) == entry:
+            return
+        known.pop(fingerprint, None)
+        known[fingerprint] = entry
+        while len(known) > LIMIT:
+            known.pop(next(iter(known)))
+        part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({k: v.model_dump(mode="json") for k, v in known.items()}), encoding="utf-8")
+            os.replace(part, self._file)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._file, error)
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+    def _all(self) -> dict[str, RecentLog]:
+        if self._known is None:
+            try:
+                stored = json.loads(self._file.read_text(encoding="utf-8"))
+                self._known = {str(k): RecentLog.model_validate(v) for k, v in stored.items()}
+            except FileNotFoundError:
+                self._known = {}
+            except (OSError, ValueError, AttributeError, ValidationError) as error:
+                log.warning("%s cannot be read and begins anew: %s", self._file, error)
+                self._known = {}
+        return self._known

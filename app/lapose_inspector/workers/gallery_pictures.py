@@ -1,0 +1,116 @@
+"""Frame pairs for the gallery's page, of any known drive, read off the GUI thread one after the other."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from lapose_core.drive import Drive, FrameSource, Image
+from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.thumbnails import shrink
+
+CACHE = 400
+"""Pairs kept: of 120 x 60 pixels, 17 MB."""
+SOURCES = 3
+"""Drives whose frames stay open."""
+
+
+@dataclass(frozen=True)
+class PairKey:
+    """Two frames of one drive: the same frame numbers of another drive are another pair."""
+
+    drive: str
+    frames: tuple[int, int]
+
+
+Pair = tuple[Image, Image]
+OpenDrive = Callable[[str], Drive]
+"""Gives the drive of a fingerprint; runs in the worker's thread and may raise LogError or ValueError."""
+
+
+class GalleryPictures(QObject):
+    """A new request drops what is left of the one before. ``ready`` carries a PairKey and its two pictures, as soon
+    as each is read; ``failed`` a PairKey and why."""
+
+    ready = Signal(object, object)
+    failed = Signal(object, str)
+    _read = Signal(object, object, object)
+
+    def __init__(self, width: int, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._width = width
+        self._cache: OrderedDict[PairKey, Pair] = OrderedDict()
+        self._sources = _Sources()
+        self._worker = LatestWorker("gallery", self)
+        self._read.connect(self._on_read)
+
+    def request(self, keys: Sequence[PairKey], open_drive: OpenDrive) -> None:
+        """Show these pairs; the cached ones at once."""
+        missing = []
+        for key in keys:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                self.ready.emit(key, self._cache[key])
+            else:
+                missing.append(key)
+        sources, width = self._sources, self._width
+
+        def job(stale: Stale) -> object:
+            for key in missing:
+                if stale():
+                    return None
+                try:
+                    source = sources.of(key.drive, open_drive)
+                    pair: Pair | str = (
+                        shrink(source.read(key.frames[0]), width),
+                        shrink(source.read(key.frames[1]), width),
+                    )
+                except Exception as error:  # a pair that cannot be read must not keep the others
+                    pair = str(error)
+                self._read.emit(key, pair, stale)
+            return None
+
+        self._worker.submit(job)
+
+    def stop(self) -> None:
+        """End the thread and close the frame sources."""
+        if self._worker.stop():
+            self._sources.close()
+
+    @Slot(object, object, object)
+    def _on_read(self, key: PairKey, pair: Pair | str, stale: Stale) -> None:
+        if isinstance(pair, str):
+            if not stale():
+                self.failed.emit(key, pair)
+            return
+        self._cache[key] = pair
+        while len(self._cache) > CACHE:
+            self._cache.popitem(last=False)
+        if not stale():
+            self.ready.emit(key, pair)
+
+
+class _Sources:
+    """Open frame sources by drive. Belongs to the worker's thread, but for the last ``close``."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, FrameSource] = OrderedDict()
+
+    def of(self, fingerprint: str, open_drive: OpenDrive) -> FrameSource:
+        source = self._open.pop(fingerprint, None)
+        if source is None:
+            drive = open_drive(fingerprint)
+            if drive.fingerprint != fingerprint:
+                raise ValueError(f"{drive.path}: this is no longer the log that was analysed")
+            while len(self._open) >= SOURCES:
+                self._open.popitem(last=False)[1].close()
+            source = drive.open_frames()
+        self._open[fingerprint] = source
+        return source
+
+    def close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
