@@ -12,7 +12,7 @@ from panel_drive import CAMERA, analyse, make_drive, step_pose, turn, winding_pa
 
 from lapose_core.drive import Intrinsics
 from lapose_core.geometry import accumulate, make_poses, relative
-from lapose_inspector.models.road_overlay import (
+from lapose_core.road_overlay import (
     ASSUMED_HEIGHT,
     NEAR,
     RoadCamera,

@@ -23,8 +23,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVB
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
-from lapose_inspector.models.colours import PREDICTION, TRUTH
-from lapose_inspector.models.road_overlay import (
+from lapose_core.road_overlay import (
     ASSUMED_HEIGHT,
     FuturePath,
     RoadCamera,
@@ -35,6 +34,7 @@ from lapose_inspector.models.road_overlay import (
     true_path,
     true_steps,
 )
+from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge, draw_crop, draw_ribbon

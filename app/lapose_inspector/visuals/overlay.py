@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
 
-from lapose_inspector.models.road_overlay import RoadRibbon
+from lapose_core.road_overlay import RoadRibbon
 from lapose_inspector.visuals.image import ImageCanvas
 
 if TYPE_CHECKING:

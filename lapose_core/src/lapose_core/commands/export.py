@@ -23,7 +23,23 @@ class Export(LogChoice):
     result: tyro.conf.Positional[Path]
     """Folder that `lapose analyze` wrote."""
 
-    to: Literal["tum", "kitti", "csv", "parquet", "mcap", "rrd", "ply", "pcd", "glb", "geojson", "kml", "gpx"]
+    to: Literal[
+        "tum",
+        "kitti",
+        "csv",
+        "parquet",
+        "mcap",
+        "rrd",
+        "ply",
+        "pcd",
+        "glb",
+        "geojson",
+        "kml",
+        "gpx",
+        "mp4",
+        "svg",
+        "png",
+    ]
     """Format; docs/export.md says what each carries."""
 
     out: Path
@@ -63,6 +79,24 @@ class Export(LogChoice):
     cloud: Literal["truth", "predicted", "none"] = "predicted"
     """Path that the log's lidar sweeps are laid along, in 3D formats."""
 
+    panels: tuple[Literal["video", "path", "trajectory", "tracks", "map"], ...] = (
+        "video",
+        "path",
+        "trajectory",
+        "tracks",
+        "map",
+    )
+    """What the overlay video shows; path is drawn on the video."""
+
+    subtitles: Literal["track", "burnt", "none"] = "track"
+    """Annotations of the overlay video: a track that players can switch, drawn into the pictures, or left out."""
+
+    panel: Literal["trajectory", "tracks", "map"] = "trajectory"
+    """What a figure shows."""
+
+    dpi: int = 300
+    """Pixels per inch of a PNG figure."""
+
     log: Path | None = None
     """The log, for true poses where the result has none and for pictures. By default, where the format needs it, the
     path the result was made from."""
@@ -89,7 +123,16 @@ class Export(LogChoice):
             severity=self.severity,
             segment=self.segment,
         )
-        options = Options(self.which, self.pictures, self.longest, self.cloud)
+        options = Options(
+            self.which,
+            self.pictures,
+            self.longest,
+            self.cloud,
+            self.panels,
+            self.subtitles,
+            self.panel,
+            self.dpi,
+        )
         bundle = export_bundle(analysis, choice, drive=drive, annotations=self._notes(analysis))
         with tqdm(total=1.0, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=None, leave=False) as bar:
             written = write_export(bundle, self.to, self.out, options, lambda share: bar.update(share - bar.n))

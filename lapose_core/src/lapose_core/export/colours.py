@@ -8,7 +8,7 @@ from lapose_core.export.bundle import Exported
 from lapose_core.geometry import Array
 from lapose_core.palette import PREDICTION, TRUTH
 
-ERROR_MAP = "inferno"
+ERROR_MAP, YAW_MAP = "inferno", "PuOr"
 
 
 def rgb(colour: str) -> tuple[float, float, float]:
@@ -40,10 +40,16 @@ def error_limit(bundle: Exported) -> float:
     return float(np.nanmax(error)) if np.isfinite(error).any() else 0.0
 
 
+def yaw_rates(bundle: Exported) -> tuple[Array, float]:
+    """Yaw rates [M] in rad/s, the true ones where known and 0 where neither is, and the limit of their colours."""
+    rate = np.where(np.isfinite(bundle["true_yaw_rate"]), bundle["true_yaw_rate"], bundle["yaw_rate"])
+    limit = float(np.nanpercentile(np.abs(rate), 98)) if np.isfinite(rate).any() else 0.0
+    return np.nan_to_num(rate), max(limit, 1e-6)
+
+
 def yaw_rate_colours(bundle: Exported) -> Array:
-    """Colours [M, 3] in 0..1 of the yaw rates, true ones where known: orange to the left, violet to the right."""
+    """Colours [M, 3] in 0..1 of the yaw rates: orange to the left, violet to the right."""
     import matplotlib
 
-    rate = np.where(np.isfinite(bundle["true_yaw_rate"]), bundle["true_yaw_rate"], bundle["yaw_rate"])
-    limit = max(float(np.nanpercentile(np.abs(rate), 98)), 1e-6) if np.isfinite(rate).any() else 1.0
-    return np.asarray(matplotlib.colormaps["PuOr"](0.5 + 0.5 * np.nan_to_num(rate) / limit))[:, :3]
+    rate, limit = yaw_rates(bundle)
+    return np.asarray(matplotlib.colormaps[YAW_MAP](0.5 + 0.5 * rate / limit))[:, :3]

@@ -28,12 +28,20 @@ class Options:
         pictures: whether the video goes along.
         longest: pixels of a picture's longer side at the most; None leaves its size.
         cloud: the path that the log's lidar sweeps are laid along.
+        panels: of the overlay video, some of `overlay_video.PANELS`.
+        subtitles: annotations of the overlay video: a track that players switch, drawn into it, or none.
+        panel: of a figure, one of `figures.SIZES`.
+        dpi: of a figure in pixels per inch.
     """
 
     which: Which = "predicted"
     pictures: bool = True
     longest: int | None = None
     cloud: Literal["truth", "predicted", "none"] = "predicted"
+    panels: tuple[str, ...] = ("video", "path", "trajectory", "tracks", "map")
+    subtitles: Literal["track", "burnt", "none"] = "track"
+    panel: str = "trajectory"
+    dpi: int = 300
 
 
 Writer = Callable[[Exported, Path, Options, Progress], None]
@@ -134,6 +142,13 @@ FORMATS: dict[str, Format] = {
                needs=frozenset({"log", "origin"})),
         Format("gpx", "GPX", ".gpx", "geo", "write_gpx", "Both paths as tracks, the notes as waypoints.", "maps",
                needs=frozenset({"log", "origin"})),
+        Format("mp4", "Overlay video", ".mp4", "overlay_video", "write_mp4",
+               "Every frame with the paths on the road, 3D, tracks and map.", "pictures", needs=frozenset({"log"}),
+               options=("panels", "subtitles")),
+        Format("svg", "Figure, SVG", ".svg", "figures", "write_figure", "A panel for print, as lines.", "pictures",
+               options=("panel",)),
+        Format("png", "Figure, PNG", ".png", "figures", "write_figure", "A panel for print, as pixels.", "pictures",
+               options=("panel", "dpi")),
     )
 }  # fmt: skip
 
