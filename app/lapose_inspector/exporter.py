@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog
 
-from lapose_core.annotations import Annotation
+from lapose_core.annotations import read_annotations
 from lapose_inspector.models.export import ExportRequest, Source, missing
 from lapose_inspector.views.export_dialog import ExportDialog
 from lapose_inspector.workers.exporting import ExportResult, ExportWorker
@@ -23,8 +24,6 @@ class Exporter(QObject):
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
         self._app = app
-        self.annotations: Callable[[], Iterable[Annotation]] = lambda: app.session.annotations.notes
-        """The open drive's annotations."""
         self.worker = ExportWorker(self)
         self.worker.finished.connect(self._on_finished)
         self.dialog: ExportDialog | None = None
@@ -35,7 +34,7 @@ class Exporter(QObject):
         if self._app.session.drive is None:
             return
         if self.dialog is None:
-            self.dialog = ExportDialog(self._app.session, tuple(self.annotations()), self._folder(), self._app.window)
+            self.dialog = ExportDialog(self._app.session, self._folder(), self._app.window)
             self.dialog.wanted.connect(self.export)
             self.dialog.given_up.connect(self.cancel)
             self.dialog.finished.connect(self._on_closed)
@@ -51,7 +50,7 @@ class Exporter(QObject):
             self._on_finished(ExportResult(problem=problem))
             return
         self._form = request.form
-        self.worker.write(Source.of(self._app.session, self.annotations()), request)
+        self.worker.write(Source.of(self._app.session), request)
         if self.dialog is not None:
             self.dialog.show_running(True)
 
@@ -62,6 +61,38 @@ class Exporter(QObject):
         if self.dialog is not None:
             self.dialog.show_running(False)
         self._app.window.status.showMessage("The export was given up", 6000)
+
+    def ask_notes(self) -> None:
+        """Ask for a file of annotations and bring them in."""
+        name, _ = QFileDialog.getOpenFileName(
+            self._app.window, "Import notes", str(self._folder()), "Annotations (*.annotations.json *.json)"
+        )
+        if name:
+            self.import_notes(Path(name))
+
+    def import_notes(self, path: Path) -> None:
+        """Bring in the notes of a sidecar; a problem is shown, not raised.
+
+        A copy of a log has another fingerprint, so notes of another drive are known by frames that do not exist.
+        """
+        drive = self._app.session.drive
+        if drive is None:
+            return
+        try:
+            found = read_annotations(path)
+            beyond = [note for note in found if note.last_frame >= len(drive)]
+            if beyond:
+                raise ValueError(
+                    f"{path}: last_frame: {beyond[0].last_frame}, but the last frame of {drive.name} is "
+                    f"{len(drive) - 1}; these are notes of {found.drive_name or 'another drive'}"
+                )
+            count = self._app.session.annotations.bring_in(found)
+        except ValueError as error:
+            self._app.show_error("The notes cannot be imported", str(error), traceback.format_exc())
+            return
+        other = found.fingerprint != drive.fingerprint
+        made = f", made on another copy of the log ({found.drive_name})" if other and count else ""
+        self._app.window.status.showMessage(f"{count} of {len(found)} notes are new{made}", 8000)
 
     def close(self) -> None:
         """End the thread."""

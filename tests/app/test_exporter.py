@@ -11,10 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 
-from lapose_core.annotations import Annotation, read_annotations
+from lapose_core.annotations import Annotation, AnnotationSet, read_annotations, to_json
 from lapose_core.export.formats import FORMATS
 from lapose_core.geometry import matrix_from_quaternion
 from lapose_inspector.inspector import Inspector
+from lapose_inspector.views.dialogs import ErrorDialog
 from lapose_inspector.views.export_dialog import ExportDialog
 
 NOTES = (Annotation("a", 2, 4, "blur", "minor", "rain"), Annotation("b", 30, 39, "drift", "critical"))
@@ -46,7 +47,7 @@ def test_the_menu_offers_every_format(app: Inspector) -> None:
 
 
 def test_a_stretch_is_exported_with_its_annotations(app: Inspector, tmp_path: Path, qtbot) -> None:
-    app.exporter.annotations = lambda: NOTES
+    app.session.annotations.bring_in(NOTES)
     app.timeline.seek(10)
     app.timeline.set_loop_start()
     app.timeline.seek(35)
@@ -73,7 +74,7 @@ def test_the_true_path_has_every_frame_whatever_the_rate(app: Inspector, tmp_pat
     app.set_rate(5.0)
     app.exporter.ask("tum")
     dialog = dialog_of(app)
-    dialog.which.setCurrentIndex(1)
+    dialog.options.which.setCurrentIndex(1)
     dialog.destination.setText(str(tmp_path / "t.tum"))
     click(dialog.export_button)
     qtbot.waitUntil(lambda: app.exporter.dialog is None, timeout=20_000)
@@ -121,3 +122,66 @@ def test_without_an_analysis_only_the_truth_leaves(launch, log_folder: Path, tmp
     assert len(table) == 40
     assert table.x.isna().all()
     assert table.true_x.notna().all()
+
+
+def test_the_rows_are_those_of_the_format(app: Inspector) -> None:
+    app.exporter.ask("mp4")
+    options = dialog_of(app).options
+    assert options.subtitles.isVisible()
+    assert options.panels["map"].isVisible()
+    assert not options.which.isVisible()
+    for box in options.panels.values():
+        box.setChecked(False)
+    assert not dialog_of(app).export_button.isEnabled()
+    dialog_of(app).choose("png")
+    assert options.panel.isVisible()
+    assert not options.panels["map"].isVisible()
+    dialog_of(app).choose("glb")
+    assert not options.cloud.isVisible(), "the log has no lidar"
+    dialog_of(app).choose("geojson")
+    assert not dialog_of(app).export_button.isEnabled()
+    assert "not known where on the Earth" in dialog_of(app).note.text()
+
+
+def test_a_video_can_be_given_up(app: Inspector, tmp_path: Path, qtbot) -> None:
+    app.exporter.ask("mp4")
+    dialog = dialog_of(app)
+    dialog.destination.setText(str(tmp_path / "a.mp4"))
+    click(dialog.export_button)
+    qtbot.waitUntil(lambda: dialog.bar.value() > 0, timeout=60_000)
+    assert not dialog.form.isEnabled()
+    assert dialog.close_button.text() == "Cancel"
+    click(dialog.close_button)
+    assert dialog.close_button.text() == "Close"
+    qtbot.waitUntil(lambda: not list(tmp_path.iterdir()), timeout=30_000)
+    assert app.exporter.dialog is dialog, "the choice is kept, to be changed and tried again"
+
+
+def test_an_exported_sidecar_restores_the_notes(app: Inspector, tmp_path: Path, qtbot) -> None:
+    app.session.annotations.bring_in(NOTES)
+    app.exporter.ask("csv")
+    dialog_of(app).destination.setText(str(tmp_path / "a.csv"))
+    click(dialog_of(app).export_button)
+    qtbot.waitUntil(lambda: app.exporter.dialog is None, timeout=20_000)
+    app.session.annotations.remove("b")
+    app.exporter.import_notes(tmp_path / "a.csv.annotations.json")
+    found = {n.id: (n.first_frame, n.last_frame, n.label, n.severity, n.text) for n in app.session.annotations.notes}
+    assert found == {n.id: (n.first_frame, n.last_frame, n.label, n.severity, n.text) for n in NOTES}
+    app.session.history.undo()
+    assert [n.id for n in app.session.annotations.notes] == ["a"]
+
+
+def test_notes_of_another_drive_are_refused(app: Inspector, tmp_path: Path) -> None:
+    path = tmp_path / "n.json"
+    other = AnnotationSet("0" * 16, "a longer drive", {"z": Annotation("z", 3, 4000)})
+    path.write_text(to_json(other))
+    app.exporter.import_notes(path)
+    (shown,) = app.window.findChildren(ErrorDialog)
+    assert "last_frame: 4000, but the last frame of small drive is 39" in shown.message.text()
+    assert "a longer drive" in shown.message.text()
+    shown.close()
+    assert len(app.session.annotations.notes) == 0
+    path.write_text(to_json(AnnotationSet("0" * 16, "a copy", {"z": Annotation("z", 3, 4)})))
+    app.exporter.import_notes(path)
+    assert len(app.session.annotations.notes) == 1
+    assert "another copy of the log (a copy)" in app.window.status.currentMessage()

@@ -53,6 +53,11 @@ def annotate_commands() -> list[Command]:
             enabled=has_drive, section="make",
         ),
         Command(
+            "annotate.import", "Import notes…", lambda a: a.exporter.ask_notes(), "Annotate", (), "mdi6.import",
+            "Bring in the notes of a file that lay beside an export, or of another copy of this log.",
+            enabled=has_drive, section="make",
+        ),
+        Command(
             "annotate.edit", "Edit note…", lambda a: a.annotator.edit(), "Annotate", ("E",),
             "mdi6.note-edit-outline", "Change the note that the list and the band point out.",
             enabled=_has_note, section="note",

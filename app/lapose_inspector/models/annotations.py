@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from psygnal import Signal
@@ -99,6 +99,23 @@ class Annotations:
         """
         before = self.notes.notes[id]
         self._do("delete the note" + _named(before), {id: (before, None)})
+
+    def bring_in(self, notes: Iterable[Annotation]) -> int:
+        """Add the notes of a file in one step, and say how many are new.
+
+        Of a note that is here already the later writing stays.
+
+        Raises:
+            ValueError: without a drive.
+        """
+        pairs: dict[str, tuple[Annotation | None, Annotation | None]] = {}
+        for note in notes:
+            before = self.notes.get(note.id)
+            if before is None or note.modified > before.modified:
+                pairs[note.id] = (before, note)
+        if pairs:
+            self._do(f"import {len(pairs)} notes", pairs)
+        return len(pairs)
 
     def rename_label(self, old: str, new: str) -> None:
         """Give every note labelled ``old`` the label ``new``, in one step."""

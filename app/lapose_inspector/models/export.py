@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +39,7 @@ class Source:
     annotations: tuple[Annotation, ...] = ()
 
     @classmethod
-    def of(cls, session: Session, annotations: Iterable[Annotation] = ()) -> Source:
+    def of(cls, session: Session) -> Source:
         """What is open now.
 
         Raises:
@@ -48,7 +47,7 @@ class Source:
         """
         if session.drive is None:
             raise ValueError("no drive is open")
-        return cls(session.drive, session.analysis, tuple(annotations))
+        return cls(session.drive, session.analysis, tuple(session.annotations.notes))
 
     def bundle(self, request: ExportRequest) -> Exported:
         """The part that is asked for. A true path alone has every frame of the drive.

@@ -21,13 +21,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lapose_core.annotations import SEVERITIES, Annotation
+from lapose_core.annotations import SEVERITIES
 from lapose_core.export.bundle import Choice
-from lapose_core.export.formats import FORMATS, Options, default_name, sidecar_path
+from lapose_core.export.formats import FORMATS, default_name, sidecar_path
 from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS
 from lapose_inspector.models.export import RATES, ExportRequest, missing
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.export_options import ExportOptions
 
 
 class ExportDialog(QDialog):
@@ -37,19 +38,17 @@ class ExportDialog(QDialog):
     """ExportRequest."""
     given_up = Signal()
 
-    def __init__(self, session: Session, annotations: tuple[Annotation, ...], folder: Path, parent: QWidget) -> None:
+    def __init__(self, session: Session, folder: Path, parent: QWidget) -> None:
         super().__init__(parent)
         assert session.drive is not None
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Export")
-        self._session, self._annotations, self._folder = session, annotations, folder
+        self._session, self._annotations, self._folder = session, tuple(session.annotations.notes), folder
         self._own_name = ""
         self._running = False
-        self.form, self.which, self.rate, self.alignment, self.notes = (ComboBox() for _ in range(5))
+        self.form, self.rate, self.alignment, self.notes = (ComboBox() for _ in range(4))
         for key, known in FORMATS.items():
             self.form.addItem(f"{known.title}  ({known.suffix})", key)
-        self.which.addItem("Predicted", "predicted")
-        self.which.addItem("True", "truth")
         for rate in RATES:
             self.rate.addItem("Every sample" if rate is None else f"{rate:g} a second at the most", rate)
         for key in ALIGNMENTS:
@@ -68,7 +67,7 @@ class ExportDialog(QDialog):
         self.bar.setTextVisible(False)
         self._build()
         self.form.currentIndexChanged.connect(self._on_form)
-        for changed in (self.which.currentIndexChanged, self.notes.currentIndexChanged, self.destination.textChanged):
+        for changed in (self.notes.currentIndexChanged, self.destination.textChanged, self.options.changed):
             changed.connect(self._refresh)
         for box in (self.first, self.last):
             box.valueChanged.connect(self._refresh)
@@ -87,12 +86,13 @@ class ExportDialog(QDialog):
         self.notes.addItem("None", (None, "note", False))
 
     def _build(self) -> None:
+        assert self._session.drive is not None
         self.rows = QFormLayout()
         self.rows.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
         self.rows.setHorizontalSpacing(12)
         self.rows.setVerticalSpacing(8)
         self.rows.addRow("Format", self.form)
-        self.rows.addRow("Path", self.which)
+        self.options = ExportOptions(self.rows, has_lidar=self._session.drive.point_cloud is not None)
         frames = QHBoxLayout()
         frames.setSpacing(6)
         self.loop_button, whole = QPushButton("Loop range"), QPushButton("Whole drive")
@@ -157,7 +157,7 @@ class ExportDialog(QDialog):
             annotations=wanted, labels=labels, severity=severity,
         )  # fmt: skip
         path = Path(self.destination.text().strip()).expanduser()
-        return ExportRequest(self.form.currentData(), path, choice, Options(which=self.which.currentData()))
+        return ExportRequest(self.form.currentData(), path, choice, self.options.value)
 
     def submit(self) -> None:
         """Ask for the export."""
@@ -186,7 +186,7 @@ class ExportDialog(QDialog):
 
     def _on_form(self, *_: Any) -> None:
         known = FORMATS[self.form.currentData()]
-        self.rows.setRowVisible(self.which, "which" in known.options)
+        self.options.show_for(known)
         self._say(self.problem, "")
         self._refresh()
 
@@ -196,12 +196,15 @@ class ExportDialog(QDialog):
         problem = missing(self._session, form)
         if self.first.value() > self.last.value():
             problem = "The first frame comes after the last."
+        elif "panels" in FORMATS[form].options and not self.options.value.panels:
+            problem = "Choose at least one panel of the video."
         elif not self.destination.text().strip():
             problem = "Name a file to write to."
         self.export_button.setEnabled(not problem and not self._running)
         self.bar.setVisible(self._running)
-        for widget in (self.form, self.which, self.first, self.last, self.rate, self.alignment, self.destination):
+        for widget in (self.form, self.first, self.last, self.rate, self.alignment, self.destination):
             widget.setEnabled(not self._running)
+        self.options.set_enabled(not self._running)
         self.notes.setEnabled(not self._running and bool(self._annotations))
         self._say(self.note, problem or self._words())
 
@@ -224,7 +227,7 @@ class ExportDialog(QDialog):
         current = self.destination.text().strip()
         if drive is None or current != self._own_name:
             return
-        self._own_name = str(self._folder / default_name(drive.name, self.form.currentData(), self.which.currentData()))
+        self._own_name = str(self._folder / default_name(drive.name, self.form.currentData(), self.options.value.which))
         if current != self._own_name:
             self.destination.setText(self._own_name)
 
