@@ -146,14 +146,16 @@ def test_the_rows_are_those_of_the_format(app: Inspector) -> None:
 def test_a_video_can_be_given_up(app: Inspector, tmp_path: Path, qtbot) -> None:
     app.exporter.ask("mp4")
     dialog = dialog_of(app)
-    dialog.destination.setText(str(tmp_path / "a.mp4"))
+    out = tmp_path / "out"
+    out.mkdir()
+    dialog.destination.setText(str(out / "a.mp4"))
     click(dialog.export_button)
     qtbot.waitUntil(lambda: dialog.bar.value() > 0, timeout=60_000)
     assert not dialog.form.isEnabled()
     assert dialog.close_button.text() == "Cancel"
     click(dialog.close_button)
     assert dialog.close_button.text() == "Close"
-    qtbot.waitUntil(lambda: not list(tmp_path.iterdir()), timeout=30_000)
+    qtbot.waitUntil(lambda: not list(out.iterdir()), timeout=30_000)
     assert app.exporter.dialog is dialog, "the choice is kept, to be changed and tried again"
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,12 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_data import LATENTS, MemoryDrive, empty_analysis, winding_path, windows_of
+from export_data import NOTES
 
 from lapose_core.commands.report import Report
 from lapose_core.evaluation.aligned import analysis_clips
 from lapose_core.evaluation.regimes import TRANSITION_NAMES
 from lapose_core.evaluation.report import write_report
 from lapose_core.evaluation.report_plots import latent_svg, tracks_svg
+from lapose_core.evaluation.report_segments import worst_segments
 from lapose_core.inference.result import DriveAnalysis
 from lapose_core.inference.store import write_result
 from lapose_core.palette import PREDICTION, REGIMES, TRUTH
@@ -68,7 +74,7 @@ def test_a_drive_with_truth(tmp_path: Path) -> None:
     assert page.outside() == []
     assert "script" not in page.tags
     assert page.tags.count("svg") == 3
-    assert page.tags.count("table") == 2
+    assert page.tags.count("table") == 3
     for words in ("constant forward", "AUC@5, signed", "SE(3), 64 of 64 samples matched", "fedcba98", "2 Hz"):
         assert words in page.text, words
     assert f"{evaluation.overall.model['auc5_signed']:.1f}" in page.text
@@ -134,7 +140,7 @@ def test_pictures_come_from_the_log_and_broken_ones_are_passed_over(tmp_path: Pa
     analysis.merge_all(windows_of(analysis, memory.drive.poses))
     write_report(analysis, tmp_path / "r.html", drive=memory.drive)
     page = Page(tmp_path / "r.html")
-    assert page.tags.count("img") == 7
+    assert page.tags.count("figure") == 7
     assert page.outside() == []
     assert all(source.closed for source in memory.sources)
 
@@ -142,14 +148,96 @@ def test_pictures_come_from_the_log_and_broken_ones_are_passed_over(tmp_path: Pa
 def test_the_command_writes_into_the_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = winding_path(48)
     write_result(analysed(truth, truth), tmp_path)
-    assert Report(tmp_path).run() == 0
+    assert Report((tmp_path,)).run() == 0
     assert (tmp_path / "report.html").is_file()
     printed = capsys.readouterr().out
     assert "AUC@5 signed" in printed
     assert str(tmp_path / "report.html") in printed
     first = (tmp_path / "report.html").read_bytes()
-    Report(tmp_path).run()
+    Report((tmp_path,)).run()
     assert (tmp_path / "report.html").read_bytes() == first
+
+
+def test_worst_segments_and_notes_have_pictures(tmp_path: Path) -> None:
+    memory = MemoryDrive(40)
+    analysis = DriveAnalysis.for_drive(
+        memory.drive, 4.0, window=16, latent_dim=LATENTS, checkpoint_hash="ab", checkpoint_name="nano"
+    )
+    assert memory.drive.poses is not None
+    analysis.merge_all(windows_of(analysis, memory.drive.poses, noise=0.1))
+    notes = tuple(n for n in NOTES if n.first_frame < 40)
+    write_report(analysis, tmp_path / "r.html", drive=memory.drive, annotations=notes)
+    page = Page(tmp_path / "r.html")
+    worst = worst_segments(analysis, memory.drive)
+    assert [s.auc5 for s in worst] == sorted(s.auc5 for s in worst)
+    for segment in worst:
+        assert f"frames {segment.first_frame} to {segment.last_frame}, worst at {segment.worst_frame}" in page.text
+    assert page.tags.count("img") == 8 + len(worst) + len(notes)
+    assert "leaves the lane, <b>twice</b>" in page.text, "as written, and no markup"
+    assert "20 to 60 5.0 to 9.8 major drift" in page.text
+    assert str(memory.drive.path.resolve()) not in page.source
+    assert all(source.closed for source in memory.sources)
+
+
+def test_several_drives_make_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, noise in (("good", 0.005), ("bad", 0.2)):
+        truth = winding_path(48, seed=len(name))
+        analysis = analysed(truth, truth, noise)
+        analysis.drive_name = f"{name} <drive>"
+        write_result(analysis, tmp_path / name)
+    write_result(analysed(None, winding_path(30)), tmp_path / "blind")
+    folders = tuple(tmp_path / name for name in ("good", "bad", "blind"))
+    assert Report(folders, out=tmp_path / "set.html").run() == 0
+    assert "AUC@5 signed" in capsys.readouterr().out
+    page = Page(tmp_path / "set.html")
+    assert page.outside() == []
+    assert page.tags.count("details") == 3
+    assert "script" not in page.tags
+    assert "3 drives" in page.text
+    first = page.text.index("Worst segments")
+    assert page.text[first:].index("bad <drive>: frames") < 400, "the worst of all come from the worse drive"
+    assert re.search(r"bad <drive> 3 [\d.]+ [\d.]+", page.text), "a line a drive"
+    with pytest.raises(ValueError, match="--log and --annotations belong to a single result"):
+        Report(folders, log=tmp_path).run()
+
+
+def test_a_real_browser_shows_the_page_without_a_network(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    memory = MemoryDrive(40)
+    analysis = DriveAnalysis.for_drive(
+        memory.drive, 4.0, window=16, latent_dim=LATENTS, checkpoint_hash="ab", checkpoint_name="nano"
+    )
+    assert memory.drive.poses is not None
+    analysis.merge_all(windows_of(analysis, memory.drive.poses, noise=0.1))
+    write_report(analysis, tmp_path / "r.html", drive=memory.drive, annotations=NOTES[:1])
+    # A probe at the end tells what the browser made of the page; the page itself runs nothing.
+    probe = (
+        "<script>addEventListener('load', () => { const p = document.createElement('pre'); p.id = 'probe';"
+        "p.textContent = JSON.stringify({images: [...document.images].map(i => i.naturalWidth), "
+        "figures: [...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width), "
+        "wide: document.documentElement.scrollWidth, "
+        "fetched: performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith('data:'))});"
+        "document.body.append(p); })</script></body>"
+    )
+    page = (tmp_path / "r.html").read_text(encoding="utf-8").replace("</body>", probe)
+    (tmp_path / "probed.html").write_text(page, encoding="utf-8")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,900",
+        f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--virtual-time-budget=5000", "--dump-dom", (tmp_path / "probed.html").as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
+    found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert found, done.stderr[-500:]
+    seen = json.loads(html.unescape(found.group(1)))
+    assert len(seen["images"]) >= 9
+    assert all(width > 0 for width in seen["images"]), "every picture is decoded"
+    assert len(seen["figures"]) == 3
+    assert all(width > 300 for width in seen["figures"])
+    assert seen["fetched"] == []
+    assert seen["wide"] <= 1200, "nothing sticks out of the window"
 
 
 def test_nothing_analysed_is_an_error(tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import io
+import contextlib
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from lapose_core.drive import Drive, LogError
+from lapose_core.annotations import Annotation
+from lapose_core.drive import Drive
 from lapose_core.evaluation.aligned import AlignedSegment, aligned_segment, analysis_clips
-from lapose_core.evaluation.evaluate import METRIC_SETTINGS, Evaluation, Summary, evaluate_clips, number
+from lapose_core.evaluation.evaluate import METRIC_SETTINGS, Clip, Evaluation, Summary, evaluate_clips, number
 from lapose_core.evaluation.metrics import Alignment
 from lapose_core.evaluation.regimes import TRANSITION_NAMES, transition_regimes
 from lapose_core.evaluation.report_plots import latent_svg, tracks_svg, trajectory_svg
-from lapose_core.export.files import write_text
+from lapose_core.evaluation.report_segments import SHOWN, Thumbnails, notes_section, worst_section, worst_segments
+from lapose_core.evaluation.segments import Segment
+from lapose_core.export.files import Progress, no_progress, write_text
 from lapose_core.inference.result import DriveAnalysis
 from lapose_core.palette import PREDICTION, TRUTH
 
@@ -73,12 +77,30 @@ dt {{ color: #657084; }} dd {{ margin: 0; overflow-wrap: anywhere; }}
 .frames figure {{ margin: 0; }} .frames figcaption {{ font-size: 12px; color: #657084; }}
 .key {{ display: inline-block; width: 22px; height: 4px; vertical-align: middle; margin: 0 6px 0 12px; }}
 .prediction {{ background: {PREDICTION}; }} .truth {{ background: {TRUTH}; }}
+.shots td {{ vertical-align: top; }}
+.shots img {{ width: 200px; display: block; border-radius: 3px; }}
+details {{ border-top: 1px solid #d4d9e1; padding: 8px 0; }}
+summary {{ font-size: 18px; cursor: pointer; }}
 .warning {{ background: #fff4e0; border-left: 4px solid #e6a23c; padding: 6px 12px; }}
 """
 
 
+@dataclass(frozen=True)
+class Subject:
+    """An analysed drive to report on, with its log for pictures, and its annotations."""
+
+    analysis: DriveAnalysis
+    drive: Drive | None = None
+    annotations: tuple[Annotation, ...] = ()
+
+
 def write_report(
-    analysis: DriveAnalysis, out: Path, *, alignment: Alignment = "se3", drive: Drive | None = None
+    analysis: DriveAnalysis,
+    out: Path,
+    *,
+    alignment: Alignment = "se3",
+    drive: Drive | None = None,
+    annotations: tuple[Annotation, ...] = (),
 ) -> Evaluation | None:
     """Write ``out``, one HTML file that opens without a network; returns the figures, None without ground
     truth.
@@ -88,28 +110,104 @@ def write_report(
     Raises:
         ValueError: where nothing is analysed yet, or ``out`` cannot be a file.
     """
+    body, clips = _body(Subject(analysis, drive, annotations), alignment)
+    title = (
+        f"<h1>{escape(analysis.drive_name)}</h1><p class=muted>LA-Pose report {_key(analysis.truth is not None)}</p>"
+    )
+    write_text(out, _page(analysis.drive_name, title + body))
+    return evaluate_clips(clips) if clips else None
+
+
+def write_set_report(
+    subjects: Sequence[Subject], out: Path, *, alignment: Alignment = "se3", progress: Progress = no_progress
+) -> Evaluation | None:
+    """Write ``out``, one HTML file about several drives: figures over all of them, the worst segments of all, a line a
+    drive, and below each drive's own report, folded; returns the figures over all, None without ground truth.
+
+    Raises:
+        ValueError: where a drive has nothing analysed, or ``out`` cannot be a file.
+    """
+    bodies, clips, lines = [], [], []
+    worst: list[tuple[Segment, Thumbnails]] = []
+    with contextlib.ExitStack() as open_logs:
+        for number_, subject in enumerate(subjects):
+            progress(number_ / len(subjects))
+            analysis = subject.analysis
+            body, own = _body(subject, alignment)
+            clips += own
+            lines.append(_line(subject, evaluate_clips(own) if own else None))
+            name = escape(analysis.drive_name)
+            bodies.append(f"<details id=d{number_}><summary>{name}</summary>{body}</details>")
+            pictures = open_logs.enter_context(Thumbnails(subject.drive))
+            worst += [(segment, pictures) for segment in worst_segments(analysis, subject.drive)]
+        worst.sort(key=lambda row: row[0].auc5)
+        shown = worst_section(worst[: 3 * SHOWN], name_drives=True)
+    evaluation = evaluate_clips(clips) if clips else None
+    some = any(subject.analysis.truth is not None for subject in subjects)
+    words = f"{len(subjects)} drives"
+    head = (
+        f"<h1>{words}</h1><p class=muted>LA-Pose report {_key(some)}</p>{_figures(subjects[0].analysis, evaluation)}"
+        f"{_regimes([s.analysis for s in subjects], evaluation) if evaluation else ''}"
+        "<h2>Drives</h2><div class=wide><table><tr><th>drive</th><th>clips</th><th>AUC@5 signed</th><th>forward</th>"
+        f"<th>skill</th><th>ATE-M, m</th><th>scale error</th><th>annotations</th></tr>{''.join(lines)}</table></div>"
+        f"{shown}<h2>Each drive</h2>{''.join(bodies)}"
+    )
+    write_text(out, _page(words, head))
+    return evaluation
+
+
+def _body(subject: Subject, alignment: Alignment) -> tuple[str, list[Clip]]:
+    """A drive's sections, and its clips with known truth."""
+    analysis, drive = subject.analysis, subject.drive
     pieces = analysis.segments()
     if not pieces:
         raise ValueError(f"{analysis.drive_name}: nothing is analysed yet, so there is nothing to report")
     segments = [aligned_segment(analysis, a, b, alignment) for a, b in pieces]
     clips = analysis_clips(analysis, analysis.window)
     evaluation = evaluate_clips(clips) if clips else None
+    with Thumbnails(drive) as pictures:
+        worst = worst_section([(segment, pictures) for segment in worst_segments(analysis, drive)])
     body = [
         _head(analysis, segments, drive),
         _figures(analysis, evaluation),
-        _regimes(analysis, evaluation) if evaluation else "",
+        _regimes([analysis], evaluation) if evaluation else "",
+        worst,
+        notes_section(subject.annotations, drive, analysis),
         _plots(analysis, segments),
         _pictures(drive, analysis) if drive is not None else "",
         _method(analysis, segments, evaluation),
     ]
-    title = f"{escape(analysis.drive_name)} · LA-Pose report"
-    page = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+    return "\n".join(part for part in body if part), clips
+
+
+def _page(name: str, body: str) -> str:
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(name)} · LA-Pose report</title>'
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        f"<style>{_CSS}</style></head>\n<body>\n" + "\n".join(part for part in body if part) + "\n</body></html>\n"
+        f"<style>{_CSS}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
-    write_text(out, page)
-    return evaluation
+
+
+def _key(truth: bool) -> str:
+    key = '<span class="key prediction"></span>prediction'
+    return key + '<span class="key truth"></span>truth' if truth else key
+
+
+def _line(subject: Subject, evaluation: Evaluation | None) -> str:
+    name = f"<td>{escape(subject.analysis.drive_name)}</td>"
+    if evaluation is None:
+        cells = ["–"] * 6
+    else:
+        s = evaluation.overall
+        cells = [
+            f"{s.clips}",
+            number(s.model["auc5_signed"], 1),
+            number(s.forward["auc5_signed"], 1),
+            number(s.skill_auc5_signed, 2),
+            number(s.model["ate_m"], 2),
+            number(s.model["scale_error"], 2),
+        ]
+    return f"<tr>{name}" + "".join(f"<td>{c}</td>" for c in [*cells, str(len(subject.annotations))]) + "</tr>"
 
 
 def _definitions(pairs: list[tuple[str, str]]) -> str:
@@ -121,7 +219,8 @@ def _head(analysis: DriveAnalysis, segments: list[AlignedSegment], drive: Drive 
     seconds = float(analysis.times[-1] - analysis.times[0])
     length = float(np.linalg.norm(analysis.relative[analysis.done, :3, 3], axis=1).sum())
     pairs = [
-        ("log", analysis.drive_path),
+        # Its name and not its path: a report travels.
+        ("log", Path(analysis.drive_path).name),
         ("model", f"{analysis.checkpoint_name}, checkpoint {analysis.checkpoint_hash}"),
         ("rate", f"{analysis.rate:g} Hz asked for; {len(analysis)} samples over {seconds:.1f} s"),
         ("analysed", f"{done} of {len(analysis.done)} transitions, predicted path {length:.1f} m"),
@@ -143,11 +242,7 @@ def _head(analysis: DriveAnalysis, segments: list[AlignedSegment], drive: Drive 
             else "Each begins at the same place, for want of a truth that could tell where."
         )
         warnings += f'<p class="warning">The prediction is in {len(segments)} pieces that do not join. {how}</p>'
-    key = '<span class="key prediction"></span>prediction'
-    if analysis.truth is not None:
-        key += '<span class="key truth"></span>truth'
-    title = f"<h1>{escape(analysis.drive_name)}</h1><p class=muted>LA-Pose report {key}</p>"
-    return title + _definitions(pairs) + warnings
+    return _definitions(pairs) + warnings
 
 
 def _alignment(analysis: DriveAnalysis, segments: list[AlignedSegment]) -> str:
@@ -202,7 +297,7 @@ def _figures(analysis: DriveAnalysis, evaluation: Evaluation | None) -> str:
     )
 
 
-def _regimes(analysis: DriveAnalysis, evaluation: Evaluation) -> str:
+def _regimes(analyses: Sequence[DriveAnalysis], evaluation: Evaluation) -> str:
     def row(name: str, s: Summary) -> str:
         low, high = s.intervals["auc5_signed"]
         span = f" [{number(low, 1)}, {number(high, 1)}]" if np.isfinite(low) else ""
@@ -220,10 +315,11 @@ def _regimes(analysis: DriveAnalysis, evaluation: Evaluation) -> str:
         return f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
 
     rows = [row("all", evaluation.overall), *(row(n, s) for n, s in evaluation.regimes.items())]
-    assert analysis.truth is not None
-    assert analysis.truth_valid is not None
-    known = analysis.truth_valid[:-1] & analysis.truth_valid[1:]
-    counts = Counter(transition_regimes(analysis.truth, analysis.times)[known].tolist())
+    counts: Counter[str] = Counter()
+    for analysis in analyses:
+        if analysis.truth is not None and analysis.truth_valid is not None:
+            known = analysis.truth_valid[:-1] & analysis.truth_valid[1:]
+            counts.update(transition_regimes(analysis.truth, analysis.times)[known].tolist())
     transitions = ", ".join(f"{name} {counts[name]}" for name in TRANSITION_NAMES if counts[name])
     return (
         "<h2>By motion regime</h2><div class=wide><table><tr><th>regime</th><th>clips</th><th>counted</th>"
@@ -252,28 +348,14 @@ def _plots(analysis: DriveAnalysis, segments: list[AlignedSegment]) -> str:
 
 def _pictures(drive: Drive, analysis: DriveAnalysis) -> str:
     """Eight frames over the drive, shrunk, inside the page. A frame that cannot be read is passed over."""
-    from PIL import Image
-
     chosen = np.unique(analysis.frames[np.linspace(0, len(analysis) - 1, 8).round().astype(int)])
     shown = []
-    source = drive.open_frames()
-    try:
+    with Thumbnails(drive, 320) as pictures:
         for frame in chosen.tolist():
-            try:
-                picture = Image.fromarray(source.read(frame))
-            except (LogError, OSError):
-                continue
-            picture.thumbnail((320, 320))
-            buffer = io.BytesIO()
-            picture.save(buffer, format="JPEG", quality=80)
-            data = base64.b64encode(buffer.getvalue()).decode()
+            image = pictures.image(frame)
             seconds = drive.timestamps[frame] - drive.timestamps[0]
-            shown.append(
-                f'<figure><img alt="frame {frame}" src="data:image/jpeg;base64,{data}">'
-                f"<figcaption>frame {frame}, {seconds:.1f} s</figcaption></figure>"
-            )
-    finally:
-        source.close()
+            if image:
+                shown.append(f"<figure>{image}<figcaption>frame {frame}, {seconds:.1f} s</figcaption></figure>")
     return f"<h2>Frames</h2><div class=frames>{''.join(shown)}</div>" if shown else ""
 
 

@@ -80,7 +80,7 @@ class Exported:
         alignment: how the prediction was laid on the truth, in words.
         drive: the log, for pictures, camera, point clouds and where on the Earth it is; None where it is not at hand.
         segments: the aligned pieces, whole, by their numbers.
-        analysis: what all of it was taken from.
+        analysis, choice: what all of it was taken from, and how.
     """
 
     drive_name: str
@@ -98,6 +98,7 @@ class Exported:
     annotations: tuple[Annotation, ...]
     alignment: str
     analysis: DriveAnalysis
+    choice: Choice = field(default_factory=Choice)
     segments: Mapping[int, AlignedSegment] = field(default_factory=dict)
     drive: Drive | None = field(default=None, repr=False)
 
@@ -228,6 +229,7 @@ def export_bundle(
         annotations=_touching(annotations, choice, int(frames[0]), int(frames[-1])),
         alignment=_alignment_words(list(segments.values())),
         analysis=analysis,
+        choice=choice,
         segments=segments,
         drive=drive,
     )
