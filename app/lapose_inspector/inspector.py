@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog
 from lapose_core.drive import Drive
 from lapose_core.resources import default_checkpoint
 from lapose_inspector.annotator import Annotator
+from lapose_inspector.comparer import Comparer
 from lapose_inspector.exporter import Exporter
 from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.information import drive_information
@@ -89,6 +90,7 @@ class Inspector(QObject):
         self.exporter = Exporter(self)
         self.instruments = Instruments(self, folders.cache_dir)
         self.annotator = Annotator(self)
+        self.comparer = Comparer(self, folders.cache_dir)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
@@ -386,8 +388,8 @@ class Inspector(QObject):
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
-                self.annotator, self.analysis, self.memory, self.frames, self.opener, self.exporter, self.triage,
-                self.instruments,
+                self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
+                self.triage, self.instruments,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

@@ -82,14 +82,21 @@ def drive_in_memory(n: int = 40, *, poses: Array | None = None, valid: np.ndarra
 
 
 def analysed(
-    drive: Drive, *, scale: float = 1.0, windows: list[int] | None = None, rate: float = RATE
+    drive: Drive,
+    *,
+    scale: float = 1.0,
+    windows: list[int] | None = None,
+    rate: float = RATE,
+    poses: Array | None = None,
 ) -> DriveAnalysis:
-    """An analysis whose predicted steps are the true ones times ``scale``; ``windows`` limits which."""
+    """An analysis whose predicted steps are those of ``poses``, or else the true ones, times ``scale``; ``windows``
+    limits which."""
     out = DriveAnalysis.for_drive(
         drive, rate, window=16, latent_dim=4, checkpoint_hash="c" * 12, checkpoint_name="exact"
     )
-    assert drive.poses is not None
-    steps = relative(drive.poses[out.frames])
+    poses = drive.poses if poses is None else poses
+    assert poses is not None
+    steps = relative(poses[out.frames])
     steps[:, :3, 3] *= scale
     for index, start in enumerate(out.window_starts):
         if windows is None or index in windows:

@@ -3,6 +3,7 @@
 from lapose_inspector.actions.analyse import analyse_commands
 from lapose_inspector.actions.annotate import annotate_commands
 from lapose_inspector.actions.command import MENUS, PANELS, Command
+from lapose_inspector.actions.compare import compare_commands
 from lapose_inspector.actions.export import export_commands
 from lapose_inspector.actions.file import file_commands
 from lapose_inspector.actions.help import help_commands
@@ -22,6 +23,7 @@ def commands() -> tuple[Command, ...]:
         *view_commands(),
         *select_commands(),
         *analyse_commands(),
+        *compare_commands(),
         *annotate_commands(),
         *triage_commands(),
         *export_commands(),

@@ -20,6 +20,7 @@ PANELS = {
     "tracks": "Tracks",
     "notes": "Annotations",
     "gallery": "Gallery",
+    "compare": "Compare",
 }
 """The dockable panels: key -> title."""
 

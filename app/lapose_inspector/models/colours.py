@@ -9,12 +9,13 @@ from cmap import Color, Colormap
 from numpy.typing import NDArray
 
 from lapose_core.evaluation.regimes import TRANSITION_NAMES
-from lapose_core.palette import PREDICTION, REGIMES, TRUTH
+from lapose_core.palette import OTHER, PREDICTION, REGIMES, TRUTH
 from lapose_inspector.models.series import Series
 
 __all__ = [
     "DARK",
     "LIGHT",
+    "OTHER",
     "PREDICTION",
     "TRUTH",
     "ThemeColours",

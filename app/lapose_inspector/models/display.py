@@ -37,6 +37,7 @@ OVERLAYS: dict[str, str] = {
     "grid": "Ground grid",
     "truth": "Ground truth",
     "prediction": "Prediction",
+    "other": "Compared trajectory",
 }
 """Overlays that can be switched: key -> what the menu calls it."""
 

@@ -12,6 +12,7 @@ from psygnal import Signal
 from lapose_core.drive import Drive
 from lapose_core.geometry import Array, interpolate_poses
 from lapose_inspector.models.annotations import Annotations
+from lapose_inspector.models.comparison import Compared
 from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
 from lapose_inspector.models.history import History
 from lapose_inspector.models.log import OpenLog
@@ -117,6 +118,7 @@ class Session:
         self.selection = Selection(self._rate)
         self.history = History()
         self.annotations = Annotations(self.history)
+        self.comparison = Compared()
         """The selected transitions; they stay selected when another drive is opened."""
         self._status = ""
         self._segments: list[PathSegment] | None = None

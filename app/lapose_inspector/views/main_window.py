@@ -28,6 +28,7 @@ from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotations_view import AnnotationsView
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.compare_view import CompareView
 from lapose_inspector.views.dataset_browser import DatasetBrowser
 from lapose_inspector.views.forward_view import ForwardView
 from lapose_inspector.views.gallery_view import GalleryView
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 3
 """Of saved dock states; a state of another version is not restored."""
 
-COME_LATER = ("drives", "notes", "gallery")
+COME_LATER = ("drives", "notes", "gallery", "compare")
 """Panels that come when there is something in them."""
 
 BROWSER_WIDTH = 320
@@ -90,9 +91,12 @@ class MainWindow(QMainWindow):
         self.notes = AnnotationsView(session, self.actions_)
         self.triage = TriageView(session, app.triage.model, app.triage.pictures)
         self.triage.row_chosen.connect(app.triage.go_to)
+        self.compare = CompareView(session, self.actions_)
+        self.compare.frame_chosen.connect(session.timeline.seek)
+        self.compare.stretch_opened.connect(session.timeline.set_loop)
         self.panels = (
             self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,
-            self.notes, self.gallery,
+            self.notes, self.gallery, self.compare,
         )  # fmt: skip
         self.docks = {
             key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
@@ -140,7 +144,8 @@ class MainWindow(QMainWindow):
             display.follow_changed,
             display.overlay_changed, session.selection.changed, session.selection.sets_changed,
             app.instruments.map.tool_changed, app.instruments.map.method_changed, app.instruments.map.density_changed,
-            session.history.changed, session.annotations.changed,
+            session.history.changed, session.annotations.changed, session.comparison.changed,
+            session.comparison.progress_changed,
             session.annotations.current_changed, session.annotations.marks_changed,
         )  # fmt: skip
 
@@ -218,6 +223,7 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["map"], docks["forward"], Qt.Orientation.Vertical)
         self.tabifyDockWidget(docks["forward"], docks["notes"])
         self.tabifyDockWidget(docks["triage"], docks["drives"])
+        self.tabifyDockWidget(docks["forward"], docks["compare"])
         self.addDockWidget(bottom, docks["tracks"])
         self.tabifyDockWidget(docks["forward"], docks["gallery"])
         for key, dock in docks.items():

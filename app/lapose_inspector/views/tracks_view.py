@@ -7,7 +7,8 @@ from PySide6.QtCore import QEvent, QPointF, QSize, Qt
 from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from lapose_inspector.models.colours import PREDICTION, TRUTH
+from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH
+from lapose_inspector.models.comparison import other_series
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
@@ -41,6 +42,7 @@ class TracksView(QWidget):
         self._view: tuple[float, float] | None = None  # visible start and stop in seconds; None is all
         self._tracks: tuple[Track, ...] = ()
         self._series: tuple[Series, ...] = ()
+        self._others: dict[str, np.ndarray | None] = {}
         self._recorded = recorded_tracks(session.drive)
         self._static: QPixmap | None = None
         self._press: QPointF | None = None
@@ -58,6 +60,7 @@ class TracksView(QWidget):
         session.selection.changed.connect(self._redraw)
         session.display.theme_changed.connect(self._on_theme)
         session.annotations.changed.connect(self._redraw)
+        session.comparison.changed.connect(self._on_series)
         self._on_series()
 
     def close_panel(self) -> None:
@@ -70,6 +73,7 @@ class TracksView(QWidget):
         session.selection.changed.disconnect(self._redraw)
         session.display.theme_changed.disconnect(self._on_theme)
         session.annotations.changed.disconnect(self._redraw)
+        session.comparison.changed.disconnect(self._on_series)
         self._static = None
 
     def sizeHint(self) -> QSize:
@@ -111,7 +115,9 @@ class TracksView(QWidget):
         shown = [key for key in SHOWN if has_truth or not self._recorded or key not in ERRORS]
         self._series = tuple(series.series[key] for key in shown if len(series) and key in series.series)
         text = self._session.display.colours.text
+        self._others = {one.key: other_series(self._session, one.key) for one in self._series}
         plots = [self._track(one, middle) for one in self._series]
+        plots += self._apart(middle)
         for one in self._recorded:
             lines = (Line(one.values, text),)
             plots.append(
@@ -131,6 +137,9 @@ class TracksView(QWidget):
         if series.key in ERRORS:
             # An error is neither prediction nor truth: it gets the text's colour.
             lines = [Line(series.shown, session.display.colours.text)]
+        other = self._others[series.key]
+        if other is not None:
+            lines.append(Line(other, OTHER))
         has_truth = session.drive is not None and session.drive.poses is not None
         if series.key in ERRORS and not has_truth:
             empty = "needs ground truth, which this log does not have"
@@ -141,6 +150,20 @@ class TracksView(QWidget):
         label = series.label.split(" (")[0]
         least = 5 * 10.0**-series.digits  # finer than that, the values beside the name could not say either
         return Track(label, series.unit, middle, tuple(lines), series.signed, empty, least)
+
+    def _apart(self, middle: np.ndarray) -> list[Track]:
+        """How far the compared trajectory is from the prediction; nothing where none is compared."""
+        result = self._session.comparison.result
+        if result is None or len(result.apart.rotation) != len(middle):
+            return []
+        empty = "the two have no transition in common here"
+        return [
+            Track(label, "°", middle, (Line(np.degrees(values), OTHER),), False, empty, 0.05)
+            for label, values in (
+                ("Rotation apart", result.apart.rotation),
+                ("Direction apart", result.apart.direction),
+            )
+        ]
 
     def _on_cursor(self, frame: int) -> None:
         span = self.span
@@ -174,10 +197,17 @@ class TracksView(QWidget):
             at = session.transition
             predicted = _number(series, series.shown, at)
             if series.key in ERRORS:
-                out.append(Readout(((predicted, colours.text),)))
+                parts = [(predicted, colours.text)]
             else:
                 true = "–" if series.shown_truth is None else _number(series, series.shown_truth, at)
-                out.append(Readout(((f"● {predicted}", PREDICTION), (f"◆ {true}", TRUTH))))
+                parts = [(f"● {predicted}", PREDICTION), (f"◆ {true}", TRUTH)]
+            other = self._others[series.key]
+            if other is not None:
+                parts.append((f"■ {_number(series, other, at)}", OTHER))
+            out.append(Readout(tuple(parts)))
+        for apart in self._tracks[len(self._series) : len(self._tracks) - len(self._recorded)]:
+            value = apart.lines[0].values[session.transition] if session.transition is not None else np.nan
+            out.append(Readout(((f"■ {value:.2f}" if np.isfinite(value) else "–", OTHER),)))
         for track in self._recorded:
             out.append(Readout(((track.text(session.timeline.time), colours.text), (track.source, colours.muted))))
         return tuple(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
 
-from lapose_inspector.models.colours import PREDICTION, TRUTH, series_colours
+from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, series_colours
+from lapose_inspector.models.comparison import other_segments
 from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS, COLOUR_BY
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
@@ -111,6 +113,7 @@ class TrajectoryView(QWidget):
             (session.analysis_changed, self._on_analysis_change),
             (session.timeline.frame_changed, self._on_frame_change),
             (session.selection.changed, self._on_selection),
+            (session.comparison.changed, self._on_other),
             (display.alignment_changed, self._on_alignment_change),
             (display.colour_by_changed, self._on_colour_by_change),
             (display.follow_changed, self._on_follow_change),
@@ -157,12 +160,19 @@ class TrajectoryView(QWidget):
         predicted = session.predicted_segments()
         self._errors = position_errors(predicted, session.drive)
         self.scene.set_prediction(predicted)
+        self.scene.set_other(other_segments(session))
         self.lidar.on_prediction()
         self._recolour()
         self._on_selection()
         self._on_frame_change(session.timeline.frame)
         self._say()
         self._fit()
+        self.canvas.update()
+
+    def _on_other(self) -> None:
+        self.scene.set_other(other_segments(self._session))
+        self.scene.move_cursor(self._session.timeline.frame)
+        self._update_legend()
         self.canvas.update()
 
     def _on_selection(self) -> None:
@@ -205,8 +215,9 @@ class TrajectoryView(QWidget):
             self._say()
         elif key == "frusta":
             self.scene.show_frusta(shown)
-        elif key == "truth":
-            self.scene.show("truth", shown)
+        elif key in ("truth", "other"):
+            self.scene.show("truth" if key == "truth" else "other", shown)
+            self._update_legend()
         elif key == "prediction":
             self.scene.show("prediction", shown)
             self._recolour()
@@ -284,6 +295,9 @@ class TrajectoryView(QWidget):
                 f'<span style="color:{PREDICTION}">&#9644;</span> Prediction'
                 + (f", coloured by {session.display.colour_by}" if coloured else "")
             )
+        other = session.comparison.other
+        if other is not None and shown["other"]:
+            entries.append(f'<span style="color:{OTHER}">&#9644;</span> {escape(other.name)}')
         if session.drive is not None and not session.true_segments():
             entries.append("no ground truth in this log")
         if self.lidar.text:
@@ -331,9 +345,11 @@ class TrajectoryView(QWidget):
 
     def _tooltip(self, hit: Hit) -> str:
         timeline = self._session.timeline
-        name = "Ground truth" if hit.which == "truth" else "Prediction"
+        other = self._session.comparison.other
+        names = {"truth": "Ground truth", "prediction": "Prediction", "other": other.name if other else ""}
+        name = names[hit.which]
         lines = [f"{name}, frame {hit.frame}, {timeline.time_of(hit.frame):.2f} s"]
-        error = self._errors.at(hit.frame) if self._errors is not None else None
+        error = self._errors.at(hit.frame) if self._errors is not None and hit.which != "other" else None
         if error is not None:
             lines.append(f"position error {metres(error[0])}, rotation error {np.degrees(error[1]):.2f}°")
         return "\n".join(lines)

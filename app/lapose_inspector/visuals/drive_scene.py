@@ -1,4 +1,4 @@
-"""The 3D scene of a drive: both paths, their cameras, grid and cursor; and what lies under the mouse."""
+"""The 3D scene of a drive: its paths, their cameras, grid and cursor; and what lies under the mouse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vispy import scene
 
 from lapose_core.geometry import Array
 from lapose_core.point_clouds import moved
-from lapose_inspector.models.colours import PREDICTION, TRUTH, ThemeColours, rgba
+from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, ThemeColours, rgba
 from lapose_inspector.models.session import PathSegment
 from lapose_inspector.visuals.camera import DriveCamera
 from lapose_inspector.visuals.cursor import CursorCamera, Residual
@@ -23,7 +23,7 @@ from lapose_inspector.visuals.point_cloud import PointCloud
 from lapose_inspector.visuals.ribbon import Ribbon
 from lapose_inspector.visuals.space import SceneSpace, heading
 
-Which = Literal["truth", "prediction"]
+Which = Literal["truth", "prediction", "other"]
 
 PICK_RADIUS = 12.0
 """Pixels from the mouse within which a path is meant."""
@@ -61,6 +61,7 @@ class DriveScene:
         self.paths: dict[Which, Path] = {
             "truth": Path(root, rgba(TRUTH), width=3.0, order=4),
             "prediction": Path(root, rgba(PREDICTION), width=3.0, order=5),
+            "other": Path(root, rgba(OTHER), width=2.0, order=6),
         }
         self.frusta: dict[Which, Frusta] = {
             "truth": Frusta(root, rgba(TRUTH, 0.55), order=2),
@@ -75,9 +76,10 @@ class DriveScene:
         self.cursors: dict[Which, CursorCamera] = {
             "truth": CursorCamera(root, rgba(TRUTH), order=7),
             "prediction": CursorCamera(root, rgba(PREDICTION), order=8),
+            "other": CursorCamera(root, rgba(OTHER), order=9),
         }
-        self.segments: dict[Which, list[PathSegment]] = {"truth": [], "prediction": []}
-        self.shown: dict[Which, bool] = {"truth": True, "prediction": True}
+        self.segments: dict[Which, list[PathSegment]] = {"truth": [], "prediction": [], "other": []}
+        self.shown: dict[Which, bool] = {"truth": True, "prediction": True, "other": True}
         self._shape = pyramid(np.radians(60.0), 2.0)
         self._frustum_size = 0.0
         self._frusta_shown = True
@@ -91,9 +93,10 @@ class DriveScene:
             cursor.set_shape(self._shape)
 
     def set_truth(self, segments: Sequence[PathSegment]) -> None:
-        """Draw another drive's true path, in world coordinates; may be empty. Drops the prediction."""
-        self.segments = {"truth": list(segments), "prediction": []}
+        """Draw another drive's true path, in world coordinates; may be empty. Drops the other paths."""
+        self.segments = {"truth": list(segments), "prediction": [], "other": []}
         self.paths["prediction"].set_points([])
+        self.paths["other"].set_points([])
         self._settle()
         self._draw("truth")
 
@@ -105,6 +108,11 @@ class DriveScene:
         self._draw("prediction")
         self.update_zoom(force=True)
 
+    def set_other(self, segments: Sequence[PathSegment]) -> None:
+        """Draw a path that is compared with the predicted one, in world coordinates; may be empty."""
+        self.segments["other"] = list(segments)
+        self._draw("other")
+
     def _settle(self) -> None:
         """Choose the scene's axes and origin, and where the ground is."""
         anchor = self.segments["truth"] or self.segments["prediction"]
@@ -114,7 +122,7 @@ class DriveScene:
         self._ground = float(np.percentile(heights, 5)) - CAMERA_HEIGHT if len(heights) else 0.0
 
     def show(self, which: Which, shown: bool) -> None:
-        """Show or hide one of the two paths with its cameras."""
+        """Show or hide one of the paths with its cameras."""
         self.shown[which] = shown
         self._draw(which)
         self.update_zoom(force=True)
@@ -161,7 +169,7 @@ class DriveScene:
             self.selected.set_segments(np.concatenate(parts), self._selection_colour)
 
     def move_cursor(self, frame: int) -> None:
-        """Put both cursor cameras where the paths are at a drive frame; hide them where they are not."""
+        """Put the cursor cameras where the paths are at a drive frame; hide them where they are not."""
         for which, cursor in self.cursors.items():
             cursor.set_pose(self.pose_at(which, frame) if self.shown[which] else None)
         ends = [c.pose[:3, 3] if c.pose is not None else None for c in self.cursors.values()]
@@ -188,8 +196,8 @@ class DriveScene:
         return None if pose is None else moved(points, pose)
 
     def points(self, which: Which | None = None) -> NDArray[np.float32]:
-        """Scene points [N, 3] of one path, or of both that are shown."""
-        wanted: list[Which] = [which] if which else [w for w in ("truth", "prediction") if self.shown[w]]
+        """Scene points [N, 3] of one path, or of all that are shown."""
+        wanted: list[Which] = [which] if which else [w for w, shown in self.shown.items() if shown]
         parts = [self.space.points(s.poses[:, :3, 3]) for w in wanted for s in self.segments[w]]
         return np.concatenate(parts) if parts else np.zeros((0, 3), np.float32)
 
@@ -223,7 +231,7 @@ class DriveScene:
         """The path nearest to a canvas position, if one passes within PICK_RADIUS pixels."""
         hits = [
             hit
-            for which in ("truth", "prediction")
+            for which in self.segments
             if self.shown[which]
             for segment in self.segments[which]
             if (hit := self._pick_segment(which, segment, np.asarray(position, np.float64)))

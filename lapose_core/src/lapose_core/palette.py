@@ -7,6 +7,8 @@ from __future__ import annotations
 
 PREDICTION = "#009E73"
 TRUTH = "#D55E00"
+#: A second trajectory, compared with the prediction: blue, which no kind of colour blindness takes for the two above.
+OTHER = "#4C8DF6"
 
 #: Motion regimes of transitions, by the names of ``evaluation.regimes.TRANSITION_NAMES``: standstill grey, reverse
 #: violet, then from straight to sharp; none is near those of truth and prediction.

@@ -52,8 +52,11 @@ def transition_errors(analysis: DriveAnalysis, drive: Drive | None = None) -> Tr
     if truth is None or known is None:
         return TransitionErrors(nothing, nothing.copy(), nothing.copy(), np.zeros(len(nothing), bool))
 
-    valid = analysis.done & known[:-1] & known[1:]
-    true_step, predicted = relative(truth), analysis.relative
+    return step_errors(analysis.relative, relative(truth), analysis.done & known[:-1] & known[1:])
+
+
+def step_errors(predicted: Array, true_step: Array, valid: NDArray[np.bool_]) -> TransitionErrors:
+    """How far relative poses [T, 4, 4] lie from others, where ``valid`` [T] says that both are known."""
     rotation = rotation_angle(np.swapaxes(true_step[:, :3, :3], -1, -2) @ predicted[:, :3, :3])
     t, p = true_step[:, :3, 3], predicted[:, :3, 3]
     length, predicted_length = np.linalg.norm(t, axis=1), np.linalg.norm(p, axis=1)

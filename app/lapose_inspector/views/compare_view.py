@@ -1,0 +1,253 @@
+"""What comparing two trajectories gives: a table of figures, and where one is better than the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QProgressBar,
+    QSplitter,
+    QStackedLayout,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lapose_inspector.models.colours import OTHER, PREDICTION
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.action_set import ActionSet
+from lapose_inspector.views.annotation_dialog import swatch
+from lapose_inspector.views.scrubber import clock_text
+
+if TYPE_CHECKING:
+    from lapose_core.evaluation.comparison import Row, Stretch
+
+BUTTONS = ("compare.file", "compare.checkpoint", "compare.opencv", "compare.colmap", "compare.clear")
+TIPS = {
+    "AUC@5 signed": "Area under the accuracy curve up to 5°, of the larger of rotation and signed direction error over "
+    "all pairs of frames of a clip",
+    "AUC@5": "The same with unsigned directions: driving backwards predicted as forwards counts as right",
+    "AUC@30 signed": "Area under the accuracy curve up to 30°, signed",
+    "Rotation within 5°": "Share of frame pairs whose relative rotation is within 5°",
+    "Direction within 5°, signed": "Share of frame pairs whose translation direction is within 5°, as vectors",
+    "ATE-S": "Root mean square distance of the camera centres, both paths divided by their mean distance from the "
+    "first frame, after SE(3) alignment; no unit",
+    "ATE-M": "Root mean square distance of the camera centres in metres after SE(3) alignment",
+    "Scale error": "|mean predicted step / mean true step − 1|",
+    "RPE translation": "Relative pose error over one second, translation",
+    "RPE rotation": "Relative pose error over one second, rotation",
+}
+FRAME = Qt.ItemDataRole.UserRole
+
+
+class CompareView(QWidget):
+    """A click on a stretch goes there; a double click loops over it."""
+
+    frame_chosen = Signal(int)
+    stretch_opened = Signal(int, int)
+    """First and last frame of a stretch to loop over."""
+
+    def __init__(self, session: Session, actions: ActionSet, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._model = session, session.comparison
+        self._build(actions)
+        self._model.changed.connect(self._fill)
+        self._model.progress_changed.connect(self._show_progress)
+        session.drive_changed.connect(self._fill)
+        session.model_changed.connect(self._fill)
+        self._fill()
+        self._show_progress()
+
+    def close_panel(self) -> None:
+        """Let go of the models."""
+        self._model.changed.disconnect(self._fill)
+        self._model.progress_changed.disconnect(self._show_progress)
+        self._session.drive_changed.disconnect(self._fill)
+        self._session.model_changed.disconnect(self._fill)
+
+    def _build(self, actions: ActionSet) -> None:
+        self.tools = QFrame(self)
+        self.tools.setObjectName("tools")
+        tools = QHBoxLayout(self.tools)
+        tools.setContentsMargins(12, 0, 6, 0)
+        tools.setSpacing(2)
+        tools.addStretch(1)
+        for id in BUTTONS:
+            tools.addWidget(_button(actions, id))
+        self.head, self.how = QLabel(), QLabel()
+        self.head.setTextFormat(Qt.TextFormat.RichText)
+        self.how.setTextFormat(Qt.TextFormat.PlainText)
+        self.how.setProperty("muted", True)
+        self.how.setWordWrap(True)
+        self.problem = QLabel()
+        self.problem.setProperty("warning", True)
+        self.problem.setWordWrap(True)
+        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.busy = QFrame()
+        busy = QHBoxLayout(self.busy)
+        busy.setContentsMargins(0, 0, 0, 0)
+        self.doing, self.progress = QLabel(), QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setFixedWidth(140)
+        busy.addWidget(self.doing, 1)
+        busy.addWidget(self.progress)
+        busy.addWidget(_button(actions, "compare.cancel"))
+        self.table = _tree(("Figure", "A", "B", "B − A", "95 % interval"))
+        self.stretches = _tree(("Where", "Frames", "Time", "By"))
+        self.stretches.itemClicked.connect(lambda item, _: self.frame_chosen.emit(item.data(0, FRAME)[0]))
+        self.stretches.itemDoubleClicked.connect(lambda item, _: self.stretch_opened.emit(*item.data(0, FRAME)))
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(self.table)
+        split.addWidget(self.stretches)
+        split.setChildrenCollapsible(False)
+        self.note = QLabel()
+        self.note.setProperty("muted", True)
+        self.note.setWordWrap(True)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.note.setContentsMargins(16, 8, 16, 8)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(split)
+        self._stack.addWidget(self.note)
+        top = QVBoxLayout()
+        top.setContentsMargins(10, 6, 10, 0)
+        top.setSpacing(3)
+        for widget in (self.head, self.how, self.problem, self.busy):
+            top.addWidget(widget)
+        body = QVBoxLayout(self)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(4)
+        body.addLayout(top)
+        body.addLayout(self._stack, 1)
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 320)
+
+    def _show_progress(self) -> None:
+        self.busy.setVisible(bool(self._model.doing))
+        self.doing.setText(f"{self._model.doing}…")
+        self.progress.setValue(round(1000 * self._model.share))
+        self.problem.setText(self._model.problem)
+        self.problem.setVisible(bool(self._model.problem))
+
+    def _fill(self) -> None:
+        other, result, session = self._model.other, self._model.result, self._session
+        self.table.clear()
+        self.stretches.clear()
+        self.head.setVisible(other is not None)
+        self.how.setVisible(other is not None)
+        self._stack.setCurrentIndex(1 if result is None else 0)
+        if other is None:
+            self.note.setText(
+                "Open a driving log to compare its prediction with another trajectory."
+                if session.drive is None
+                else "Compare the prediction with a trajectory file (TUM, KITTI, CSV), with another checkpoint, or "
+                "with a classical reference by OpenCV or COLMAP: the buttons above, or Analyse › Compare."
+            )
+            return
+        name = "the prediction" if session.model_info is None else session.model_info.name
+        self.head.setText(
+            f'<span style="color:{PREDICTION}">■</span> A: {_plain(name)} &nbsp; '
+            f'<span style="color:{OTHER}">■</span> B: {_plain(other.name)}'
+        )
+        lines = [other.how[:1].upper() + other.how[1:], *other.notes]
+        if result is None:
+            self.note.setText("Waiting for the analysis to compare with.")
+        elif result.errors_a is None:
+            lines.append("This drive has no ground truth: the figures say how far the two are apart, not who is right.")
+        else:
+            lines.append(
+                f"{result.clips} clips of 16 samples; intervals by a paired bootstrap over them."
+                if result.clips
+                else "No clip of 16 neighbouring samples has both trajectories and the truth: there is no table yet."
+            )
+        self.how.setText(" ".join(line.rstrip(".") + "." for line in lines if line))
+        if result is not None:
+            for row in result.rows:
+                self.table.addTopLevelItem(self._row(row))
+            for stretch in result.stretches:
+                self.stretches.addTopLevelItem(self._stretch(stretch, name, other.name))
+
+    def _row(self, row: Row) -> QTreeWidgetItem:
+        low, high = _number(row.low, True), _number(row.high, True)
+        interval = "–" if "–" in (low, high) else f"{low} to {high}"
+        better = "" if row.higher_is_better is None else " ↑" if row.higher_is_better else " ↓"
+        unit = f" [{row.unit}]" if row.unit else ""
+        item = QTreeWidgetItem(
+            [
+                f"{row.name}{unit}{better}",
+                _number(row.a),
+                _number(row.b),
+                _number(row.difference, row.a == row.a),
+                interval,
+            ]
+        )
+        for column in range(1, 5):
+            item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        tip = TIPS.get(row.name, "Over all transitions that both have")
+        way = "" if row.higher_is_better is None else f"\n{'Higher' if row.higher_is_better else 'Lower'} is better"
+        for column in range(5):
+            item.setToolTip(column, f"{tip}.{way}\n{row.clips} values")
+        if row.verdict is not None:
+            colour = QColor(PREDICTION if row.verdict == "a" else OTHER)
+            item.setForeground(3, colour)
+            item.setForeground(4, colour)
+        return item
+
+    def _stretch(self, stretch: Stretch, a: str, b: str) -> QTreeWidgetItem:
+        winner = {"a": f"{a} is better", "b": f"{b} is better", "apart": "They are apart"}[stretch.winner]
+        timeline = self._session.timeline
+        time = f"{clock_text(timeline.time_of(stretch.first_frame), 2)} s"
+        frames = f"{stretch.first_frame}–{stretch.last_frame}"
+        item = QTreeWidgetItem([winner, frames, time, f"{stretch.degrees:.1f}°"])
+        colour = {"a": PREDICTION, "b": OTHER, "apart": self._session.display.colours.muted}[stretch.winner]
+        item.setIcon(0, swatch(colour))
+        item.setData(0, FRAME, (stretch.first_frame, stretch.last_frame))
+        for column in range(4):
+            item.setToolTip(
+                column,
+                "Mean difference of the larger of rotation and signed direction error, per transition\n"
+                "Click: go there · double click: loop over it",
+            )
+        return item
+
+
+def _button(actions: ActionSet, id: str) -> QToolButton:
+    button = QToolButton()
+    button.setDefaultAction(actions[id])
+    button.setIconSize(QSize(16, 16))
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+    return button
+
+
+def _tree(columns: tuple[str, ...]) -> QTreeWidget:
+    tree = QTreeWidget()
+    tree.setRootIsDecorated(False)
+    tree.setUniformRowHeights(True)
+    tree.setFrameShape(QFrame.Shape.NoFrame)
+    tree.setHeaderLabels(columns)
+    header = tree.header()
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    for column in range(1, len(columns)):
+        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+    return tree
+
+
+def _number(value: float, signed: bool = False) -> str:
+    if not np.isfinite(value):
+        return "–"
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

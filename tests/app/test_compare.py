@@ -1,0 +1,132 @@
+"""A second trajectory in the window: read, analysed or computed, drawn, judged, and taken away."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_drives import RATE, analysed, turning_path, write_folder
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from lapose_core.export.tum import write_tum
+from lapose_inspector.inspector import Inspector
+
+LATER = 60_000
+
+
+@pytest.fixture
+def app(launch, log_folder: Path) -> Inspector:
+    """A drive with an exact analysis, made without a model."""
+    app = launch(log_folder, analyse=False)
+    app.session.set_analysis(analysed(app.session.drive))
+    return app
+
+
+def bent(path: Path) -> Path:
+    """A trajectory file that leaves the drive's path after frame 20."""
+    poses = turning_path(40)
+    poses[20:] = poses[20] @ np.linalg.inv(turning_path(40, turn=0.15)[20]) @ turning_path(40, turn=0.15)[20:]
+    write_tum(path, np.arange(40) / RATE, poses)
+    return path
+
+
+def compared(app: Inspector, qtbot):
+    qtbot.waitUntil(lambda: app.session.comparison.result is not None, timeout=LATER)
+    return app.session.comparison.result
+
+
+def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qtbot) -> None:
+    app.comparer.compare_file(bent(tmp_path / "wheel odometry.tum"))
+    result = compared(app, qtbot)
+    window, view = app.window, app.window.compare
+    assert window.panel_shown("compare")
+    assert "wheel odometry" in view.head.text()
+    assert "read from" in view.how.text().lower()
+    (segment,) = window.trajectory.scene.segments["other"]
+    assert len(segment.frames) == 40
+    assert "wheel odometry" in window.trajectory.legend.text()
+    assert [t.label for t in window.tracks.tracks][-2:] == ["Rotation apart", "Direction apart"]
+    speed = window.tracks.tracks[0]
+    assert len(speed.lines) == 3
+    (stretch, *_) = result.stretches
+    assert stretch.winner == "a"
+    assert stretch.first_frame >= 18
+    box = view.stretches.visualItemRect(view.stretches.topLevelItem(0))
+    QTest.mouseClick(view.stretches.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
+    assert app.timeline.frame == stretch.first_frame
+    app.window.actions_["compare.clear"].trigger()
+    assert app.session.comparison.other is None
+    assert window.trajectory.scene.segments["other"] == []
+    assert len(window.tracks.tracks) == 5
+
+
+def test_a_file_that_does_not_fit_says_why(app: Inspector, tmp_path: Path, qtbot) -> None:
+    path = tmp_path / "short.kitti"
+    path.write_text("1 0 0 0 0 1 0 0 0 0 1 0\n")
+    app.comparer.compare_file(path)
+    qtbot.waitUntil(lambda: bool(app.window.compare.problem.text()), timeout=LATER)
+    assert "short.kitti" in app.window.compare.problem.text()
+    assert app.session.comparison.other is None
+
+
+def test_another_checkpoint_is_analysed_and_compared(
+    launch, log_folder: Path, checkpoint: Path, tmp_path, qtbot
+) -> None:
+    import torch
+
+    from lapose_core.model.config import tiny
+    from lapose_core.model.lapose import LaPose
+    from lapose_core.training.checkpoints import save_checkpoint
+
+    torch.manual_seed(1)
+    save_checkpoint(LaPose(tiny()), tmp_path / "later")
+    app = launch(log_folder)
+    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=120_000)
+    app.comparer.compare_checkpoint(checkpoint)
+    qtbot.waitUntil(lambda: "open already" in app.session.comparison.problem, timeout=LATER)
+    app.comparer.compare_checkpoint(tmp_path / "later")
+    result = compared(app, qtbot)
+    assert app.session.comparison.other.name == "later"
+    assert result.clips == 2
+    assert np.nanmax(result.apart.rotation) > 0
+    assert app.window.compare.table.topLevelItemCount() == len(result.rows)
+
+
+def test_opencv_stands_in_where_there_is_no_truth(launch, tmp_path: Path, qtbot) -> None:
+    pytest.importorskip("cv2")
+    app = launch(write_folder(tmp_path / "no truth", 20, poses=False), analyse=False)
+    app.window.actions_["compare.opencv"].trigger()
+    assert "analyse the drive first" in app.window.compare.problem.text(), "neither a camera nor a prediction"
+    exact = analysed(app.session.drive, poses=turning_path(20))
+    app.session.set_analysis(exact)
+    app.window.actions_["compare.opencv"].trigger()
+    result = compared(app, qtbot)
+    other = app.session.comparison.other
+    assert other.kind == "reference"
+    assert "Not ground truth" in other.how
+    assert "predicted intrinsics" in other.how
+    assert "no ground truth" in app.window.compare.how.text()
+    assert result.errors_a is None
+    kept = list((app.comparer._cache / "references").glob("*.npz"))
+    assert len(kept) == 1
+    app.comparer.clear()
+    app.comparer.compare_reference("opencv")
+    compared(app, qtbot)
+    assert list((app.comparer._cache / "references").glob("*.npz")) == kept
+
+
+def test_an_absent_library_is_named(app: Inspector, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    app.window.actions_["compare.opencv"].trigger()
+    assert "pip install" in app.window.compare.problem.text()
+
+
+def test_another_drive_ends_the_comparison(app: Inspector, tmp_path: Path, qtbot) -> None:
+    app.comparer.compare_file(bent(tmp_path / "other.tum"))
+    compared(app, qtbot)
+    app.open(write_folder(tmp_path / "next", 20))
+    qtbot.waitUntil(lambda: app.session.drive is not None and app.session.drive.name == "next", timeout=LATER)
+    assert app.session.comparison.other is None
