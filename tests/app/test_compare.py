@@ -44,7 +44,7 @@ def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qt
     window, view = app.window, app.window.compare
     assert window.panel_shown("compare")
     assert "wheel odometry" in view.head.text()
-    assert "read from" in view.how.text().lower()
+    assert "Read from wheel odometry.tum" in view.head.toolTip()
     (segment,) = window.trajectory.scene.segments["other"]
     assert len(segment.frames) == 40
     assert "wheel odometry" in window.trajectory.legend.text()
@@ -108,7 +108,8 @@ def test_opencv_stands_in_where_there_is_no_truth(launch, tmp_path: Path, qtbot)
     assert other.kind == "reference"
     assert "Not ground truth" in other.how
     assert "predicted intrinsics" in other.how
-    assert "no ground truth" in app.window.compare.how.text()
+    assert "No ground truth" in app.window.compare.how.text()
+    assert "not ground truth" in app.window.compare.head.text()
     assert result.errors_a is None
     kept = list((app.comparer._cache / "references").glob("*.npz"))
     assert len(kept) == 1

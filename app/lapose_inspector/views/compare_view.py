@@ -102,12 +102,14 @@ class CompareView(QWidget):
         busy.addWidget(self.progress)
         busy.addWidget(_button(actions, "compare.cancel"))
         self.table = _tree(("Figure", "A", "B", "B − A", "95 % interval"))
-        self.stretches = _tree(("Where", "Frames", "Time", "By"))
+        self.stretches = _tree(("Better", "Frames", "By"))
         self.stretches.itemClicked.connect(lambda item, _: self.frame_chosen.emit(item.data(0, FRAME)[0]))
         self.stretches.itemDoubleClicked.connect(lambda item, _: self.stretch_opened.emit(*item.data(0, FRAME)))
-        split = QSplitter(Qt.Orientation.Vertical)
+        split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.table)
         split.addWidget(self.stretches)
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
         split.setChildrenCollapsible(False)
         self.note = QLabel()
         self.note.setProperty("muted", True)
@@ -158,18 +160,23 @@ class CompareView(QWidget):
             f'<span style="color:{PREDICTION}">■</span> A: {_plain(name)} &nbsp; '
             f'<span style="color:{OTHER}">■</span> B: {_plain(other.name)}'
         )
-        lines = [other.how[:1].upper() + other.how[1:], *other.notes]
+        if other.kind == "reference":
+            self.head.setText(f"{self.head.text()} (a classical reference, not ground truth)")
+        lines = [] if other.metric else ["B has no metric scale: its lengths are not compared"]
         if result is None:
             self.note.setText("Waiting for the analysis to compare with.")
         elif result.errors_a is None:
-            lines.append("This drive has no ground truth: the figures say how far the two are apart, not who is right.")
+            lines.append("No ground truth: the figures say how far the two are apart, not who is right")
         else:
             lines.append(
-                f"{result.clips} clips of 16 samples; intervals by a paired bootstrap over them."
+                f"{result.clips} clips of 16 samples; intervals by a paired bootstrap over them"
                 if result.clips
-                else "No clip of 16 neighbouring samples has both trajectories and the truth: there is no table yet."
+                else "No clip of 16 neighbouring samples has both trajectories and the truth: there is no table yet"
             )
-        self.how.setText(" ".join(line.rstrip(".") + "." for line in lines if line))
+        self.how.setText(". ".join(lines))
+        told = "\n".join([other.how[:1].upper() + other.how[1:], *other.notes])
+        for label in (self.head, self.how):
+            label.setToolTip(told)
         if result is not None:
             for row in result.rows:
                 self.table.addTopLevelItem(self._row(row))
@@ -203,18 +210,18 @@ class CompareView(QWidget):
         return item
 
     def _stretch(self, stretch: Stretch, a: str, b: str) -> QTreeWidgetItem:
-        winner = {"a": f"{a} is better", "b": f"{b} is better", "apart": "They are apart"}[stretch.winner]
+        winner = {"a": a, "b": b, "apart": "apart"}[stretch.winner]
         timeline = self._session.timeline
         time = f"{clock_text(timeline.time_of(stretch.first_frame), 2)} s"
         frames = f"{stretch.first_frame}–{stretch.last_frame}"
-        item = QTreeWidgetItem([winner, frames, time, f"{stretch.degrees:.1f}°"])
+        item = QTreeWidgetItem([winner, frames, f"{stretch.degrees:.1f}°"])
         colour = {"a": PREDICTION, "b": OTHER, "apart": self._session.display.colours.muted}[stretch.winner]
         item.setIcon(0, swatch(colour))
         item.setData(0, FRAME, (stretch.first_frame, stretch.last_frame))
-        for column in range(4):
+        for column in range(3):
             item.setToolTip(
                 column,
-                "Mean difference of the larger of rotation and signed direction error, per transition\n"
+                f"From {time} on. Mean difference of the larger of rotation and signed direction error, per transition\n"
                 "Click: go there · double click: loop over it",
             )
         return item

@@ -29,6 +29,8 @@ from lapose_inspector.visuals.tracks_notes import paint_notes
 
 SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error")
 ERRORS = ("rotation error", "direction error", "scale error")
+THIRD = 54.0
+"""Pixels of margin more for the values of a compared trajectory."""
 CLICK = 4.0
 """Pixels the pointer may move between press and release of a click."""
 
@@ -86,6 +88,7 @@ class TracksView(QWidget):
         total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames else 0.0, 1e-3)
         start, stop = self._view or (0.0, total)
         left = gutter(self.height(), len(self._tracks), self.font())
+        left += THIRD if self._session.comparison.other is not None else 0.0
         return TimeSpan(start, stop, total, left, max(self.width() - left - RIGHT, 1.0))
 
     @property

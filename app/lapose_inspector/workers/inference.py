@@ -228,7 +228,7 @@ class InferenceThread(QThread):
         if cancel and self._job is not None and self._job.running:
             self._job.pause()
             self._report(self._job)
-        elif transition is not None:
+        elif transition is not None and self._job is not None:
             self._reconstruct_one(transition)
             self._window_due = True
         elif self._job is not None and self._job.running and start is None:
