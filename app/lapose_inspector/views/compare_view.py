@@ -221,7 +221,7 @@ class CompareView(QWidget):
         for column in range(3):
             item.setToolTip(
                 column,
-                f"From {time} on. Mean difference of the larger of rotation and signed direction error, per transition\n"
+                f"From {time} on: mean difference of the larger of rotation and signed direction error\n"
                 "Click: go there · double click: loop over it",
             )
         return item
