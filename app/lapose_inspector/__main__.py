@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from lapose_core.frames.heap import steady_heap
 from lapose_inspector import __version__
 
 
@@ -46,6 +47,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the program; 0, or 2 where it cannot do what was asked."""
     options = parse(argv)
+    steady_heap()
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     from lapose_inspector.application import (
         display_problem,

@@ -53,7 +53,7 @@ class VideoSource:
         self.index = build_index(path) if index is None else index
         self.give_up: Callable[[], bool] | None = None
         """Asked between packets whether the frame being decoded is still wanted."""
-        self._cache = ByteBudget(cache_bytes).cache("frames")
+        self._cache = self._own = ByteBudget(cache_bytes).cache("frames")
         self._reformatter = VideoReformatter()
         self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
         self._packets: Iterator[tuple[int, Packet]] = iter(())
@@ -119,7 +119,8 @@ class VideoSource:
 
     def close(self) -> None:
         """Free the decoder, and the kept frames unless they are shared."""
-        self._cache = ByteBudget(0).cache("frames")
+        self._own.close()
+        self._cache = self._own
         self._pending.clear()
         self._container.close()
 

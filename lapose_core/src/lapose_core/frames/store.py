@@ -243,7 +243,8 @@ class FrameStore:
     def _decode_ahead(self, reader: CachedReader, request: _Request) -> None:
         for n in range(1, min(request.streak, AHEAD) + 1):
             index = request.index + n * request.stride
-            if index >= len(self.drive) or self._superseded(request):
+            # Where the budget holds so little that the cursor's own frame is gone, others would not stay either.
+            if index >= len(self.drive) or self._superseded(request) or request.index not in self._cache:
                 return
             try:
                 reader.prepare(index, lambda: self._superseded(request))

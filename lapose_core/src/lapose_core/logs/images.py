@@ -64,7 +64,7 @@ class ImageSource:
     def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
         self._files = files
         self._size = size
-        self._cache = ByteBudget(_KEPT_BYTES).cache("frames")
+        self._cache = self._own = ByteBudget(_KEPT_BYTES).cache("frames")
 
     def __len__(self) -> int:
         return len(self._files)
@@ -98,7 +98,8 @@ class ImageSource:
 
     def close(self) -> None:
         """Forget the pictures in memory, unless they are shared."""
-        self._cache = ByteBudget(_KEPT_BYTES).cache("frames")
+        self._own.close()
+        self._cache = self._own
 
     def _load(self, index: int) -> Image:
         image = load_image(self._files[index])

@@ -106,7 +106,7 @@ class StreamSource:
         self._index[rows] = np.arange(len(rows))
         self.give_up: Callable[[], bool] | None = None
         """Asked between messages whether the frame being decoded is still wanted."""
-        self._cache = ByteBudget(cache_bytes).cache("frames")
+        self._cache = self._own = ByteBudget(cache_bytes).cache("frames")
         self._next = 0  # message that the decoder gets next
         self._inside: set[int] = set()  # messages whose picture has not come out yet
         self._context: Any = None
@@ -160,7 +160,8 @@ class StreamSource:
 
     def close(self) -> None:
         """Close the recording, free the decoder, and the kept frames unless they are shared."""
-        self._cache = ByteBudget(0).cache("frames")
+        self._own.close()
+        self._cache = self._own
         self._context = None
         self._reader.close()
 
