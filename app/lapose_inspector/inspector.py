@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.drive import Drive
@@ -28,6 +28,7 @@ from lapose_inspector.models.session import ModelInfo, Session
 from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
+from lapose_inspector.player import Player
 from lapose_inspector.triage import TriageController
 from lapose_inspector.views.command_palette import CommandPalette, Entry
 from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
@@ -37,9 +38,6 @@ from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
 log = logging.getLogger(__name__)
-
-TICK = 15
-"""Milliseconds between two moves of the playback clock: about a display's frame."""
 
 
 class Inspector(QObject):
@@ -86,6 +84,7 @@ class Inspector(QObject):
 
         self.memory = Memory(self, folders.cache_dir / "previews")
         self.frames = FrameLoader(self, self.memory.budget, self.memory.proxies)
+        self.player = Player(self)
         self.opener = Opener(self)
         self.exporter = Exporter(self)
         self.instruments = Instruments(self, folders.cache_dir)
@@ -102,9 +101,6 @@ class Inspector(QObject):
             self.window.restore_layout(self.settings.geometry, self.settings.state)
         self.keeper = SessionKeeper(self, folders.data_dir, remember=remember, rate_given=rate is not None)
 
-        self._elapsed = QElapsedTimer()
-        self._tick = QTimer(self, interval=TICK, timerType=Qt.TimerType.PreciseTimer)
-        self._tick.timeout.connect(self._advance)
         self._wire()
         self._load_checkpoint(checkpoint or self.settings.checkpoint)
 
@@ -119,7 +115,6 @@ class Inspector(QObject):
         self.unexpected.connect(self._on_unexpected)
         self.window.dropped.connect(self.opener.take_dropped)
         self.window.closing.connect(self.close)
-        self.timeline.playing_changed.connect(self._on_playing)
         self.timeline.frame_changed.connect(self._on_frame)
 
     # Opening
@@ -271,17 +266,6 @@ class Inspector(QObject):
 
     # Playback
 
-    def _on_playing(self, playing: bool) -> None:
-        if playing:
-            self._elapsed.start()
-            self._tick.start()
-        else:
-            self._tick.stop()
-
-    @Slot()
-    def _advance(self) -> None:
-        self.timeline.advance(self._elapsed.restart() / 1000.0)
-
     def _on_frame(self, frame: int) -> None:
         transition = self.session.transition
         if self.analysis.running and transition is not None and not self.session.series.done[transition]:
@@ -394,8 +378,6 @@ class Inspector(QObject):
             for part in parts:
                 ending.callback(part.close)
             ending.callback(self.window.close_panels)
-            self._tick.stop()
-            self.timeline.playing_changed.disconnect(self._on_playing)
             self.timeline.frame_changed.disconnect(self._on_frame)
 
     def _save_settings(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapose_inspector.models.colours import DARK, colormap_of, limits_of, rgba, series_colours
-from lapose_inspector.models.events import event_frames, next_event
+from lapose_inspector.models.events import event_frames, nearest, next_event
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.timeline import SPEEDS, Timeline
@@ -315,3 +316,60 @@ def test_events_are_regime_changes_and_error_peaks() -> None:
     assert next_event(session.series, 0, 1) == 20
     assert next_event(session.series, 20, 1) is None
     assert next_event(session.series, 39, -1) == 20
+
+
+class TestEveryFrame:
+    """Playback that leaves out no frame, however late the display is."""
+
+    @staticmethod
+    def play(
+        timeline: Timeline, ticks: int, seconds: float, shown: Callable[[int], bool] = lambda n: True
+    ) -> list[int]:
+        seen = [timeline.frame]
+        timeline.frame_changed.connect(seen.append)
+        for n in range(ticks):
+            timeline.advance(seconds, shown(n))
+        timeline.frame_changed.disconnect(seen.append)
+        return seen
+
+    def test_no_frame_is_left_out_whatever_the_ticks(self) -> None:
+        for tick in (0.01, 0.04, 0.5, 3.0):
+            timeline = Timeline()
+            timeline.reset(np.array([0.0, 0.1, 0.2, 0.25, 0.9, 1.0, 1.1, 1.2]))
+            timeline.every_frame = True
+            timeline.play()
+            assert self.play(timeline, 400, tick) == list(range(8))
+            assert not timeline.playing
+            timeline.play(-1)
+            assert self.play(timeline, 400, tick) == list(range(7, -1, -1))
+
+    def test_it_waits_for_the_display_and_does_not_catch_up(self) -> None:
+        timeline = Timeline()
+        timeline.reset(np.arange(100) / 10)
+        timeline.every_frame = True
+        timeline.play()
+        seen = self.play(timeline, 200, 0.05, shown=lambda n: n < 20 or n >= 160)
+        assert seen == list(range(len(seen)))
+        assert 25 <= len(seen) <= 32  # of 200 ticks, 140 waited
+
+    def test_a_loop_shows_each_of_its_frames_each_time(self) -> None:
+        timeline = Timeline()
+        timeline.reset(np.arange(20) / 10)
+        timeline.every_frame = True
+        timeline.set_loop(5, 8)
+        timeline.seek(5)
+        timeline.play()
+        assert self.play(timeline, 9, 7.0) == [5, 6, 7, 8, 5, 6, 7, 8, 5, 6]
+
+    def test_real_time_catches_up(self) -> None:
+        timeline = Timeline()
+        timeline.reset(np.arange(100) / 10)
+        timeline.play()
+        timeline.advance(3.0, shown=False)
+        assert timeline.frame == 30
+
+
+def test_the_nearest_of_some_frames() -> None:
+    frames = np.array([3, 8, 20])
+    assert [nearest(frames, at, 1) for at in (0, 3, 8, 20)] == [3, 8, 20, None]
+    assert [nearest(frames, at, -1) for at in (0, 3, 8, 99)] == [None, None, 3, 20]

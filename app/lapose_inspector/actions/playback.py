@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lapose_inspector.actions.command import Command, has_drive
+from lapose_inspector.actions.command import Command, has_drive, of
+from lapose_inspector.models.timeline import SPEEDS
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
+
+
+def _has_truth(app: Inspector) -> bool:
+    return app.session.drive is not None and app.session.drive.pose_valid is not None
 
 
 def playback_commands() -> list[Command]:
@@ -22,7 +27,7 @@ def playback_commands() -> list[Command]:
 
     return [
         plain("toggle", "Play / pause", lambda a: a.timeline.toggle_play(), ("Space",), "mdi6.play",
-              "Play in real time from the cursor, or stop.", "play", lambda a: a.timeline.playing),
+              "Play from the cursor, or stop.", "play", lambda a: a.timeline.playing),
         plain("backwards", "Play backwards", lambda a: a.timeline.shuttle(-1), ("J",), "mdi6.rewind",
               "Play backwards; again: faster.", "play"),
         plain("stop", "Stop", lambda a: a.timeline.pause(), ("K",), "mdi6.stop", "Stop playing.", "play"),
@@ -32,6 +37,9 @@ def playback_commands() -> list[Command]:
               "Next slower playback speed, down to 0.1×.", "speed"),
         plain("faster", "Faster", lambda a: a.timeline.faster(), ("=", "+"), "mdi6.speedometer",
               "Next faster playback speed, up to 8×.", "speed"),
+        plain("every_frame", "Every frame", lambda a: a.player.toggle_every_frame(), ("X, 0",),
+              "mdi6.filmstrip", "Wait for each frame instead of leaving out those that come late.", "speed",
+              lambda a: a.timeline.every_frame),
         plain("previous", "Previous frame", lambda a: a.timeline.step(-1), ("Left",), "mdi6.step-backward",
               "One frame back.", "step"),
         plain("next", "Next frame", lambda a: a.timeline.step(1), ("Right",), "mdi6.step-forward",
@@ -44,6 +52,22 @@ def playback_commands() -> list[Command]:
               "mdi6.ray-end-arrow", "The error peak, change of regime or note before the cursor.", "step"),
         plain("event_on", "Next event", lambda a: a.go_to_event(1), ("Ctrl+Right",), "mdi6.ray-start-arrow",
               "The error peak, change of regime or note after the cursor.", "step"),
+        plain("error_back", "Previous error peak", lambda a: a.player.go_to_error(-1), ("Ctrl+Shift+Left",),
+              "mdi6.arrow-left-bold-hexagon-outline", "The peak of an error before the cursor.", "step"),
+        plain("error_on", "Next error peak", lambda a: a.player.go_to_error(1), ("Ctrl+Shift+Right",),
+              "mdi6.arrow-right-bold-hexagon-outline", "The peak of an error after the cursor.", "step"),
+        *(
+            Command(
+                f"play.truth_{id}", text, of(way, lambda a, w: a.player.go_to_truth(w)), "Playback", (key,), icon, tip,
+                enabled=_has_truth, section="step",
+            )
+            for id, text, way, key, icon, tip in (
+                ("back", "Previous true pose", -1, "Alt+Left", "mdi6.map-marker-left-outline",
+                 "The frame with a true pose before the cursor."),
+                ("on", "Next true pose", 1, "Alt+Right", "mdi6.map-marker-right-outline",
+                 "The frame with a true pose after the cursor."),
+            )
+        ),
         plain("home", "First frame", lambda a: a.timeline.home(), ("Home",), "mdi6.page-first",
               "To the beginning of the drive.", "ends"),
         plain("end", "Last frame", lambda a: a.timeline.end(), ("End",), "mdi6.page-last",
@@ -59,4 +83,12 @@ def playback_commands() -> list[Command]:
               lambda a: a.timeline.loop_enabled),
         plain("loop_clear", "Clear loop range", lambda a: a.timeline.clear_loop(), (), "mdi6.repeat-off",
               "Forget the loop range.", "loop"),
+        *(
+            Command(
+                f"play.speed.{speed:g}", f"{speed:g}×", of(speed, lambda a, s: setattr(a.timeline, "speed", s)),
+                "Playback/Speed", (f"X, {n}",), "mdi6.speedometer-medium", f"Play at {speed:g} times real time.",
+                of(speed, lambda a, s: bool(a.timeline.speed == s)), group="speed", enabled=has_drive,
+            )
+            for n, speed in enumerate(SPEEDS, 1)
+        ),
     ]  # fmt: skip

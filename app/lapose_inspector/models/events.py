@@ -15,26 +15,33 @@ PEAK_PERCENTILE = 90.0
 
 def event_frames(series: SeriesSet) -> NDArray[np.int64]:
     """Drive frames [E], increasing, at which the regime changes or the rotation or direction error peaks."""
-    found: list[NDArray[np.int64]] = []
+    changes = np.zeros(0, np.int64)
     if "regime" in series.series:
         regime = series["regime"].values
         both = np.isfinite(regime[1:]) & np.isfinite(regime[:-1])
-        found.append(np.flatnonzero(both & (np.diff(regime) != 0)) + 1)
-    for key in ("rotation error", "direction error"):
-        if key in series.series:
-            found.append(_peaks(series[key].values))
-    transitions = np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
-    return series.frames[transitions]
+        changes = np.flatnonzero(both & (np.diff(regime) != 0)) + 1
+    return np.union1d(series.frames[changes], error_frames(series))
+
+
+def error_frames(series: SeriesSet) -> NDArray[np.int64]:
+    """Drive frames [E], increasing, at which the rotation or direction error peaks."""
+    found = [_peaks(series[key].values) for key in ("rotation error", "direction error") if key in series.series]
+    return series.frames[np.unique(np.concatenate(found))] if found else np.zeros(0, np.int64)
+
+
+def nearest(frames: NDArray[np.int64], frame: int, direction: int) -> int | None:
+    """The nearest of ``frames`` [E], increasing, after ``frame`` (``direction`` > 0) or before it; None if there is
+    none."""
+    beyond = frames[frames > frame] if direction > 0 else frames[frames < frame]
+    if not len(beyond):
+        return None
+    return int(beyond[0] if direction > 0 else beyond[-1])
 
 
 def next_event(series: SeriesSet, frame: int, direction: int, notes: Sequence[int] = ()) -> int | None:
     """The event or the beginning of a note (``notes``: frames) nearest to ``frame`` after it (``direction`` > 0) or
     before it; None where there is none."""
-    frames = np.union1d(event_frames(series), np.asarray(notes, np.int64))
-    beyond = frames[frames > frame] if direction > 0 else frames[frames < frame]
-    if not len(beyond):
-        return None
-    return int(beyond[0] if direction > 0 else beyond[-1])
+    return nearest(np.union1d(event_frames(series), np.asarray(notes, np.int64)), frame, direction)
 
 
 def _peaks(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -15,12 +15,14 @@ class Timeline:
     """The frame at the cursor of a drive with ``timestamps`` [N] in seconds.
 
     Playback is real time: ``advance`` moves a clock in seconds, and the frame is the last one whose
-    timestamp the clock has reached, so a slow display skips frames instead of slowing the drive down.
+    timestamp the clock has reached, so a slow display skips frames instead of slowing the drive down. With
+    ``every_frame`` it is the other way round: no frame is left out, and the drive slows down where it must.
     """
 
     frame_changed = Signal(int)
     playing_changed = Signal(bool)
     speed_changed = Signal(float)
+    every_frame_changed = Signal(bool)
     loop_changed = Signal(object)
     """The loop range (first, last) in frames, inclusive, or None; also emitted when looping is switched."""
     range_changed = Signal()
@@ -33,6 +35,7 @@ class Timeline:
         self._playing = False
         self._direction = 1
         self._speed = 1.0
+        self._every_frame = False
         self._loop: tuple[int, int] | None = None
         self._loop_enabled = False
 
@@ -154,6 +157,18 @@ class Timeline:
             self._speed = value
             self.speed_changed.emit(value)
 
+    @property
+    def every_frame(self) -> bool:
+        """Whether playback waits for each frame to be shown."""
+        return self._every_frame
+
+    @every_frame.setter
+    def every_frame(self, value: bool) -> None:
+        if value != self._every_frame:
+            self._every_frame = bool(value)
+            self._clock = self.time
+            self.every_frame_changed.emit(self._every_frame)
+
     def faster(self) -> None:
         self.speed = next((s for s in SPEEDS if s > self._speed + 1e-9), SPEEDS[-1])
 
@@ -200,9 +215,17 @@ class Timeline:
         self._loop, self._loop_enabled = None, False
         self.loop_changed.emit(None)
 
-    def advance(self, seconds: float) -> None:
-        """Let ``seconds`` of wall-clock time pass; does nothing unless playing."""
+    def advance(self, seconds: float, shown: bool = True) -> None:
+        """Let ``seconds`` of wall-clock time pass; does nothing unless playing.
+
+        Args:
+            shown: whether the frame at the cursor is on the screen; with ``every_frame`` the clock stands until it is.
+        """
         if not self._playing or seconds <= 0:
+            return
+        if self._every_frame:
+            if shown:
+                self._advance_by_one(seconds)
             return
         first, last = self._bounds()
         start, stop = self.time_of(first), self.time_of(last)
@@ -220,6 +243,23 @@ class Timeline:
         self._move(self.frame_at(self._clock))
         if ended:
             self.pause()
+
+    def _advance_by_one(self, seconds: float) -> None:
+        """Let time pass until the next frame is due, and no further; a clock that is late does not catch up."""
+        first, last = self._bounds()
+        self._clock += seconds * self._speed * self._direction
+        following = self._frame + self._direction
+        due = self.time_of(min(max(following, 0), self.n_frames - 1))
+        if not first <= following <= last:
+            if not self._loop_enabled:
+                self.pause()
+                return
+            following = first if self._direction > 0 else last
+            # The end is shown for as long as the frame before it.
+            due = 2 * self.time_of(self._frame) - self.time_of(self._frame - self._direction)
+        if (self._clock - due) * self._direction >= 0:
+            self._move(following)
+            self._clock = self.time_of(following)
 
     def _bounds(self) -> tuple[int, int]:
         if self._loop_enabled and self._loop is not None and self._loop[1] > self._loop[0]:

@@ -140,6 +140,7 @@ class MainWindow(QMainWindow):
         return (
             session.drive_changed, session.analysis_changed, session.model_changed, session.rate_changed,
             app.opener.dataset.changed, app.timeline.playing_changed, app.timeline.loop_changed,
+            app.timeline.speed_changed, app.timeline.every_frame_changed,
             display.alignment_changed, display.colour_by_changed, display.cloud_changed, display.cloud_colour_changed,
             display.follow_changed,
             display.overlay_changed, session.selection.changed, session.selection.sets_changed,

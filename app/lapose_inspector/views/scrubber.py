@@ -14,6 +14,8 @@ from lapose_inspector.models.session import Session
 
 MARGIN = 8.0
 BAND = 7.0
+GRIP = 4.0
+"""Pixels around an end of the loop in which it is taken hold of."""
 TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 
@@ -26,13 +28,17 @@ def clock_text(seconds: float, decimals: int = 0) -> str:
 
 
 class Scrubber(QWidget):
-    """Click or drag to move the cursor. Everything but the cursor is drawn once per change."""
+    """Click or drag to move the cursor; with Shift, or at an end of the loop, to choose what is looped.
+
+    Everything but the cursor is drawn once per change.
+    """
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._timeline = session, session.timeline
         self._static: QPixmap | None = None
         self._dragging = False
+        self._loop_from: int | None = None  # the end of the loop that stays while the other is dragged
         self.setMinimumSize(160, 46)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
@@ -90,17 +96,30 @@ class Scrubber(QWidget):
         super().resizeEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self._timeline.n_frames:
+        if event.button() != Qt.MouseButton.LeftButton or not self._timeline.n_frames:
+            return
+        x = event.position().x()
+        self._loop_from = self._other_end(x)
+        if self._loop_from is None and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._loop_from = self.frame_at(x)
+        if self._loop_from is None:
             self._dragging = True
             self._timeline.pause()
-            self._timeline.seek(self.frame_at(event.position().x()))
+            self._timeline.seek(self.frame_at(x))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if not self._timeline.n_frames:
             return
         frame = self.frame_at(event.position().x())
+        if self._loop_from is not None:
+            if frame != self._loop_from:
+                self._timeline.set_loop(self._loop_from, frame)
+            QToolTip.showText(event.globalPosition().toPoint(), self._loop_text(), self)
+            return
         if self._dragging:
             self._timeline.seek(frame)
+        at_end = not self._dragging and self._other_end(event.position().x()) is not None
+        self.setCursor(Qt.CursorShape.SizeHorCursor if at_end else Qt.CursorShape.ArrowCursor)
         text = f"frame {frame} · {clock_text(self._timeline.time_of(frame), 2)} s"
         regime = self._session.series.series.get("regime")
         transition = self._session.series.transition_at(frame)
@@ -110,6 +129,23 @@ class Scrubber(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._dragging = False
+        self._loop_from = None
+
+    def _other_end(self, x: float) -> int | None:
+        """The end of the loop opposite to the one at widget ``x``; None where there is none at ``x``."""
+        loop = self._timeline.loop
+        if loop is None:
+            return None
+        ends = ((abs(self.x_of(loop[0]) - x), loop[1]), (abs(self.x_of(loop[1]) - x), loop[0]))
+        distance, other = min(ends)
+        return other if distance <= GRIP else None
+
+    def _loop_text(self) -> str:
+        loop = self._timeline.loop
+        if loop is None:
+            return "drag to choose what is looped"
+        seconds = self._timeline.time_of(loop[1]) - self._timeline.time_of(loop[0])
+        return f"loop from frame {loop[0]} to {loop[1]} · {clock_text(seconds, 2)} s"
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

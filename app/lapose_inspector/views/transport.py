@@ -12,7 +12,15 @@ from lapose_inspector.views.annotation_band import AnnotationBand
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.scrubber import Scrubber, clock_text
 
-BUTTONS = ("play.second_back", "play.previous", "play.toggle", "play.next", "play.second_on", "play.loop")
+BUTTONS = (
+    "play.second_back",
+    "play.previous",
+    "play.toggle",
+    "play.next",
+    "play.second_on",
+    "play.loop",
+    "play.every_frame",
+)
 
 
 class Transport(QWidget):
@@ -40,8 +48,15 @@ class Transport(QWidget):
         self.speed.activated.connect(self._on_speed_chosen)
         self.time = QLabel()
         self.time.setToolTip("Time of the frame at the cursor, and of the whole drive")
+        self.rate = QLabel()
+        self.rate.setProperty("muted", True)
+        self.rate.setToolTip("Frames shown per second while playing")
+        self.rate.setMinimumWidth(self.fontMetrics().horizontalAdvance("888.8 fps"))
+        self.show_rate(None)
         row.addSpacing(4)
         row.addWidget(self.speed)
+        row.addSpacing(4)
+        row.addWidget(self.rate)
         row.addSpacing(6)
         bands = QVBoxLayout()
         bands.setSpacing(0)
@@ -65,6 +80,10 @@ class Transport(QWidget):
         self._timeline.frame_changed.disconnect(self._show_time)
         self._timeline.range_changed.disconnect(self._on_range)
         self._timeline.speed_changed.disconnect(self._show_speed)
+
+    def show_rate(self, shown: float | None) -> None:
+        """Frames shown per second; None while nothing plays."""
+        self.rate.setText("– fps" if shown is None else f"{shown:.1f} fps")
 
     def _on_speed_chosen(self, index: int) -> None:
         self._timeline.speed = SPEEDS[index]
