@@ -20,6 +20,7 @@ from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
 from lapose_inspector.keeper import SessionKeeper
+from lapose_inspector.manifests import Manifests
 from lapose_inspector.memory import Memory
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudColour, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
@@ -90,6 +91,7 @@ class Inspector(QObject):
         self.instruments = Instruments(self, folders.cache_dir)
         self.annotator = Annotator(self)
         self.comparer = Comparer(self, folders.cache_dir)
+        self.manifests = Manifests(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
@@ -373,7 +375,7 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.triage, self.instruments,
+                self.triage, self.instruments, self.manifests,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

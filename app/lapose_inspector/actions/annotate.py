@@ -23,7 +23,32 @@ def _has_marks(app: Inspector) -> bool:
     return app.session.annotations.marks != (None, None)
 
 
+def _manifest_commands() -> list[Command]:
+    menu, icon = "Annotate/Training manifest", "mdi6.school-outline"
+    return [
+        Command(
+            "annotate.manifest.selection", "From the selection…", lambda a: a.manifests.choose("selection"), menu, (),
+            icon, "Write where the selected transitions lie, for lapose shards --manifest to cut clips of.",
+            enabled=lambda a: len(a.session.selection) > 0,
+        ),
+        Command(
+            "annotate.manifest.notes", "From the notes…", lambda a: a.manifests.choose("notes"), menu, (), icon,
+            "Write where the notes lie that the list shows, for lapose shards --manifest to cut clips of.",
+            enabled=lambda a: len(a.session.annotations.notes) > 0,
+        ),
+        Command(
+            "annotate.manifest.triage", "From the triage list…", lambda a: a.manifests.choose("triage"), menu, (), icon,
+            "Write where the segments lie that the triage list shows, for lapose shards --manifest to cut clips of.",
+            enabled=lambda a: bool(a.triage.model.items),
+        ),
+    ]  # fmt: skip
+
+
 def annotate_commands() -> list[Command]:
+    return [*_note_commands(), *_manifest_commands()]
+
+
+def _note_commands() -> list[Command]:
     return [
         Command(
             "annotate.undo", "Undo", lambda a: a.session.history.undo(), "Annotate", ("Ctrl+Z",), "mdi6.undo",

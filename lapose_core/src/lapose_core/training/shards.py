@@ -70,14 +70,22 @@ def synthetic_clip(seed: int, frames: int, size: tuple[int, int], rates: tuple[f
     )
 
 
-def drive_clips(drive: Drive, frames: int, size: tuple[int, int], rate: float, stride: int) -> Iterator[Clip]:
-    """Clips of a log at ``rate`` Hz, one every ``stride`` samples, cropped and resized as inference does."""
+def drive_clips(
+    drive: Drive,
+    frames: int,
+    size: tuple[int, int],
+    rate: float,
+    stride: int,
+    starts: Iterable[int] | None = None,
+) -> Iterator[Clip]:
+    """Clips of a log at ``rate`` Hz, one every ``stride`` samples or at the samples ``starts``, cropped and resized as
+    inference does."""
     index = drive.indices_at_rate(rate)
     prepare = Preprocessor(drive.width, drive.height, drive.intrinsics, size)
     camera = prepare.intrinsics
     source = drive.open_frames()
     try:
-        for start in range(0, len(index) - frames + 1, stride):
+        for start in range(0, len(index) - frames + 1, stride) if starts is None else starts:
             chosen = index[start : start + frames]
             images = torch.stack([prepare(source.read(int(i))) for i in chosen])
             truth = drive.poses is not None and drive.pose_valid is not None and drive.pose_valid[chosen].all()

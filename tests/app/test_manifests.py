@@ -1,0 +1,50 @@
+"""What was found becomes a training manifest that the command cuts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app_drives import analysed, turning_path, write_folder
+
+from lapose_core.cli import main
+from lapose_core.training.manifest import read_manifest
+from lapose_core.training.shards import Shards
+
+
+def test_selection_notes_and_triage_are_written_and_cut(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+    app = launch(log_folder, analyse=False)
+    session = app.session
+    session.set_analysis(analysed(session.drive, poses=turning_path(40, turn=0.1)))
+    session.selection.replace({session.drive.fingerprint: [4, 5, 6, 20]})
+    session.annotations.add(10, 14, "wrong turn")
+    session.annotations.add(30, 30, "bad picture")
+    app.window.notes.filter.setText("turn")
+    qtbot.waitUntil(lambda: bool(app.triage.model.items), timeout=20_000)
+    found = {}
+    for source in ("selection", "notes", "triage"):
+        path = tmp_path / f"{source}.json"
+        app.manifests.write(path, source)
+        qtbot.waitUntil(path.exists, timeout=10_000)
+        (found[source],) = read_manifest(path)
+    assert found["selection"].ranges == ((4, 7), (20, 21))
+    assert (found["notes"].ranges, found["notes"].why) == (((10, 14),), "wrong turn")
+    assert len(found["triage"].ranges) == len(app.triage.model.items)
+    assert {(e.log, e.rate, e.fingerprint) for e in found.values()} == {(log_folder, 10.0, session.drive.fingerprint)}
+    out = tmp_path / "shards"
+    command = ["shards", "--manifest", str(tmp_path / "notes.json"), "--out", str(out), "--frames", "4"]
+    assert main([*command, "--size", "48", "32"]) == 0
+    assert len(Shards(out)) == 2
+
+
+def test_selected_transitions_of_another_drive_are_found(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+    other = write_folder(tmp_path / "other", 30)
+    app = launch(other, analyse=False)
+    first = app.session.drive.fingerprint
+    app.session.selection.replace({first: [3, 4]})
+    app.open(log_folder)
+    qtbot.waitUntil(lambda: app.session.drive.fingerprint != first, timeout=20_000)
+    app.session.selection.add({app.session.drive.fingerprint: [7]})
+    path = tmp_path / "both.json"
+    app.manifests.write(path, "selection")
+    qtbot.waitUntil(path.exists, timeout=10_000)
+    assert {(e.log, e.ranges) for e in read_manifest(path)} == {(log_folder, ((7, 8),)), (other, ((3, 5),))}
