@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_drives import SIZE, drive_in_memory, picture
+from app_drives import SIZE, drive_in_memory, picture, write_folder
 
 from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
@@ -161,6 +161,21 @@ class TestOpening:
         assert "\n" not in message
         assert "LogError" in details
 
+    def test_one_bad_picture_costs_its_frame_and_all_bad_ones_the_log(self, qtbot, tmp_path: Path) -> None:
+        folder = write_folder(tmp_path / "drive", 8)
+        pictures = sorted(folder.glob("*.png"))
+        pictures[0].write_bytes(pictures[0].read_bytes()[:120])
+        worker = OpenWorker()
+        with qtbot.waitSignal(worker.opened, timeout=10_000) as got:
+            worker.open(OpenRequest(folder))
+        assert len(got.args[1].drive) == 8
+        for file in pictures:
+            file.write_bytes(pictures[0].read_bytes()[:120])
+        with qtbot.waitSignal(worker.failed, timeout=10_000) as got:
+            worker.open(OpenRequest(folder))
+        worker.close()
+        assert pictures[0].name in got.args[1]
+
 
 class TestAnalysis:
     @pytest.fixture
@@ -204,8 +219,6 @@ class TestAnalysis:
     def test_cancel_keeps_what_there_is_and_starting_again_goes_on(
         self, worker: AnalysisWorker, checkpoint: Path, qtbot, tmp_path: Path
     ) -> None:
-        from app_drives import write_folder
-
         drive = open_log(write_folder(tmp_path / "long", 3000, poses=False))
         self.load(worker, checkpoint, qtbot)
         grown: list = []

@@ -100,10 +100,8 @@ GOOD = "0.0 0 0 0 0 0 0 1\n"
 @pytest.mark.parametrize(
     ("text", "line", "hint"),
     [
-        (GOOD + "0.1 0 0 nan 0 0 0 1\n", 2, "not finite"),
         (GOOD + "# half\n0.1 0 0 1 0 0 0\n", 3, "7 numbers"),
         (GOOD + "0.0 0 0 1 0 0 0 1\n", 2, "does not come after"),
-        (GOOD + "0.1 0 0 1 0 0 0 0\n", 2, "quaternion has length 0"),
         (GOOD + "0.1,0,0,1,0,0,0,1\n", 2, "spaces instead of commas"),
         ("timestamp tx ty tz qx qy qz qw\n" + GOOD, 1, "begin a header line with #"),
         ("1 0 0 0\n", 1, "not all numbers|4 numbers"),
@@ -120,13 +118,39 @@ def test_a_faulty_tum_file_names_the_line_and_what_to_do(tmp_path: Path, text: s
 def test_a_faulty_kitti_file_names_the_line(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", frames=3)
     rows = kitti_text(arc(3)).splitlines()
-    for bad, hint in ((rows[1].replace("1.0", "2.5", 1), "no rotation"), ("1 2 3", "3 numbers")):
-        (tmp_path / "a.kitti").write_text("\n".join([rows[0], bad, rows[2]]))
-        message = refused(tmp_path / "a.mp4")
-        assert "a.kitti: line 2:" in message
-        assert hint in message
-    (tmp_path / "a.kitti").write_text("\n".join(rows[:2]))
-    assert "2 poses for 3 frames" in refused(tmp_path / "a.mp4")
+    (tmp_path / "a.kitti").write_text("\n".join([rows[0], "1 2 3", rows[2]]))
+    message = refused(tmp_path / "a.mp4")
+    assert "a.kitti: line 2:" in message
+    assert "3 numbers" in message
+    bad = rows[1].replace("1.0", "2.5", 1)
+    (tmp_path / "a.kitti").write_text("\n".join([rows[0], bad, bad]))
+    message = refused(tmp_path / "a.mp4")
+    assert "a.kitti: line 2:" in message
+    assert "no rotation" in message
+
+
+@pytest.mark.parametrize("suffix", ["tum", "kitti"])
+@pytest.mark.parametrize(("damage", "hint"), [("nan", "not finite"), ("long", "no rotation|quaternion has length 7")])
+def test_a_line_that_is_no_pose_costs_its_frame(tmp_path: Path, suffix: str, damage: str, hint: str) -> None:
+    write_video(tmp_path / "a.mp4", frames=6)
+    poses = arc(6)
+    rows = (kitti_text(poses) if suffix == "kitti" else tum_text(0.04 * np.arange(6), poses)[12:]).splitlines()
+    fields = rows[2].split()
+    rows[2] = " ".join([*fields[:-1], {"nan": "nan", "long": "7"}[damage]])
+    if suffix == "kitti" and damage == "long":
+        rows[2] = " ".join(["7", *fields[1:]])
+    (tmp_path / f"a.{suffix}").write_text("\n".join(rows))
+    drive = open_log(tmp_path / "a.mp4")
+    assert drive.poses is not None
+    told = " ".join(drive.notes)
+    assert f"1 of 6 poses in a.{suffix} are left out: line 3:" in told
+    assert any(part in told for part in hint.split("|"))
+    valid = drive.pose_valid
+    # Those with times are bridged, as any gap of that length is.
+    assert valid.tolist() == [True, True, suffix == "tum", True, True, True]
+    np.testing.assert_allclose(drive.poses[valid], poses[valid], atol=0.01)
+    with pytest.raises(LogError, match="line 3"):
+        (read_tum if suffix == "tum" else read_kitti)(tmp_path / f"a.{suffix}")
 
 
 def test_an_empty_or_binary_pose_file_is_refused(tmp_path: Path) -> None:

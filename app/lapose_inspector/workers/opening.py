@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
@@ -58,6 +59,8 @@ class _Problem:
     details: str
 
 
+FRAMES_TRIED = 4
+"""Frames that are tried until one can be read."""
 GROWS_EVERY = 0.25
 """Seconds between two looks at a list that is still growing."""
 
@@ -239,16 +242,25 @@ def _open(request: OpenRequest, listing: Listing | None, reader: Reader | None) 
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise LogError(f"{request.path}: {listing.key} cannot be read ({why})") from error
-    _check_first_frame(drive)
+    _check_frames(drive)
     if not listing.frames or listing.seconds is None:
         listing = replace(listing, frames=len(drive), seconds=drive.duration)
     return Opened(drive, listing, check_poses(drive))
 
 
-def _check_first_frame(drive: Drive) -> None:
-    # A log whose pictures are all unreadable should fail here, not as an empty window.
+def _check_frames(drive: Drive) -> None:
+    # A log whose pictures are all unreadable should fail here, not as an empty window; one bad picture is told in its
+    # place.
     source = drive.open_frames()
+    problem: LogError | None = None
     try:
-        source.read(0)
+        for index in dict.fromkeys(np.linspace(0, len(drive) - 1, FRAMES_TRIED).astype(int).tolist()):
+            try:
+                source.read(index)
+                return
+            except LogError as error:
+                problem = problem or error
     finally:
         source.close()
+    if problem is not None:
+        raise problem

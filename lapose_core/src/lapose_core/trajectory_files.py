@@ -9,10 +9,11 @@ options say that they are of a vehicle.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lapose_core import csv_poses
 from lapose_core.drive import LogError
@@ -31,29 +32,59 @@ _CAMERA_AXES = {
 _GAP_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class _PoseLines:
+    """The lines of a file: times [N] or None, poses [N, 4, 4], and what is wrong with those that are none by row."""
+
+    path: Path
+    numbers: list[int]
+    times: Array | None
+    poses: Array
+    problems: dict[int, str]
+
+    def whole(self) -> Array:
+        """The poses [N, 4, 4]. Raises LogError naming the first line that is none."""
+        for row, problem in self.problems.items():
+            raise LogError(f"{self.path}: line {self.numbers[row]}: {problem}")
+        return self.poses
+
+    def usable(self) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+        """Which lines [N] are poses, and a note on the others. Raises LogError where those are most."""
+        if 2 * len(self.problems) > len(self.poses):
+            self.whole()
+        valid = np.ones(len(self.poses), bool)
+        valid[list(self.problems)] = False
+        for row, problem in self.problems.items():
+            some = f"{len(self.problems)} of {len(self.poses)} poses"
+            return valid, (f"{some} in {self.path.name} are left out: line {self.numbers[row]}: {problem}.",)
+        return valid, ()
+
+
 def read_tum(path: Path) -> tuple[Array, Array]:
     """Times [N] in seconds and camera-to-world poses [N, 4, 4] of a TUM file.
 
     Raises:
         LogError: naming the file and the line, where it is not such a file or its times do not increase.
     """
-    lines, rows = _numbers(path, 8, _TUM_LINE)
-    times = rows[:, 0]
-    late = np.flatnonzero(np.diff(times) <= 0)
+    lines = _tum_lines(path)
+    assert lines.times is not None
+    return lines.times, lines.whole()
+
+
+def _tum_lines(path: Path) -> _PoseLines:
+    numbers, rows = _numbers(path, 8, _TUM_LINE)
+    times, norm = rows[:, 0], np.linalg.norm(rows[:, 4:], axis=1)
+    late = np.flatnonzero(~np.isfinite(times) | (np.diff(times, prepend=-np.inf) <= 0))
     if len(late):
-        line = lines[late[0] + 1]
         raise LogError(
-            f"{path}: line {line}: time {times[late[0] + 1]:.6f} does not come after the one before; "
+            f"{path}: line {numbers[late[0]]}: time {times[late[0]]:.6f} does not come after the one before; "
             "sort the lines by time"
         )
-    norm = np.linalg.norm(rows[:, 4:], axis=1)
-    bad = np.flatnonzero(np.abs(norm - 1) > 0.01)
-    if len(bad):
-        raise LogError(
-            f"{path}: line {lines[bad[0]]}: the quaternion has length {norm[bad[0]]:.3g}, not 1; "
-            f"a TUM line is {_TUM_LINE}"
-        )
-    return times, make_poses(matrix_from_quaternion(rows[:, 4:]), rows[:, 1:4])
+    problems = _not_finite(rows)
+    for row in np.flatnonzero(np.abs(norm - 1) > 0.01).tolist():
+        problems[row] = f"the quaternion has length {norm[row]:.3g}, not 1; a TUM line is {_TUM_LINE}"
+    rows[list(problems), 1:] = (0, 0, 0, 0, 0, 0, 1)
+    return _PoseLines(path, numbers, times, make_poses(matrix_from_quaternion(rows[:, 4:]), rows[:, 1:4]), problems)
 
 
 def read_kitti(path: Path) -> Array:
@@ -62,18 +93,38 @@ def read_kitti(path: Path) -> Array:
     Raises:
         LogError: naming the file and the line, where it is not such a file.
     """
-    lines, rows = _numbers(path, 12, _KITTI_LINE)
+    return _kitti_lines(path).whole()
+
+
+def read_kitti_poses(path: Path) -> FramePoses:
+    """The same, line by line: a line that is no pose, as NaN for a frame without one, is left out with a note.
+
+    Raises:
+        LogError: naming the file and the line, where it is not such a file or most lines are no poses.
+    """
+    lines = _kitti_lines(path)
+    valid, notes = lines.usable()
+    return FramePoses(lines.poses, valid, f"{path.name} (KITTI, one line per frame)", notes)
+
+
+def _kitti_lines(path: Path) -> _PoseLines:
+    numbers, rows = _numbers(path, 12, _KITTI_LINE)
+    problems = _not_finite(rows)
+    rows[list(problems)] = np.eye(4)[:3].ravel()
     matrices = rows.reshape(-1, 3, 4)
     poses = make_poses(matrices[:, :, :3], matrices[:, :, 3])
-    for line, pose in zip(lines, poses):
+    for row, pose in enumerate(poses):
         try:
             as_poses(pose[None])
-        except ValueError as error:
-            raise LogError(
-                f"{path}: line {line}: the first three columns of the matrix are no rotation; "
-                f"a KITTI line is {_KITTI_LINE}"
-            ) from error
-    return poses
+        except ValueError:
+            problems[row] = f"the first three columns of the matrix are no rotation; a KITTI line is {_KITTI_LINE}"
+            poses[row] = np.eye(4)
+    return _PoseLines(path, numbers, None, poses, dict(sorted(problems.items())))
+
+
+def _not_finite(rows: Array) -> dict[int, str]:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
+    return dict.fromkeys(bad, "a value is not finite; leave out frames without a pose")
 
 
 def pose_format(path: Path) -> str | None:
@@ -132,8 +183,11 @@ def poses_for_frames(
 
 def _read(known: str, path: Path, timestamps: Array, time_offset: float) -> FramePoses:
     if known == "tum":
-        times, poses = read_tum(path)
-        return _interpolated(path, "TUM", times + time_offset, poses, timestamps)
+        lines = _tum_lines(path)
+        assert lines.times is not None
+        valid, notes = lines.usable()
+        found = _interpolated(path, "TUM", lines.times[valid] + time_offset, lines.poses[valid], timestamps)
+        return replace(found, notes=(*notes, *found.notes))
     if known == "csv":
         table = csv_poses.read_csv(path)
         words = f"CSV, {table.mapping}"
@@ -142,15 +196,21 @@ def _read(known: str, path: Path, timestamps: Array, time_offset: float) -> Fram
         else:
             found = _line_by_line(path, words, table.poses, timestamps)
         return replace(found, notes=(*table.notes, *found.notes))
-    return _line_by_line(path, "KITTI", read_kitti(path), timestamps)
+    found = read_kitti_poses(path)
+    _require_a_line_each(path, len(found.poses), timestamps)
+    return found
+
+
+def _require_a_line_each(path: Path, count: int, timestamps: Array) -> None:
+    if count != len(timestamps):
+        raise LogError(
+            f"{path}: {count} poses for {len(timestamps)} frames; a pose file without times needs one line "
+            "per frame (a TUM file, which has times, may differ)"
+        )
 
 
 def _line_by_line(path: Path, words: str, poses: Array, timestamps: Array) -> FramePoses:
-    if len(poses) != len(timestamps):
-        raise LogError(
-            f"{path}: {len(poses)} poses for {len(timestamps)} frames; a pose file without times needs one line "
-            "per frame (a TUM file, which has times, may differ)"
-        )
+    _require_a_line_each(path, len(poses), timestamps)
     return FramePoses(poses, np.ones(len(poses), bool), f"{path.name} ({words}, one line per frame)")
 
 
@@ -213,8 +273,6 @@ def _numbers(path: Path, columns: int, expected: str) -> tuple[list[int], Array]
             ) from error
         if len(row) != columns:
             raise LogError(f"{path}: line {number}: {len(row)} numbers; expected {expected}")
-        if not np.isfinite(row).all():
-            raise LogError(f"{path}: line {number}: a value is not finite; leave out frames without a pose")
         numbers.append(number)
         rows.append(row)
     if not rows:

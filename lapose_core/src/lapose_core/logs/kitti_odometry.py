@@ -14,7 +14,7 @@ from lapose_core.geometry import Array
 from lapose_core.logs.images import ImageSource, common_size, has_images, list_images
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside, read_times
-from lapose_core.trajectory_files import FramePoses, pose_format, poses_from, read_kitti
+from lapose_core.trajectory_files import FramePoses, pose_format, poses_from, read_kitti_poses
 
 _RATE = 10.0
 _CAMERA_HEIGHT = 1.65  # metres over the road, by the data set's description of its car
@@ -187,13 +187,14 @@ def _poses(
     path = given or next((p for p in beside if p.is_file()), None)
     if path is None:
         return None
-    matrices = _pick(read_kitti(path), rows, path, "poses", notes)
+    found = read_kitti_poses(path)
+    matrices, valid = _pick(found.poses, rows, path, "poses", notes), found.valid[rows]
     shift = np.eye(4)
     shift[:3, 3] = offset
     source = f"{path.parent.name}/{path.name}"
     if offset.any():
         source += f", moved {np.linalg.norm(offset):.3f} m from camera 0 to this camera"
-    return FramePoses(matrices @ shift, np.ones(len(rows), bool), source)
+    return FramePoses(np.where(valid[:, None, None], matrices @ shift, np.eye(4)), valid, source, found.notes)
 
 
 def _projection(path: Path, camera: int) -> Array | None:
