@@ -152,23 +152,27 @@ def main() -> None:
     print(
         f"{drive.name}: {len(drive)} frames, {len(bundle)} samples at {chosen.rate:g} Hz, analysed in {seconds:.1f} s\n"
     )
-    print("| format | written by | read back by | size, kB | time, s |\n|---|---|---|---|---|")
+    print("| format | written by | read back by | size, kB | time, s | processor, s |\n|---|---|---|---|---|---|")
     rows = []
     for key, known in FORMATS.items():
         path = chosen.out / default_name(drive.name, key)
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         files = write_export(bundle, key, path)
-        seconds = time.perf_counter() - began
+        seconds, busy = time.perf_counter() - began, time.process_time() - busy
         row = {
             "format": key,
             "written_by": f"{known.module.removeprefix('lapose_core.export.')}.{known.function.lstrip('_')}",
             "read_back_by": READERS[key](path),
             "kilobytes": round(path.stat().st_size / 1000, 1),
             "seconds": round(seconds, 2),
+            "cpu_seconds": round(busy, 2),
             "sidecar": len(files) > 1,
         }
         rows.append(row)
-        print("| {format} | {written_by} | {read_back_by} | {kilobytes} | {seconds} |".format(**row), flush=True)
+        print(
+            "| {format} | {written_by} | {read_back_by} | {kilobytes} | {seconds} | {cpu_seconds} |".format(**row),
+            flush=True,
+        )
     print(json.dumps({"benchmark": "export", "drive": drive.name, "samples": len(bundle), "formats": rows}))
 
 

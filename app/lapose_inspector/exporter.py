@@ -62,6 +62,24 @@ class Exporter(QObject):
             self.dialog.show_running(False)
         self._app.window.status.showMessage("The export was given up", 6000)
 
+    def ask_picture(self, key: str) -> None:
+        """Ask where to save the panel ``key``, or the ``window``, as it is shown now."""
+        start = str(self._folder() / f"{key}.png")
+        name, _ = QFileDialog.getSaveFileName(self._app.window, "Save picture", start, "PNG (*.png)")
+        if name:
+            self.save_picture(key, Path(name))
+
+    def save_picture(self, key: str, path: Path) -> None:
+        """Save a panel, or the ``window``, as a PNG of the screen's pixels; a problem is shown, not raised."""
+        window = self._app.window
+        if key != "window":
+            window.show_panel(key)
+        widget = window if key == "window" else window.docks[key]
+        if widget.grab().save(str(path), "PNG"):
+            window.status.showMessage(f"Picture written to {path}", 6000)
+        else:
+            self._app.show_error("The picture cannot be saved", f"{path}: cannot be written; is the folder there?", "")
+
     def ask_notes(self) -> None:
         """Ask for a file of annotations and bring them in."""
         name, _ = QFileDialog.getOpenFileName(

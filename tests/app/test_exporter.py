@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
@@ -187,3 +188,14 @@ def test_notes_of_another_drive_are_refused(app: Inspector, tmp_path: Path) -> N
     app.exporter.import_notes(path)
     assert len(app.session.annotations.notes) == 1
     assert "another copy of the log (a copy)" in app.window.status.currentMessage()
+
+
+def test_a_panel_is_saved_as_it_is_shown(app: Inspector, tmp_path: Path) -> None:
+    for key in ("window", "trajectory", "tracks"):
+        app.exporter.save_picture(key, tmp_path / f"{key}.png")
+        with Image.open(tmp_path / f"{key}.png") as image:
+            assert len(image.convert("RGB").getcolors(1 << 24)) > 20
+    app.exporter.save_picture("window", tmp_path / "absent" / "a.png")
+    (shown,) = app.window.findChildren(ErrorDialog)
+    assert "is the folder there?" in shown.message.text()
+    shown.close()

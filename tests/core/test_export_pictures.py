@@ -151,8 +151,27 @@ def test_figures_are_vectors_or_pixels_at_the_wanted_density(bundle: Exported, t
 
 
 def test_a_figure_that_is_not_there(bundle: Exported, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no figure of 'forward'; there are trajectory, tracks, map"):
+    with pytest.raises(ValueError, match="no 'forward'; there are trajectory, tracks, map, video, 3d"):
         write_export(bundle, "svg", tmp_path / "a.svg", Options(panel="forward"))
+    with pytest.raises(ValueError, match="'video' is made of pixels; export it as PNG"):
+        write_export(bundle, "svg", tmp_path / "a.svg", Options(panel="video"))
+    with pytest.raises(ValueError, match="frame: 99, but the last frame of memory is 35"):
+        write_export(bundle, "png", tmp_path / "a.png", Options(panel="video", frame=99))
+
+
+@pytest.mark.parametrize("panel", ["video", "3d"])
+def test_pictured_panels_are_of_one_frame_at_print_size(bundle: Exported, tmp_path: Path, panel: str) -> None:
+    write_export(bundle, "png", tmp_path / "a.png", Options(panel=panel, frame=10, dpi=100))
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width == 630
+        assert image.info["dpi"] == pytest.approx((100, 100), abs=0.1)
+        assert "frame 10;" in image.info["Description"]
+        pixels = np.asarray(image)
+    if panel == "video":
+        assert np.median(pixels) == pytest.approx(40 + 4 * 10, abs=2)
+    orange, green = orange_and_green(pixels)
+    assert orange > 50
+    assert green > 50
 
 
 def test_the_top_view_begins_ahead_of_the_first_camera() -> None:

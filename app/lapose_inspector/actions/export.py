@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lapose_core.export.formats import FORMATS
-from lapose_inspector.actions.command import Command, has_drive, of
+from lapose_inspector.actions.command import PANELS, Command, has_drive, of
 
 
 def export_commands() -> list[Command]:
@@ -18,5 +18,12 @@ def export_commands() -> list[Command]:
                 "Export", (), "mdi6.export-variant", form.tip, enabled=has_drive, section=form.group,
             )
             for form in FORMATS.values()
+        ),
+        *(
+            Command(
+                f"export.shown.{key}", title, of(key, lambda a, key: a.exporter.ask_picture(key)),
+                "Export/As shown", (), "mdi6.camera-outline", f"Save {title.lower()} as it is now as a PNG.",
+            )
+            for key, title in {"window": "The window", **PANELS}.items()
         ),
     ]  # fmt: skip

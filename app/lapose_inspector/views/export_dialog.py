@@ -92,7 +92,9 @@ class ExportDialog(QDialog):
         self.rows.setHorizontalSpacing(12)
         self.rows.setVerticalSpacing(8)
         self.rows.addRow("Format", self.form)
-        self.options = ExportOptions(self.rows, has_lidar=self._session.drive.point_cloud is not None)
+        self.options = ExportOptions(
+            self.rows, has_lidar=self._session.drive.point_cloud is not None, frame=self._session.timeline.frame
+        )
         frames = QHBoxLayout()
         frames.setSpacing(6)
         self.loop_button, whole = QPushButton("Loop range"), QPushButton("Whole drive")

@@ -16,7 +16,13 @@ PICTURES = (
 )
 CLOUDS = (("Along the prediction", "predicted"), ("Along the truth", "truth"), ("Left out", "none"))
 SUBTITLES = (("A track that players switch", "track"), ("Drawn into the pictures", "burnt"), ("Left out", "none"))
-FIGURES = (("Trajectory from above", "trajectory"), ("Tracks", "tracks"), ("Latent map", "map"))
+FIGURES = (
+    ("Trajectory from above", "trajectory"),
+    ("Tracks", "tracks"),
+    ("Latent map", "map"),
+    ("Video at the cursor (PNG)", "video"),
+    ("3D at the cursor (PNG)", "3d"),
+)
 DENSITIES = (("300 pixels per inch", 300), ("150 pixels per inch", 150), ("600 pixels per inch", 600))
 PANELS = (
     ("Video", "video"),
@@ -32,9 +38,9 @@ class ExportOptions(QObject):
 
     changed = Signal()
 
-    def __init__(self, rows: QFormLayout, *, has_lidar: bool) -> None:
+    def __init__(self, rows: QFormLayout, *, has_lidar: bool, frame: int) -> None:
         super().__init__()
-        self._rows, self._has_lidar = rows, has_lidar
+        self._rows, self._has_lidar, self._frame = rows, has_lidar, frame
         self.which = self._choice("Path", (("Predicted", "predicted"), ("True", "truth")))
         self.panel = self._choice("Panel", FIGURES)
         self.dpi = self._choice("Density", DENSITIES)
@@ -87,5 +93,6 @@ class ExportOptions(QObject):
             panels=tuple(key for key, box in self.panels.items() if box.isChecked()),
             subtitles=self.subtitles.currentData(),
             panel=self.panel.currentData(),
+            frame=self._frame,
             dpi=self.dpi.currentData(),
         )

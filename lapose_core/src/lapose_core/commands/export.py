@@ -91,8 +91,11 @@ class Export(LogChoice):
     subtitles: Literal["track", "burnt", "none"] = "track"
     """Annotations of the overlay video: a track that players can switch, drawn into the pictures, or left out."""
 
-    panel: Literal["trajectory", "tracks", "map"] = "trajectory"
-    """What a figure shows."""
+    panel: Literal["trajectory", "tracks", "map", "video", "3d"] = "trajectory"
+    """What a figure shows; video and 3d are of one frame, and PNG only."""
+
+    at: int | None = None
+    """Frame of such a figure; by default the first of the range."""
 
     dpi: int = 300
     """Pixels per inch of a PNG figure."""
@@ -110,7 +113,7 @@ class Export(LogChoice):
         from lapose_core.inference.store import read_result
 
         analysis = read_result(self.result)
-        drive = self._drive(analysis, needed="log" in FORMATS[self.to].needs)
+        drive = self._drive(analysis, needed="log" in FORMATS[self.to].needs or self._pictured())
         if drive is not None and drive.poses is not None and self.log is not None:
             analysis = with_truth(analysis, drive)
         first, last = self.frames or (0, None)
@@ -131,6 +134,7 @@ class Export(LogChoice):
             self.panels,
             self.subtitles,
             self.panel,
+            self.at,
             self.dpi,
         )
         bundle = export_bundle(analysis, choice, drive=drive, annotations=self._notes(analysis))
@@ -142,6 +146,9 @@ class Export(LogChoice):
         for path in written[1:]:
             print(f"{path}: the annotations, which the format cannot carry in full")
         return 0
+
+    def _pictured(self) -> bool:
+        return self.to == "png" and self.panel in ("video", "3d")
 
     def _drive(self, analysis: DriveAnalysis, needed: bool) -> Drive | None:
         if self.log is not None:

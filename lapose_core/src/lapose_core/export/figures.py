@@ -39,8 +39,12 @@ class Look:
 PAPER = Look("#ffffff", "#1d2330", "#e4e7ec", "#b26a00", "#333a47")
 SCREEN = Look("#15171c", "#dde1e8", "#2a303b", "#e6a23c", "#b7c0ce")
 
-SIZES = {"trajectory": (6.3, 5.0), "tracks": (6.3, 6.6), "map": (6.3, 5.0)}
+WIDTH = 6.3
 """Inches: a page's width between margins."""
+SIZES = {"trajectory": (WIDTH, 5.0), "tracks": (WIDTH, 6.6), "map": (WIDTH, 5.0)}
+PICTURED = ("video", "3d")
+"""Panels of one frame, which are made of pixels."""
+SCREEN_DPI = 110
 
 _TRACKS = (  # column, true column, label, factor
     ("speed", "true_speed", "speed, m/s", 1.0),
@@ -56,18 +60,52 @@ def write_figure(bundle: Exported, path: Path, options: Options, progress: Progr
     """Write one panel as the format that the suffix of ``path`` names, .svg or .png, at print size.
 
     Raises:
-        ValueError: where there is no such panel or folder.
+        ValueError: where there is no such panel or folder, or the panel is made of pixels and SVG was wanted.
+        LogError: where the picture of a panel cannot be decoded.
     """
-    if options.panel not in SIZES:
-        raise ValueError(f"panel: there is no figure of {options.panel!r}; there are {', '.join(SIZES)}")
-    figure = make_figure(bundle, options.panel, PAPER, SIZES[options.panel])
     form = path.suffix.lower().lstrip(".")
     about = "; ".join(f"{key}: {text}" for key, text in bundle.description().items())
+    if options.panel in PICTURED:
+        if form == "svg":
+            raise ValueError(f"panel: {options.panel!r} is made of pixels; export it as PNG")
+        _write_pictured(bundle, path, options, about)
+        return
+    if options.panel not in SIZES:
+        raise ValueError(f"panel: there is no {options.panel!r}; there are {', '.join((*SIZES, *PICTURED))}")
+    figure = make_figure(bundle, options.panel, PAPER, SIZES[options.panel])
     # The same export twice is the same file.
     metadata: dict[str, Any] = {"Description": about}
     metadata |= {"Title": bundle.drive_name, "Date": None} if form == "svg" else {"Software": "LA-Pose Inspector"}
     with replacing(path) as part, _style(PAPER):
         figure.savefig(part, format=form, dpi=options.dpi, metadata=metadata)
+
+
+def _write_pictured(bundle: Exported, path: Path, options: Options, about: str) -> None:
+    """The picture with the paths on the road, or the paths in 3D, at one frame."""
+    from PIL.PngImagePlugin import PngInfo
+
+    from lapose_core.export.pictures import drive_of
+    from lapose_core.export.video_panels import ScenePanel, VideoPanel
+
+    width = round(WIDTH * options.dpi)
+    frame = int(bundle.frames[0]) if options.frame is None else options.frame
+    if options.panel == "video":
+        drive = drive_of(bundle)
+        if not 0 <= frame < len(drive):
+            raise ValueError(f"frame: {frame}, but the last frame of {drive.name} is {len(drive) - 1}")
+        source = drive.open_frames()
+        try:
+            picture = source.read(frame)
+        finally:
+            source.close()
+        size = (width, round(width * drive.height / drive.width))
+        drawn = VideoPanel(bundle, size, "path" in options.panels).draw(frame, picture)
+    else:
+        drawn = ScenePanel(bundle, (width, round(0.7 * width)), options.dpi / SCREEN_DPI).draw(frame, None)
+    words = PngInfo()
+    words.add_text("Description", f"frame {frame}; {about}")
+    with replacing(path) as part:
+        drawn.save(part, format="PNG", dpi=(options.dpi, options.dpi), pnginfo=words)
 
 
 def make_figure(bundle: Exported, panel: str, look: Look, size: tuple[float, float], dpi: float = 100) -> Figure:

@@ -30,7 +30,8 @@ class Options:
         cloud: the path that the log's lidar sweeps are laid along.
         panels: of the overlay video, some of `overlay_video.PANELS`.
         subtitles: annotations of the overlay video: a track that players switch, drawn into it, or none.
-        panel: of a figure, one of `figures.SIZES`.
+        panel: of a figure, one of `figures.SIZES` or `figures.PICTURED`.
+        frame: of a figure that shows one; None is the first of the range.
         dpi: of a figure in pixels per inch.
     """
 
@@ -41,6 +42,7 @@ class Options:
     panels: tuple[str, ...] = ("video", "path", "trajectory", "tracks", "map")
     subtitles: Literal["track", "burnt", "none"] = "track"
     panel: str = "trajectory"
+    frame: int | None = None
     dpi: int = 300
 
 

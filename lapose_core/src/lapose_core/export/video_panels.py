@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lapose_core.drive import Drive
 from lapose_core.export.bundle import Exported
 from lapose_core.export.colours import rgb
-from lapose_core.export.figures import SCREEN, make_figure
+from lapose_core.export.figures import SCREEN, SCREEN_DPI, make_figure
 from lapose_core.export.pictures import drive_of
 from lapose_core.export.shapes import frusta, latent_plane
 from lapose_core.geometry import Array, interpolate_poses
@@ -23,7 +23,6 @@ from lapose_core.road_overlay import RoadCamera, RoadRibbon, predicted_path, rib
 
 SHARP = 2
 """Lines are drawn this many times larger and scaled down, for Pillow's have hard edges."""
-_DPI = 110
 _NEAR = 0.3  # metres
 
 
@@ -47,15 +46,15 @@ class VideoPanel:
         if self._camera is None:
             return drawn
         drive, analysis = drive_of(self._bundle), self._bundle.analysis
-        scale = SHARP * self.size[0] / drive.width
+        scale, thick = SHARP * self.size[0] / drive.width, SHARP * max(1.0, self.size[0] / 1000)
         layer = Image.new("RGBA", (SHARP * self.size[0], SHARP * self.size[1]))
         now = float(drive.timestamps[frame])
         for ahead, colour, filled in (
-            (true_path(drive, frame), TRUTH, False),
             (predicted_path(analysis.relative, analysis.done, analysis.times, now), PREDICTION, True),
+            (true_path(drive, frame), TRUTH, False),
         ):
             if ahead is not None:
-                _draw_ribbon(layer, ribbon(ahead, self._camera), colour, filled, scale)
+                _draw_ribbon(layer, ribbon(ahead, self._camera), colour, filled, scale, thick)
         layer = layer.resize(self.size, Image.Resampling.BOX)
         drawn.paste(layer, mask=layer)
         return drawn
@@ -70,8 +69,8 @@ def _road_camera(bundle: Exported) -> RoadCamera | None:
     return road_camera(drive, (0, 0, drive.width, drive.height), fov, steps)
 
 
-def _draw_ribbon(layer: Image.Image, road: RoadRibbon, colour: str, filled: bool, scale: float) -> None:
-    """The prediction is filled with solid edges, the truth is edges alone: where they agree both stay visible."""
+def _draw_ribbon(layer: Image.Image, road: RoadRibbon, colour: str, filled: bool, scale: float, thick: float) -> None:
+    """The prediction is filled, the truth is edges alone, drawn after it: where they agree both stay visible."""
     red, green, blue = (round(255 * c) for c in rgb(colour))
     if filled:
         # Drawn on a layer of its own: where quads lap, the colour must not double.
@@ -82,7 +81,7 @@ def _draw_ribbon(layer: Image.Image, road: RoadRibbon, colour: str, filled: bool
         layer.paste(Image.new("RGBA", layer.size, (red, green, blue, 77)), mask=strip.point(lambda v: 255 * (v > 0)))
     draw = ImageDraw.Draw(layer)
     lines = [*road.edges, *(corners for _, corners in road.arrows)]
-    for width, tone in ((3.2 * SHARP, (0, 0, 0, 130)), (1.8 * SHARP, (red, green, blue, 255))):
+    for width, tone in ((3.2 * thick, (0, 0, 0, 130)), (1.8 * thick, (red, green, blue, 255))):
         for line in lines:
             if len(line) > 1:
                 draw.line(_points(line, scale), fill=tone, width=round(width), joint="curve")
@@ -96,8 +95,8 @@ def _points(pixels: Array, scale: float) -> list[tuple[float, float]]:
 class ScenePanel:
     """Both paths and cameras in 3D, seen from behind and above the car."""
 
-    def __init__(self, bundle: Exported, size: tuple[int, int]) -> None:
-        self._bundle, self.size = bundle, size
+    def __init__(self, bundle: Exported, size: tuple[int, int], thick: float = 1.0) -> None:
+        self._bundle, self.size, self._thick = bundle, size, SHARP * thick
         upright, centre = bundle.upright, bundle.centre
         self._paths = {}
         for which, poses in (("truth", bundle.truth), ("predicted", bundle.predicted)):
@@ -118,11 +117,11 @@ class ScenePanel:
         self._ground(draw, view, here[:3, 3])
         for which, colour in (("truth", TRUTH), ("predicted", PREDICTION)):
             for _, points in self._paths[which]:
-                view.polyline(draw, points, colour, 2 * SHARP)
+                view.polyline(draw, points, colour, round(2 * self._thick))
             if (pose := places[which]) is not None:
                 corners, lines = self._frustum(pose)
                 for a, b in lines:
-                    view.polyline(draw, corners[[a, b]], colour, round(1.6 * SHARP))
+                    view.polyline(draw, corners[[a, b]], colour, round(1.6 * self._thick))
         return drawn.resize(self.size, Image.Resampling.BOX)
 
     def _place(self, which: str, frame: int) -> Array | None:
@@ -155,7 +154,7 @@ class ScenePanel:
         for k in np.arange(-60, 61, 10.0):
             for line in ([[x + k, y - 60, z], [x + k, y + 60, z]], [[x - 60, y + k, z], [x + 60, y + k, z]]):
                 begin, end = np.array(line)
-                view.polyline(draw, np.linspace(begin, end, 25), SCREEN.grid, SHARP)
+                view.polyline(draw, np.linspace(begin, end, 25), SCREEN.grid, round(self._thick))
 
 
 class _Follow:
@@ -193,7 +192,7 @@ class MapPanel:
 
     def __init__(self, bundle: Exported, size: tuple[int, int]) -> None:
         self._bundle, self.size = bundle, size
-        figure = make_figure(bundle, "map", SCREEN, (size[0] / _DPI, size[1] / _DPI), _DPI)
+        figure = make_figure(bundle, "map", SCREEN, (size[0] / SCREEN_DPI, size[1] / SCREEN_DPI), SCREEN_DPI)
         self._ground = _raster(figure, size)
         points = latent_plane(bundle)
         pixels = np.full_like(points, np.nan)
@@ -218,7 +217,7 @@ class TracksPanel:
 
     def __init__(self, bundle: Exported, size: tuple[int, int]) -> None:
         self._bundle, self.size = bundle, size
-        figure = make_figure(bundle, "tracks", SCREEN, (size[0] / _DPI, size[1] / _DPI), _DPI)
+        figure = make_figure(bundle, "tracks", SCREEN, (size[0] / SCREEN_DPI, size[1] / SCREEN_DPI), SCREEN_DPI)
         self._ground = _raster(figure, size)
         boxes = [axes.get_window_extent() for axes in figure.axes]
         self._span = (size[1] - max(b.y1 for b in boxes), size[1] - min(b.y0 for b in boxes))
