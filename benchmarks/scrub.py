@@ -35,6 +35,8 @@ from lapose_core.logs import open_log
 
 WIDTH, HEIGHT, RATE, GROUP = 1920, 1080, 30, 250
 BUDGET = 512 * MIB
+UNIQUE = 5 * GROUP
+"""Pictures encoded; a longer video repeats their packets, which decoding does not notice."""
 WARM = 0.1
 """Share of the seeks after which memory is first looked at: caches have filled by then."""
 
@@ -53,15 +55,23 @@ def write_video(path: Path, seconds: float) -> Path:
         stream: Any = container.add_stream("libx264", rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.time_base = Fraction(1, RATE)
-        for i in range(round(seconds * RATE)):
+        packets = []
+        for i in range(min(UNIQUE, round(seconds * RATE))):
             frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
             x, y = (6 * i) % WIDTH // 2 * 2, int(HEIGHT / 2 * (1 + np.sin(i / 200))) // 2 * 2
             _fill(frame.planes[0], texture[y : y + HEIGHT, x : x + WIDTH])
             for plane in frame.planes[1:]:
                 _fill(plane, chroma[y // 2 : (y + HEIGHT) // 2, x // 2 : (x + WIDTH) // 2])
             frame.pts = i
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            packets += [(p.pts, p.dts, p.is_keyframe, bytes(p), p.time_base) for p in stream.encode(frame)]
+        packets += [(p.pts, p.dts, p.is_keyframe, bytes(p), p.time_base) for p in stream.encode(None)]
+        for n in range(round(seconds * RATE)):
+            pts, dts, key, data, base = packets[n % len(packets)]
+            shift = round(n // len(packets) * len(packets) / RATE / base)
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, base, key
+            packet.pts, packet.dts = pts + shift, dts + shift
+            container.mux(packet)
     unfinished.rename(path)
     return path
 
