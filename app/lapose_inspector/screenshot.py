@@ -80,7 +80,7 @@ class Screenshot(QObject):
 
     def _panels_ready(self) -> bool:
         app, frame = self._inspector, self._inspector.timeline.frame
-        if app.window.video.shown_frame != frame:
+        if app.window.video.shown_frame != frame or app.window.video.shows_preview:
             return False
         analysis = app.session.analysis
         transition = app.session.transition

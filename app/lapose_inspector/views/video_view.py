@@ -146,7 +146,8 @@ class VideoView(QWidget):
             return ""
         text = f"frame {self._shown} · {self._session.timeline.time_of(self._shown):.2f} s"
         if self._preview:
-            text += " · preview"
+            unreadable = self._failure is not None and self._failure[0] == self._shown
+            text += " · preview, cannot read the frame" if unreadable else " · preview"
         wanted = self._session.timeline.frame
         if self.stale and not self._late.isActive():
             failed = self._failure is not None and self._failure[0] == wanted

@@ -13,6 +13,7 @@ import numpy as np
 from lapose_core.drive import Drive, FrameSource
 from lapose_core.frames.picture import pictures
 from lapose_core.frames.proxy import Proxy
+from lapose_core.frames.reader import VideoLike
 
 if TYPE_CHECKING:
     from lapose_core.frames.store import FrameStore
@@ -41,7 +42,7 @@ class ProxyBuilder:
         source: FrameSource | None = None
         try:
             while not self._wait():
-                source = source or self._drive.open_frames()
+                source = source or self._open()
                 if not self._store.trusted:
                     self._check(source)
                     continue
@@ -55,6 +56,12 @@ class ProxyBuilder:
         finally:
             if source is not None:
                 source.close()
+
+    def _open(self) -> FrameSource:
+        source = self._drive.open_frames()
+        if isinstance(source, VideoLike):
+            source.give_up = lambda: self._store.closing
+        return source
 
     def _wait(self) -> bool:
         """Wait until nobody asks for a frame, and none comes in by another way; True at the end."""
