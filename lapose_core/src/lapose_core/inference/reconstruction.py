@@ -9,13 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lapose_core.device import precision
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
 from lapose_core.inference.analysis import code_cross_entropy
-from lapose_core.model.config import LaPoseConfig
+from lapose_core.inference.moment import code_logits, moment, picture
 from lapose_core.model.lapose import LaPose
-from lapose_core.model.tokenizer import FrameInputs
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Reconstruction:
         cross_entropy: nats per code of the prediction against the true codes.
         cell_cross_entropy: [rows, cols] the same per code cell.
         cross_entropy_without_action: nats per code where the model is given a zero action.
+        cell_explained: [rows, cols] nats that the action saves per code cell; negative where it misleads.
     """
 
     current: Image
@@ -39,6 +38,7 @@ class Reconstruction:
     cross_entropy: float
     cell_cross_entropy: Array
     cross_entropy_without_action: float
+    cell_explained: Array
 
     @property
     def explained_by_action(self) -> float:
@@ -69,51 +69,19 @@ def reconstruct(
     """
     if not 0 <= transition < len(images) - 1:
         raise ValueError(f"transition {transition} is not among those of {len(images)} frames")
-    device = next(model.parameters()).device
-    batch = images[None, : transition + 2].to(device)
-    when = times[None, : transition + 2]
+    at = moment(model, images[: transition + 2], times[: transition + 2], latent)
     with torch.inference_mode():
-        inputs = model.inputs(batch)
-        with precision(device):
-            tokens, latents = model.actions(inputs, when)
-            if latent is not None:
-                latents[0, -1] = latent.to(latents)
-            # What lies before the forward model's reach cannot change its answer, and costs most of the time.
-            reach = _reach(model.config, transition + 1)
-            features = inputs.features
-            if features is not None:
-                features = features[:, -1 - reach :].expand(2, -1, -1, -1, -1)
-            logits, blind = model.next_codes(
-                tokens[:, -1 - reach :].expand(2, -1, -1, -1),
-                FrameInputs(None, features, None),
-                when[:, -1 - reach :].expand(2, -1),
-                torch.cat([latents, torch.zeros_like(latents)])[:, -reach:],
-            )[:, -1].float()
-        if not bool(torch.isfinite(logits).all()):
-            raise ValueError("the forward model's output is not finite")
-        codes = model.vqvae.encode(batch[:, -1:])[0, 0]
+        logits, blind = code_logits(model, at, torch.stack([at.action, torch.zeros_like(at.action)]))
+        codes = model.vqvae.encode(at.following[None, None])[0, 0]
         predicted, target = model.vqvae.decode(torch.stack([logits.argmax(-1), codes])).float()
-        cells = code_cross_entropy(logits, codes)
-        without = code_cross_entropy(blind, codes).mean()
+        cells, without = code_cross_entropy(logits, codes), code_cross_entropy(blind, codes)
     return Reconstruction(
-        current=_picture(images[transition]),
-        predicted=_picture(predicted),
-        target=_picture(target),
+        current=picture(images[transition]),
+        predicted=picture(predicted),
+        target=picture(target),
         difference=(predicted - target).abs().mean(0).clamp(0, 1).cpu().numpy(),
         cross_entropy=float(cells.mean()),
         cell_cross_entropy=cells.double().cpu().numpy(),
-        cross_entropy_without_action=float(without),
+        cross_entropy_without_action=float(without.mean()),
+        cell_explained=(without - cells).double().cpu().numpy(),
     )
-
-
-def _reach(config: LaPoseConfig, available: int) -> int:
-    """Frames up to t that the forward model's answer for t + 1 can depend on."""
-    if config.forward_history is None:
-        return available
-    return min(available, 1 + config.forward_depth * (config.forward_history - 1))
-
-
-def _picture(pixels: Tensor) -> Image:
-    """[3, H, W] in 0..1 to uint8 [H, W, 3]."""
-    rounded = pixels.float().clamp(0, 1).mul(255).round()
-    return np.ascontiguousarray(rounded.byte().permute(1, 2, 0).cpu().numpy())
