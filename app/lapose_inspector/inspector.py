@@ -94,6 +94,7 @@ class Inspector(QObject):
         self.manifests = Manifests(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
+        self.instruments.serve(self.analysis)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
         self.triage = TriageController(self, folders.cache_dir / "results")
         self.window = MainWindow(self)

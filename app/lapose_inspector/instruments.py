@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QInputDialog
 
 from lapose_core.drive import Drive
+from lapose_core.inference.library import read_latents, stored_results
+from lapose_core.inference.store import StoreError
+from lapose_inspector.models.forward_state import ForwardState
 from lapose_inspector.models.gallery import Found, Gallery, Item
 from lapose_inspector.models.known_drives import KnownDrives
 from lapose_inspector.models.map_state import MapState, Tool
+from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.workers.forward import ForwardWorker
 from lapose_inspector.workers.latent_search import LatentSearch
 
 if TYPE_CHECKING:
+    from lapose_core.inference.result import DriveAnalysis
     from lapose_inspector.inspector import Inspector
+    from lapose_inspector.workers.inference import AnalysisWorker
 
 
 class Instruments(QObject):
@@ -31,12 +40,19 @@ class Instruments(QObject):
         super().__init__(app)
         self._app = app
         self.map = MapState()
+        self.forward = ForwardState()
+        self.forward_worker: ForwardWorker
         self.gallery = Gallery(app.session)
         self.known = KnownDrives(cache / "drives.json")
-        self.search = LatentSearch(cache / "results", self)
+        self._results = cache / "results"
+        self.search = LatentSearch(self._results, self)
         self.search.found.connect(self._on_found)
         self.search.failed.connect(self._on_search_failed)
         app.session.drive_changed.connect(self._on_drive)
+
+    def serve(self, analysis: AnalysisWorker) -> None:
+        """Predict on the thread of ``analysis``. Called once, before the window is built."""
+        self.forward_worker = ForwardWorker(analysis, self)
 
     def close(self) -> None:
         """End the threads."""
@@ -110,6 +126,57 @@ class Instruments(QObject):
     def _on_search_failed(self, reason: str) -> None:
         self._app.window.status.clearMessage()
         self._app.show_error("The search stopped", reason, "")
+
+    @Slot(object)
+    def use_action(self, id: TransitionId) -> None:
+        """Predict under the action of another moment, of this drive or of another that is analysed."""
+        latent = self._latent(id)
+        clock = self.gallery.clock(id.drive)
+        if latent is None or clock is None:
+            self._app.show_error(
+                "The action cannot be used", "Its transition is not analysed by this model at this rate.", ""
+            )
+            return
+        here = self._app.session.drive is not None and self._app.session.drive.fingerprint == id.drive
+        name = f"frame {int(clock.frames[id.transition])}" + ("" if here else f" of {clock.name}")
+        self.forward.choose(latent, name)
+        self._app.window.show_panel("forward")
+
+    def toggle_film(self) -> None:
+        """Show one step, or what the model dreams on."""
+        self.forward.film = not self.forward.film
+        self._app.window.show_panel("forward")
+
+    def hold_action(self) -> None:
+        """Predict under the action at the cursor from now on, wherever the cursor goes."""
+        session = self._app.session
+        if session.drive is not None and session.transition is not None:
+            self.use_action(TransitionId(session.drive.fingerprint, session.transition))
+
+    def use_selected(self) -> None:
+        """Predict under the action of the selected transition: of several, the first."""
+        first = next(iter(self._app.session.selection), None)
+        if first is not None:
+            self.use_action(first)
+
+    def _latent(self, id: TransitionId) -> NDArray[np.float32] | None:
+        analysis = self._app.session.analysis
+        if analysis is None:
+            return None
+        latents = analysis.latents if analysis.fingerprint == id.drive else None
+        if latents is None:
+            latents = self._stored_latents(id.drive, analysis)
+        if latents is None or id.transition >= len(latents) or not np.isfinite(latents[id.transition]).all():
+            return None
+        return latents[id.transition]
+
+    def _stored_latents(self, drive: str, analysis: DriveAnalysis) -> NDArray[np.float32] | None:
+        for result in stored_results(self._results):
+            key = result.key
+            if (key.fingerprint, key.checkpoint_hash, key.rate) == (drive, analysis.checkpoint_hash, analysis.rate):
+                with contextlib.suppress(StoreError):
+                    return read_latents(result).latents
+        return None
 
     def select_found(self) -> None:
         """Select what the newest search found."""

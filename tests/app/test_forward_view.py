@@ -9,16 +9,21 @@ import numpy as np
 import pytest
 import torch
 from panel_drive import make_drive
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.reconstruction import context, reconstruct
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.checkpoints import load_checkpoint, save_checkpoint
+from lapose_inspector.models.forward_state import ForwardState
 from lapose_inspector.models.prediction_words import action_share, rank, verdict
+from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.forward_view import ForwardView
+from lapose_inspector.views.transition_drag import mime_of
+from lapose_inspector.workers.forward import ForwardWorker
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
@@ -44,7 +49,8 @@ class Bench:
         self.analysis.grown.connect(self.session.set_analysis)
         self.analysis.load(checkpoint)
         self.worker = ReconstructionWorker(self.analysis)
-        self.view = ForwardView(self.session, self.worker)
+        self.state = ForwardState()
+        self.view = ForwardView(self.session, self.worker, ForwardWorker(self.analysis), self.state)
         qtbot.addWidget(self.view)
         self.view.resize(500, 330)
 
@@ -176,7 +182,9 @@ def test_the_pictures_take_the_layout_that_makes_them_largest(bench):
 def test_a_closed_panel_is_let_go(qtbot, tmp_path):
     session = Session()
     analysis = AnalysisWorker(tmp_path)
-    view = ForwardView(session, ReconstructionWorker(analysis, analysis))
+    view = ForwardView(
+        session, ReconstructionWorker(analysis, analysis), ForwardWorker(analysis, analysis), ForwardState()
+    )
     view.close_panel()
     gone = weakref.ref(view)
     view.deleteLater()
@@ -203,3 +211,107 @@ def test_what_the_action_explains_is_signed_and_small_shares_are_none():
     assert action_share(2.31, 2.67) == "Without the action 2.67: the action explains 0.36 nats per code."
     assert "misleads, by 0.20" in action_share(2.5, 2.3)
     assert "explains nothing" in action_share(2.5, 2.51)
+
+
+# -- under other actions
+
+
+@pytest.fixture
+def ready(bench):
+    """A bench whose drive is analysed, with the cursor at transition 5."""
+    bench.show()
+    bench.view.resize(560, 420)
+    bench.open(make_drive(240, 10.0), 25)
+    bench.wait_for(5)
+    bench.qtbot.waitUntil(lambda: bench.session.analysis.complete, timeout=60_000)
+    bench.qtbot.waitUntil(lambda: "pc1" in bench.view.directions.known, timeout=20_000)
+    return bench
+
+
+def test_another_action_is_shown_beside_the_inferred_one_and_reset_goes_back(ready):
+    view, state = ready.view, ready.state
+    plain = view.words
+    state.kind = "zero"
+    ready.qtbot.waitUntil(lambda: view.intervention is not None, timeout=30_000)
+    assert view.words.startswith("Zero action. The pose head reads")
+    assert view.captions[1].startswith("Under the action") or view.captions[1].startswith("This action")
+    assert not view.heat_box.isVisible()
+    without = view._shown[1].cross_entropy_without_action
+    assert view.intervention.cross_entropy == pytest.approx(without, abs=1e-3)
+    state.reset()
+    assert view.intervention is None
+    assert view.words == plain
+    assert view.controls.kind_box.currentData() == "inferred"
+
+
+def test_the_slider_moves_the_action_along_its_direction_live(ready):
+    view, state = ready.view, ready.state
+    state.direction = "pc1"
+    assert view.controls.slider.isEnabled()
+    for value in (20, 35, 50, 60):
+        view.controls.slider.setValue(value)
+
+    def arrived() -> bool:
+        # A fit to more of the drive may come in between.
+        direction = view.directions.known["pc1"]
+        offset = None if view._answer is None else view._answer[0].offset
+        return offset is not None and np.allclose(offset, 3.0 * direction.spread * direction.step, atol=1e-6)
+
+    ready.qtbot.waitUntil(arrived, timeout=30_000)
+    assert view.words.startswith(f"Inferred action, pc 1 +{3.0 * view.directions.known['pc1'].spread:.1f}")
+    view.controls.slider.setValue(0)
+    assert view.intervention is None, "a sweep of nothing is the plain prediction"
+
+
+def test_a_film_goes_on_from_the_models_own_frames(ready):
+    view, state = ready.view, ready.state
+    state.film = True
+    ready.qtbot.waitUntil(lambda: view.film is not None, timeout=30_000)
+    assert view.strip.isVisible()
+    frames = ready.session.analysis.frames
+    assert view.film.frames == tuple(int(f) for f in frames[6:12])
+    assert len(view.film.truth) == len(view.film.rollout.frames) == 6
+    assert np.array_equal(view.film.rollout.frames[0], view._shown[1].predicted)
+    ready.session.timeline.seek(int(frames[-3]))
+    ready.qtbot.waitUntil(lambda: view.film is not None and len(view.film.frames) == 2, timeout=30_000)
+    for kind in ("mirrored", "zero"):
+        state.kind = kind
+        ready.qtbot.waitUntil(lambda k=kind: view.words.lower().startswith(f"{k} action"), timeout=30_000)
+    state.film = False
+    ready.qtbot.waitUntil(lambda: view.intervention is not None, timeout=30_000)
+
+
+def test_a_dropped_transition_lends_its_action(ready, qtbot):
+    view = ready.view
+    id = TransitionId(ready.session.drive.fingerprint, 9)
+    at = QPointF(view.canvases[0].rect().center())
+    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    data = mime_of(id)
+    enter = QDragEnterEvent(at.toPoint(), copy, data, left, Qt.KeyboardModifier.NoModifier)
+    view.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    with qtbot.waitSignal(view.action_dropped) as blocker:
+        view.dropEvent(QDropEvent(at, copy, data, left, Qt.KeyboardModifier.NoModifier))
+    assert blocker.args[0] == id
+    ready.state.choose(ready.session.analysis.latents[9], "frame 45")
+    qtbot.waitUntil(lambda: view.words.startswith("The action of frame 45."), timeout=30_000)
+    assert view.controls.kind_box.currentData() == "chosen"
+
+
+def test_the_last_picture_shows_what_is_asked_for(ready):
+    view, legends, pictures = ready.view, [], []
+    for heat in ("difference", "cross-entropy", "explained"):
+        ready.state.heat = heat
+        legends.append(view._legend.high)
+        pictures.append(pixels(view.canvases[3].grab().toImage()))
+        assert view.heat_box.currentData() == heat
+    assert [text.split()[-1] for text in legends] == ["%", "nats", "explained"]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[1], pictures[2])
+
+
+def test_another_result_forgets_the_chosen_action(ready):
+    ready.state.choose(ready.session.analysis.latents[9], "frame 45")
+    ready.session.set_analysis(None)
+    assert ready.state.plain
+    assert ready.state.chosen is None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from lapose_inspector.actions.command import Command, of
+from typing import TYPE_CHECKING
+
+from lapose_inspector.actions.command import Command, has_prediction, of
+from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, Kind
 from lapose_inspector.models.session import RATES
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
 
 
 def analyse_commands() -> list[Command]:
@@ -31,6 +37,7 @@ def analyse_commands() -> list[Command]:
             lambda a: a.session.use_camera, section="model",
         ),
     ]  # fmt: skip
+    out += _forward()
     out += [
         Command(
             f"analyse.rate.{rate:g}", f"{rate:g} Hz", of(rate, lambda a, r: a.set_rate(r)),
@@ -41,3 +48,60 @@ def analyse_commands() -> list[Command]:
         for rate in RATES
     ]  # fmt: skip
     return out
+
+
+def _forward() -> list[Command]:
+    """What the forward dynamics panel predicts under, and how far on."""
+    menu = "Analyse/Forward dynamics"
+
+    def take(app: Inspector, kind: Kind) -> None:
+        app.instruments.forward.kind = kind
+        app.window.show_panel("forward")
+
+    def possible(app: Inspector, kind: Kind) -> bool:
+        return has_prediction(app) and (kind != "chosen" or app.instruments.forward.chosen is not None)
+
+    out = [
+        Command(
+            f"forward.{kind}", f"{KIND_NAMES[kind]} action", of(kind, take), menu, (), icon, tip,
+            of(kind, lambda a, k: bool(a.instruments.forward.kind == k)), group="action",
+            enabled=of(kind, possible),
+        )
+        for kind, icon, tip in (
+            ("inferred", "mdi6.eye-outline", "Predict the next frame under the action that the model inferred."),
+            ("zero", "mdi6.numeric-0-circle-outline", "Predict the next frame as if nothing happened."),
+            ("mirrored", "mdi6.flip-horizontal", "Predict the next frame with left and right exchanged."),
+            ("chosen", "mdi6.hand-pointing-right", "Predict the next frame under the action of the chosen moment."),
+        )
+    ]  # fmt: skip
+    return [
+        *out,
+        Command(
+            "forward.hold", "Hold the action at the cursor", lambda a: a.instruments.hold_action(), menu, ("Ctrl+H",),
+            "mdi6.pin-outline", "Predict under the action of this moment, wherever the cursor goes next.",
+            enabled=lambda a: a.instruments.can_search(),
+        ),
+        Command(
+            "forward.selected", "Use the action of the selected point", lambda a: a.instruments.use_selected(), menu,
+            ("Ctrl+U",), "mdi6.selection-marker", "Predict the frame at the cursor under the selected moment's action.",
+            enabled=lambda a: has_prediction(a) and len(a.session.selection) > 0,
+        ),
+        Command(
+            "forward.film", "Roll out", lambda a: a.instruments.toggle_film(), menu, ("Ctrl+Shift+F",),
+            "mdi6.filmstrip", "Let the model go on from its own predictions.",
+            lambda a: a.instruments.forward.film, enabled=has_prediction,
+        ),
+        Command(
+            "forward.reset", "Reset the action", lambda a: a.instruments.forward.reset(), menu, (), "mdi6.restore",
+            "Back to the inferred action, one step on.", enabled=lambda a: not a.instruments.forward.plain,
+        ),
+        *(
+            Command(
+                f"forward.heat.{key}", f"Show {name.lower()}",
+                of(key, lambda a, k: setattr(a.instruments.forward, "heat", k)), menu, (), "mdi6.heat-wave",
+                f"The last picture of the panel shows: {name.lower()}.",
+                of(key, lambda a, k: bool(a.instruments.forward.heat == k)), group="heat", section="heat",
+            )
+            for key, name in HEATS.items()
+        ),
+    ]  # fmt: skip

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from lapose_core.geometry import Array
+
+if TYPE_CHECKING:
+    from lapose_core.inference.intervention import Intervention, Motion, Rollout
 
 ENOUGH = 20
 """Analysed transitions below which a rank among them says nothing."""
@@ -49,3 +54,23 @@ def action_share(cross_entropy: float, without_action: float) -> str:
     if explained < -NEGLIGIBLE:
         return start + f"the action misleads, by {-explained:.2f} nats per code."
     return start + "the action explains nothing here."
+
+
+def motion_words(motion: Motion) -> str:
+    """A motion with its units."""
+    return f"{motion.speed:.1f} m/s, {np.degrees(motion.yaw_rate):+.1f} °/s".replace("-", "−")
+
+
+def intervention_words(result: Intervention) -> str:
+    """What another action changes: motion as the pose head reads it, codes, and fit to what came."""
+    return (
+        f"The pose head reads {motion_words(result.motion)} (inferred: {motion_words(result.plain_motion)}); "
+        f"{result.codes_changed:.0%} of the codes change; {result.cross_entropy:.2f} nats per code against what came."
+    )
+
+
+def film_words(rollout: Rollout) -> str:
+    """How a rollout fares: each frame is predicted from the dreamed one before it."""
+    entropy = rollout.cross_entropy[np.isfinite(rollout.cross_entropy)]
+    fares = f", {entropy[0]:.1f} to {entropy[-1]:.1f} nats per code" if len(entropy) > 1 else ""
+    return f"{len(rollout.frames)} frames dreamed (below), each from the one before, under what came (above){fares}."

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-from cmap import Colormap
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QColor, QFontMetricsF, QHideEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDropEvent,
+    QFontMetricsF,
+    QHideEvent,
+    QPainter,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lapose_core.drive import Image
-from lapose_inspector.models.prediction_words import action_share, verdict
+from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, STEPS, ForwardRequest, ForwardState
+from lapose_inspector.models.map_state import AXES
+from lapose_inspector.models.prediction_words import action_share, film_words, intervention_words, verdict
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.film_strip import FilmStrip
+from lapose_inspector.views.forward_controls import ForwardControls, SweepDirections
+from lapose_inspector.views.forward_pictures import Legend, difference_picture, heat_picture
+from lapose_inspector.views.transition_drag import carried
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge
+from lapose_inspector.workers.forward import Film
 
 if TYPE_CHECKING:
+    from lapose_core.inference.intervention import Intervention
     from lapose_core.inference.reconstruction import Reconstruction
     from lapose_core.inference.result import ResultKey
+    from lapose_inspector.workers.forward import ForwardWorker
     from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
 TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")
@@ -27,53 +44,30 @@ HEAD, WORDS, MARGIN, GAP = 16, 38, 6, 6
 """Heights of the line over a picture and of the words below; room around and between the pictures."""
 LATE = 150
 """Milliseconds after which a reconstruction still being computed is announced."""
-WORST_PIXEL = 0.4
-"""Difference (of 0..1) at the top of the map; fixed, so that two transitions can be compared by eye."""
-MAP = Colormap("magma")
-
-
-class Legend(QWidget):
-    """A colour bar with its two ends written beside it."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.low, self.high, self.muted = "0", "", "#888888"
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def sizeHint(self) -> QSize:
-        metrics = QFontMetricsF(self.font())
-        text = metrics.horizontalAdvance(self.low) + metrics.horizontalAdvance(self.high)
-        return QSize(int(text) + 60, int(metrics.height()) + 2)
-
-    def set_ends(self, low: str, high: str) -> None:
-        self.low, self.high = low, high
-        self.updateGeometry()
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter, metrics = QPainter(self), QFontMetricsF(self.font())
-        left, right = metrics.horizontalAdvance(self.low) + 5, metrics.horizontalAdvance(self.high) + 7
-        bar = QRectF(left, self.height() / 2 - 4, self.width() - left - right, 8)
-        painter.setPen(QColor(self.muted))
-        middle = Qt.AlignmentFlag.AlignVCenter
-        box = QRectF(self.rect()).adjusted(0, 0, -2, 0)
-        painter.drawText(box, Qt.AlignmentFlag.AlignLeft | middle, self.low)
-        painter.drawText(box, Qt.AlignmentFlag.AlignRight | middle, self.high)
-        table = (np.asarray(MAP(np.linspace(0, 1, 64)))[None, :, :3] * 255).astype(np.uint8)
-        for i, (red, green, blue) in enumerate(table[0].tolist()):
-            left, wide = bar.left() + i * bar.width() / 64, bar.width() / 64 + 0.6
-            painter.fillRect(QRectF(left, bar.top(), wide, bar.height()), QColor(red, green, blue))
-        painter.end()
+UNDER = ("Now", "Under the action", "Under the inferred action", "What it changes")
+UNDER_SHORT = ("Now", "This action", "Inferred action", "Change")
 
 
 class ForwardView(QWidget):
-    """The transition at the cursor. While it is computed the one before stays, with its own frame numbers."""
+    """The transition at the cursor. While it is computed the one before stays, with its own frame numbers. A point
+    of the latent map that is dropped on the panel lends its action."""
+
+    action_dropped = Signal(object)
+    """TransitionId of the point."""
 
     def __init__(
-        self, session: Session, reconstruction_worker: ReconstructionWorker, parent: QWidget | None = None
+        self,
+        session: Session,
+        reconstruction_worker: ReconstructionWorker,
+        forward_worker: ForwardWorker,
+        state: ForwardState,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._session, self._worker = session, reconstruction_worker
+        self._forward, self._state = forward_worker, state
+        self._answer: tuple[ForwardRequest, Intervention | Film] | None = None
+        self._other_failure = ""
         self._shown: tuple[int, Reconstruction] | None = None
         self._frames = (0, 0)  # of the shown transition
         self._wanted: int | None = None
@@ -86,12 +80,18 @@ class ForwardView(QWidget):
         self.canvases = [ImageCanvas(interactive=False) for _ in TITLES]
         self._captions = [QLabel() for _ in TITLES]
         self._legend = Legend()
-        self._mode = QToolButton()
-        self._mode.setCheckable(True)
-        self._mode.setAutoRaise(True)
-        self._mode.setText("per code")
-        self._mode.setToolTip("Show each code cell's cross-entropy instead of the pixels' difference")
-        self._mode.toggled.connect(self._update_pictures)
+        self.heat_box = ComboBox()
+        for key, name in HEATS.items():
+            self.heat_box.addItem(name, key)
+        self.heat_box.setToolTip(
+            "What the last picture shows: the pixels' difference; each code cell's cross-entropy, in nats;\n"
+            "or what the action explains in each: cross-entropy without minus with the action"
+        )
+        self.heat_box.activated.connect(lambda i: setattr(state, "heat", self.heat_box.itemData(i)))
+        self.directions = SweepDirections(session, state, self)
+        self.controls = ForwardControls(state, self.directions, self)
+        self.strip = FilmStrip()
+        self.setAcceptDrops(True)
         self._words = QLabel()
         self._words.setWordWrap(True)
         self._words.setTextFormat(Qt.TextFormat.RichText)
@@ -101,6 +101,10 @@ class ForwardView(QWidget):
         self._build()
         reconstruction_worker.ready.connect(self._on_ready)
         reconstruction_worker.failed.connect(self._on_failed)
+        forward_worker.ready.connect(self._on_answer)
+        forward_worker.failed.connect(self._on_no_answer)
+        state.changed.connect(self._on_state)
+        state.heat_changed.connect(self._on_heat)
         session.drive_changed.connect(self._on_drive)
         session.analysis_changed.connect(self._on_analysis)
         session.timeline.frame_changed.connect(self._on_cursor)
@@ -114,6 +118,12 @@ class ForwardView(QWidget):
         self._late.stop()
         self._worker.ready.disconnect(self._on_ready)
         self._worker.failed.disconnect(self._on_failed)
+        self._forward.ready.disconnect(self._on_answer)
+        self._forward.failed.disconnect(self._on_no_answer)
+        self._state.changed.disconnect(self._on_state)
+        self._state.heat_changed.disconnect(self._on_heat)
+        self.controls.close_panel()
+        self.directions.close()
         session.drive_changed.disconnect(self._on_drive)
         session.analysis_changed.disconnect(self._on_analysis)
         session.timeline.frame_changed.disconnect(self._on_cursor)
@@ -166,17 +176,20 @@ class ForwardView(QWidget):
         tools.setContentsMargins(12, 0, 6, 0)
         tools.addStretch(1)
         tools.addWidget(self._legend)
-        tools.addWidget(self._mode)
+        tools.addWidget(self.heat_box)
         column.addWidget(self.tools)
+        column.addWidget(self.controls)
         self._pictures = QWidget()
         self._pictures.setLayout(self._grid)
         column.addWidget(self._pictures, 1)
+        column.addWidget(self.strip, 1)
         column.addWidget(self._words)
         self._arrange()
 
     def _arrange(self) -> None:
         """Four in a row or two by two, whichever makes the pictures larger."""
-        own = self.tools.sizeHint().height() if self.tools.parent() is self else 0
+        own = self.controls.sizeHint().height()
+        own += self.tools.sizeHint().height() if self.tools.parent() is self else 0
         height = self.height() - WORDS - own - 4
 
         def picture(columns: int) -> float:
@@ -198,7 +211,7 @@ class ForwardView(QWidget):
         return (self.width() - 2 * MARGIN - GAP * (columns - 1)) / columns
 
     def _on_drive(self) -> None:
-        self._run, self._shown, self._wanted, self._failure = None, None, None, ""
+        self._run, self._shown, self._wanted, self._failure, self._answer = None, None, None, "", None
         self._update_pictures()
         self._on_analysis()
 
@@ -207,7 +220,7 @@ class ForwardView(QWidget):
         analysis = self._session.analysis
         run = None if analysis is None else analysis.key
         if run != self._run:
-            self._run, self._shown, self._wanted, self._failure = run, None, None, ""
+            self._run, self._shown, self._wanted, self._failure, self._answer = run, None, None, "", None
             self._update_pictures()
         waiting = self._wanted is not None and self._wanted != self.shown_transition and not self._failure
         if waiting and not self._late.isActive():
@@ -226,7 +239,7 @@ class ForwardView(QWidget):
         for caption in self._captions:
             caption.setStyleSheet(f"color: {colours.muted}; font-size: 11px")
         self._legend.setStyleSheet("font-size: 11px")
-        self._mode.setStyleSheet("font-size: 11px; padding: 1px 5px")
+        self.strip.set_theme(colours)
         self._update_words()
 
     def _request(self) -> None:
@@ -237,6 +250,7 @@ class ForwardView(QWidget):
             return
         self._wanted, self._failure = at, ""
         self._worker.request(at)
+        self._request_other()
         if at is None or at == self.shown_transition:
             self._late.stop()
         elif not self._late.isActive():
@@ -261,40 +275,92 @@ class ForwardView(QWidget):
             self._failure = reason
             self._update_words()
 
+    def _request_other(self) -> None:
+        """Asks for the prediction under the chosen action, where another than the plain one is wanted."""
+        state, at = self._state, self._wanted
+        if at is None or (state.plain and not state.film):
+            self._answer = None
+            self._forward.request(None)
+            return
+        steps = STEPS if state.film else 0
+        offset = self.directions.offset()
+        self._forward.request(ForwardRequest(at, state.kind, state.chosen, offset, self._action_name(), steps))
+
+    def _on_state(self) -> None:
+        self._other_failure = ""
+        self._request_other()
+        self._update_pictures()
+        self._update_words()
+
+    def _on_heat(self, _: str) -> None:
+        self._update_pictures()
+
+    @Slot(object, object)
+    def _on_answer(self, request: ForwardRequest, result: Intervention | Film) -> None:
+        if request.transition == self._wanted:
+            self._answer, self._other_failure = (request, result), ""
+            self._update_pictures()
+            self._update_words()
+
+    @Slot(object, str)
+    def _on_no_answer(self, request: ForwardRequest, reason: str) -> None:
+        if request.transition == self._wanted:
+            self._answer, self._other_failure = None, reason
+            self._update_words()
+
+    @property
+    def intervention(self) -> Intervention | None:
+        """The prediction under another action that is shown, or None."""
+        result = None if self._answer is None else self._answer[1]
+        return None if isinstance(result, Film) else result
+
+    @property
+    def film(self) -> Film | None:
+        """The rollout that is shown, or None."""
+        result = None if self._answer is None else self._answer[1]
+        return result if isinstance(result, Film) else None
+
     def _update_pictures(self) -> None:
-        result = None if self._shown is None else self._shown[1]
+        result, other = None if self._shown is None else self._shown[1], self.intervention
         pictures: list[Image | None] = [None] * 4
-        if result is not None:
-            pictures = [result.current, result.predicted, result.target, self._difference(result)]
+        if other is not None:
+            change = difference_picture(other.change, self._legend, "change")
+            pictures = [other.current, other.predicted, other.plain, change]
+        elif result is not None:
+            heat = heat_picture(result, self._state.heat, self._legend)
+            pictures = [result.current, result.predicted, result.target, heat]
         for canvas, picture in zip(self.canvases, pictures, strict=True):
             canvas.set_image(picture)
+        self.strip.set_film(self.film)
+        self.heat_box.setCurrentIndex(self.heat_box.findData(self._state.heat))
+        self._show_parts()
         self._update_captions()
 
-    def _difference(self, result: Reconstruction) -> Image:
-        if self._mode.isChecked():
-            top = max(float(np.ceil(result.cell_cross_entropy.max())), 1.0)
-            self._legend.set_ends("cross-entropy 0", f"{top:.0f} nats")
-            shares = np.asarray(result.cell_cross_entropy / top)
-        else:
-            self._legend.set_ends("difference 0", f"{100 * WORST_PIXEL:.0f} %")
-            shares = result.difference.astype(np.float64) / WORST_PIXEL
-        return (np.asarray(MAP(np.clip(shares, 0, 1)))[..., :3] * 255).round().astype(np.uint8)
+    def _show_parts(self) -> None:
+        """Four pictures, or a film, or the words alone."""
+        empty, film = self._shown is None, self.film is not None
+        self._pictures.setVisible(not empty and not film)
+        self.strip.setVisible(not empty and film)
+        self.controls.setVisible(not empty)
 
     def _update_captions(self) -> None:
-        known = self._shown is not None
+        known, other = self._shown is not None, self.intervention is not None
+        titles, short = (UNDER, UNDER_SHORT) if other else (TITLES, SHORT)
         room = self._cell_width(max(self._columns, 1)) - 8
         for i, caption in enumerate(self._captions):
             caption.ensurePolished()  # the style sheet sets its font
             metrics = QFontMetricsF(caption.font())
             frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
-            candidates = (TITLES[i] + frame, SHORT[i] + frame, SHORT[i])
-            if i == 3 and self._mode.isChecked():
-                candidates = ("Cross-entropy of each code", "Cross-entropy", "CE")
+            candidates = (titles[i] + frame, short[i] + frame, short[i])
+            if i == 3 and not other and self._state.heat == "cross-entropy":
+                candidates = ("Cross-entropy over the true next", "Cross-entropy", "CE")
+            elif i == 3 and not other and self._state.heat == "explained":
+                candidates = ("What the action explains, over the true next", "Explained by the action", "Explained")
             fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room)
             caption.setText(next(fitting, candidates[-1]))
             caption.setToolTip(candidates[0])
-        self._legend.setVisible(known)
-        self._mode.setVisible(known)
+        self._legend.setVisible(known and self.film is None)
+        self.heat_box.setVisible(known and not other and self.film is None)
 
     def _update_words(self) -> None:
         session, colours = self._session, self._session.display.colours
@@ -311,11 +377,20 @@ class ForwardView(QWidget):
             wait = "Waiting for the model to reconstruct the transition at the cursor…"
         # Without pictures the words are all there is, and stand in the middle.
         empty = self._shown is None
-        self._pictures.setVisible(not empty)
+        self._show_parts()
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter if empty else Qt.AlignmentFlag.AlignLeft)
         if wait:
             self._plain = wait
             self._words.setText(f"<span style='color:{colours.muted}'>{wait}</span>")
+        elif self._answer is not None or self._other_failure:
+            bold, rest = self._other_failure, ""
+            if self._answer is not None:
+                bold, other = f"{self._answer[0].name}.", self.intervention
+                rest = intervention_words(other) if other is not None else ""
+            if self.film is not None:
+                rest = film_words(self.film.rollout)
+            self._plain = f"{bold} {rest}".strip()
+            self._words.setText(f"<b>{escape(bold)}</b> {escape(rest)}")
         elif self._shown is not None and session.analysis is not None:
             result = self._shown[1]
             said = verdict(result.cross_entropy, session.analysis.cross_entropy)
@@ -326,6 +401,24 @@ class ForwardView(QWidget):
             self._words.setText(f"<b>{number}</b>: {said}. {muted}")
         self._fit_words()
         self.canvases[0].update()
+
+    def _action_name(self) -> str:
+        """What the action is called, with how far it was moved."""
+        state = self._state
+        name = f"The action of {state.chosen_name}" if state.kind == "chosen" else f"{KIND_NAMES[state.kind]} action"
+        if state.amount:
+            name += f", {AXES[state.direction].removesuffix(' probe').lower()} {self.directions.text()}"
+        return name
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if carried(event.mimeData()) is not None and self._session.analysis is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        id = carried(event.mimeData())
+        if id is not None:
+            event.acceptProposedAction()
+            self.action_dropped.emit(id)
 
     def _fit_words(self) -> None:
         """As high as the words need at this width, or all of the panel where they are all there is."""

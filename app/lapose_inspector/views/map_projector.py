@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_inspector.models.map_data import MapData
-from lapose_inspector.models.map_state import PROBES, MapState
-from lapose_inspector.workers.projection import Projection, ProjectionWorker, Targets
+from lapose_inspector.models.map_state import MapState
+from lapose_inspector.workers.projection import Projection, ProjectionWorker, targets_of
 
 GROWTH = 1.3
 """t-SNE starts over (from its own last map) when there are this many times as many points, or all of them."""
@@ -67,7 +66,7 @@ class MapProjector(QObject):
         method = self._state.method
         if method == "directions":
             self._stop_refining()
-            self.quick.request(latents, ids, method, self.shown, axes=self._state.axes, targets=targets(data))
+            self.quick.request(latents, ids, method, self.shown, axes=self._state.axes, targets=targets_of(data))
             return
         if method == "pca":
             self._stop_refining()
@@ -120,26 +119,3 @@ class MapProjector(QObject):
         self._refining = 0
         self.failure = reason
         self.progressed.emit()
-
-
-def targets(data: MapData) -> Targets:
-    """What probes are fitted to: the true quantity where every source has it, else the model's own."""
-    out = {}
-    for key in PROBES:
-        shown, true = [], []
-        for source in data.sources:
-            series = source.series.series.get(key)
-            if series is None:
-                continue
-            known = source.known
-            shown.append(series.shown[known])
-            if series.shown_truth is not None:
-                true.append(series.shown_truth[known])
-        if len(shown) < len(data.sources) or not data.sources:
-            continue
-        of_truth = len(true) == len(shown) and bool(np.isfinite(np.concatenate(true)).sum() >= 20)
-        series = data.sources[0].series[key]
-        what = "ground truth" if of_truth else "the model's own prediction"
-        name = series.label.split(" (")[0]
-        out[key] = (name, series.unit, what, np.concatenate(true if of_truth else shown))
-    return out

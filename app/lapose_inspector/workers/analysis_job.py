@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lapose_core.inference.analysis import DriveAnalyzer
+    from lapose_core.inference.intervention import Intervention
+    from lapose_core.inference.moment import Moment
     from lapose_core.inference.reconstruction import Reconstruction
     from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult
     from lapose_core.inference.store import ResultStore
     from lapose_core.model.lapose import LaPose
+    from lapose_inspector.models.forward_state import ForwardRequest
+    from lapose_inspector.workers.forward import Film
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ class AnalysisJob:
         self._run: Generator[WindowResult | FailedWindow | None, None, None] | None = None
         self._source: FrameSource | None = None
         self._images: OrderedDict[int, Tensor] = OrderedDict()
+        self._moments: dict[int, Moment] = {}
         self._saved_at = time.monotonic()
         stored: DriveAnalysis | None
         key = DriveAnalyzer.key(loaded.model, drive, rate, loaded.checkpoint_hash, ignore_camera=ignore_camera)
@@ -148,6 +153,18 @@ class AnalysisJob:
         images = torch.stack([self._image(int(analysis.frames[s])) for s in samples])
         times = torch.from_numpy(analysis.times[samples.start : samples.stop])
         return reconstruct(self.loaded.model, images, times, len(samples) - 2)
+
+    def predict(self, request: ForwardRequest) -> Intervention | Film:
+        """The forward model's prediction under another action, or a film of several.
+
+        Raises:
+            LogError: where one of the frames cannot be read.
+            ValueError: where the transition or the action does not fit, or the model's output is not finite.
+        """
+        from lapose_inspector.workers.prediction import film, intervention
+
+        run = film if request.steps else intervention
+        return run(request, self.loaded.model, self.analyzer.analysis, self._image, self._moments)
 
     def _image(self, frame: int) -> Tensor:
         image = self._images.pop(frame, None)

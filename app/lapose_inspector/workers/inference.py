@@ -13,6 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
+from lapose_inspector.models.forward_state import ForwardRequest
 from lapose_inspector.models.session import ModelInfo
 from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel
 
@@ -143,6 +144,8 @@ class InferenceThread(QThread):
     noted = Signal(str)
     reconstructed = Signal(int, int, object)
     unreconstructable = Signal(int, int, str)
+    predicted = Signal(int, object, object)
+    unpredictable = Signal(int, object, str)
 
     def __init__(self, results: Path, tap: DriveTap | None = None) -> None:
         super().__init__()
@@ -156,6 +159,7 @@ class InferenceThread(QThread):
         self._seek: int | None = None
         self._cancel = False
         self._reconstruct: int | None = None
+        self._predict: ForwardRequest | None = None
         self._stopping = False
         # Of this thread alone.
         self._model: LoadedModel | None = None
@@ -172,7 +176,7 @@ class InferenceThread(QThread):
     def request_analysis(self, start: _Start | None) -> None:
         with self._condition:
             self._start, self._drop = start, start is None
-            self._cancel, self._seek, self._reconstruct = False, None, None
+            self._cancel, self._seek, self._reconstruct, self._predict = False, None, None, None
             self._condition.notify()
 
     def request_seek(self, frame: int) -> None:
@@ -188,6 +192,11 @@ class InferenceThread(QThread):
     def request_reconstruction(self, transition: int | None) -> None:
         with self._condition:
             self._reconstruct = transition
+            self._condition.notify()
+
+    def request_prediction(self, request: ForwardRequest | None) -> None:
+        with self._condition:
+            self._predict = request
             self._condition.notify()
 
     def stop(self) -> None:
@@ -214,9 +223,11 @@ class InferenceThread(QThread):
             seek, self._seek = self._seek, None
             cancel, self._cancel = self._cancel, False
             job_runs = self._job is not None and self._job.running
-            transition = None
+            transition, request = None, None
             if self._reconstruct is not None and not (self._window_due and job_runs):
                 transition, self._reconstruct = self._reconstruct, None
+            elif self._predict is not None and not (self._window_due and job_runs):
+                request, self._predict = self._predict, None
         if drop:
             self._close_job()
         if load is not None:
@@ -231,6 +242,9 @@ class InferenceThread(QThread):
         elif transition is not None and self._job is not None:
             self._reconstruct_one(transition)
             self._window_due = True
+        elif request is not None:
+            self._predict_one(request)
+            self._window_due = True
         elif self._job is not None and self._job.running and start is None:
             self._analyse_one(self._job)
         return True
@@ -238,7 +252,7 @@ class InferenceThread(QThread):
     def _has_work(self) -> bool:
         requests = self._load is not None or self._start is not None or self._drop or self._cancel
         # A reconstruction needs a drive; until one is being analysed the request waits.
-        wanted = self._reconstruct is not None and self._job is not None
+        wanted = (self._reconstruct is not None or self._predict is not None) and self._job is not None
         return self._stopping or requests or wanted or (self._job is not None and self._job.running)
 
     def _load_checkpoint(self, path: Path) -> None:
@@ -323,6 +337,20 @@ class InferenceThread(QThread):
             self.unreconstructable.emit(self._generation, transition, message)
             return
         self.reconstructed.emit(self._generation, transition, result)
+
+    def _predict_one(self, request: ForwardRequest) -> None:
+        if self._job is None:
+            return
+        try:
+            result = self._job.predict(request)
+        except Exception as error:
+            expected = isinstance(error, LogError | ValueError)
+            if not expected:
+                log.exception("prediction from transition %d", request.transition)
+            message = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.unpredictable.emit(self._generation, request, message)
+            return
+        self.predicted.emit(self._generation, request, result)
 
     def _break(self, drive: Drive, error: Exception) -> None:
         log.warning("analysis of %s: %s", drive.name, error)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_inspector.models.map_state import AXES, COMPONENTS, Method
+from lapose_inspector.models.map_data import MapData
+from lapose_inspector.models.map_state import AXES, COMPONENTS, PROBES, Method
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 Request = Literal["pca", "t-sne", "directions", "extend"]
@@ -312,4 +313,27 @@ def _embed(
             distance = norm - 2.0 * latents[block].astype(np.float32) @ base.T
             nearest = np.argpartition(distance, 2, axis=1)[:, :3]
             out[block] = known[nearest].mean(axis=1)
+    return out
+
+
+def targets_of(data: MapData) -> Targets:
+    """What probes are fitted to: the true quantity where every source has it, else the model's own."""
+    out = {}
+    for key in PROBES:
+        shown, true = [], []
+        for source in data.sources:
+            series = source.series.series.get(key)
+            if series is None:
+                continue
+            known = source.known
+            shown.append(series.shown[known])
+            if series.shown_truth is not None:
+                true.append(series.shown_truth[known])
+        if len(shown) < len(data.sources) or not data.sources:
+            continue
+        of_truth = len(true) == len(shown) and bool(np.isfinite(np.concatenate(true)).sum() >= 20)
+        series = data.sources[0].series[key]
+        what = "ground truth" if of_truth else "the model's own prediction"
+        name = series.label.split(" (")[0]
+        out[key] = (name, series.unit, what, np.concatenate(true if of_truth else shown))
     return out
