@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             inspector.open(options.log, poses, options.at or 0, drive=options.drive, camera=options.camera)
         elif remember:
             inspector.restore_last()
+            inspector.tour.offer()
         application.exec()
         inspector.close()
     failed = [text for text in problems if text]

@@ -30,6 +30,7 @@ from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
 from lapose_inspector.player import Player
+from lapose_inspector.tour import TourGuide
 from lapose_inspector.triage import TriageController
 from lapose_inspector.views.command_palette import CommandPalette, Entry
 from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
@@ -92,6 +93,7 @@ class Inspector(QObject):
         self.annotator = Annotator(self)
         self.comparer = Comparer(self, folders.cache_dir)
         self.manifests = Manifests(self)
+        self.tour = TourGuide(self)
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self.instruments.serve(self.analysis)

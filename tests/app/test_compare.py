@@ -54,6 +54,8 @@ def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qt
     (stretch, *_) = result.stretches
     assert stretch.winner == "a"
     assert stretch.first_frame >= 18
+    view.tabs.setCurrentWidget(view.stretches)
+    qtbot.waitUntil(view.stretches.isVisible, timeout=5000)
     box = view.stretches.visualItemRect(view.stretches.topLevelItem(0))
     QTest.mouseClick(view.stretches.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
     assert app.timeline.frame == stretch.first_frame

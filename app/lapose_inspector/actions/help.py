@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lapose_inspector.actions.command import Command
-
-if TYPE_CHECKING:
-    pass
 
 
 def help_commands() -> list[Command]:
@@ -19,6 +14,15 @@ def help_commands() -> list[Command]:
         Command(
             "help.shortcuts", "Keyboard shortcuts", lambda a: a.show_shortcuts(), "Help", ("?", "F1"),
             "mdi6.keyboard-outline", "Every key and what it does.", section="find",
+        ),
+        Command(
+            "help.tour", "Tour", lambda a: a.tour.start(), "Help", (), "mdi6.map-marker-path",
+            "Five steps through the window, on the sample drive where no log is open.", section="learn",
+        ),
+        Command(
+            "help.sample", "Open the sample drive", lambda a: a.tour.open_sample(), "Help", (), "mdi6.car-outline",
+            "Open the drive that comes with the program.", enabled=lambda a: a.tour.sample is not None,
+            section="learn",
         ),
         Command(
             "help.about", "About LA-Pose Inspector", lambda a: a.show_about(), "Help", (),

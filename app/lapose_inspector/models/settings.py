@@ -89,6 +89,8 @@ class Settings(BaseModel):
     export_folder: Path | None = None
     memory_mib: int = Field(default_factory=default_memory, ge=LEAST_MEMORY, le=MOST_MEMORY)
     previews_mib: int = Field(default=8192, ge=LEAST_PREVIEWS, le=MOST_PREVIEWS)
+    tour_seen: bool = False
+    """Whether the first-run tour was shown to its end or skipped."""
     geometry: str = ""
     """QMainWindow.saveGeometry(), base64."""
     state: str = ""

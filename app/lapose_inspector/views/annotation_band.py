@@ -49,6 +49,7 @@ class AnnotationBand(QWidget):
         self._x_of, self._frame_at = x_of, frame_at
         self._press: QPointF | None = None
         self._drawn: tuple[int, int] | None = None
+        self.setObjectName("annotationBand")
         self.setFixedHeight(HEIGHT)
         self.setMinimumWidth(160)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

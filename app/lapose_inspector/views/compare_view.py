@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QProgressBar,
-    QSplitter,
     QStackedLayout,
+    QTabWidget,
     QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -105,19 +105,17 @@ class CompareView(QWidget):
         self.stretches = _tree(("Better", "Frames", "By"))
         self.stretches.itemClicked.connect(lambda item, _: self.frame_chosen.emit(item.data(0, FRAME)[0]))
         self.stretches.itemDoubleClicked.connect(lambda item, _: self.stretch_opened.emit(*item.data(0, FRAME)))
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(self.table)
-        split.addWidget(self.stretches)
-        split.setStretchFactor(0, 3)
-        split.setStretchFactor(1, 2)
-        split.setChildrenCollapsible(False)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.table, "Figures")
+        self.tabs.addTab(self.stretches, "Where each is better")
         self.note = QLabel()
         self.note.setProperty("muted", True)
         self.note.setWordWrap(True)
         self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.note.setContentsMargins(16, 8, 16, 8)
         self._stack = QStackedLayout()
-        self._stack.addWidget(split)
+        self._stack.addWidget(self.tabs)
         self._stack.addWidget(self.note)
         top = QVBoxLayout()
         top.setContentsMargins(10, 6, 10, 0)
@@ -178,6 +176,8 @@ class CompareView(QWidget):
         for label in (self.head, self.how):
             label.setToolTip(told)
         if result is not None:
+            truth = result.errors_a is not None
+            self.tabs.setTabText(1, "Where each is better" if truth else "Where they are apart")
             for row in result.rows:
                 self.table.addTopLevelItem(self._row(row))
             for stretch in result.stretches:

@@ -1,4 +1,4 @@
-"""Where the checkpoint is that commands and the inspector use when none is named."""
+"""Where the checkpoint is that commands and the inspector use when none is named, and the sample drive."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ def default_checkpoint() -> Path:
         f"no checkpoint: give --checkpoint FOLDER or set {ENVIRONMENT} "
         "(the nano checkpoint lies in resources/nano of the repository)"
     )
+
+
+def sample_drive() -> Path | None:
+    """The sample drive of the repository this runs from; None where there is none."""
+    bundled = Path(__file__).resolve().parents[3] / "resources" / "sample_drive"
+    return bundled if bundled.is_dir() else None
