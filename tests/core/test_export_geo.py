@@ -19,7 +19,13 @@ from test_export_mcap import analysed_drive
 from lapose_core.annotations import Annotation, read_annotations
 from lapose_core.export.bundle import Choice, Exported, export_bundle
 from lapose_core.export.formats import sidecar_path, write_export
-from lapose_core.geodesy import GeodeticOrigin, ecef_from_geodetic, enu_axes, geodetic_from_ecef
+from lapose_core.geodesy import (
+    GeodeticOrigin,
+    UniversalTransverseMercator,
+    ecef_from_geodetic,
+    enu_axes,
+    geodetic_from_ecef,
+)
 
 EDN = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """East, north, up from a world with x east, y down, z north."""
@@ -91,6 +97,35 @@ def test_world_points_keep_their_distances_on_the_earth(
     np.testing.assert_allclose(coordinates[0], [latitude, longitude, 100.0], rtol=0, atol=1e-7)
     moved = np.diff(ecef_from_geodetic(coordinates), axis=0)[0]
     np.testing.assert_allclose(enu_axes(latitude, longitude) @ moved, [east, north, up], atol=1e-5)
+
+
+@given(st.integers(1, 60), st.floats(-80, 84), st.floats(-3, 3))
+@settings(deadline=None, max_examples=100)
+def test_utm_is_its_own_inverse(zone: int, latitude: float, off: float) -> None:
+    utm = UniversalTransverseMercator(zone)
+    longitude = 6 * zone - 183 + off
+    easting, northing = utm.forward(latitude, longitude)
+    found = utm.inverse(np.array([easting]), np.array([northing]))
+    assert found[0][0] == pytest.approx(latitude, abs=2e-9)
+    assert found[1][0] == pytest.approx(longitude, abs=2e-9)
+
+
+def test_utm_of_known_places() -> None:
+    # On the central meridian the northing is 0.9996 of the meridian's arc, 4984944.378 m from the equator to 45°.
+    easting, northing = UniversalTransverseMercator(31).forward(45.0, 3.0)
+    assert easting == pytest.approx(0.0, abs=1e-6)
+    assert northing == pytest.approx(0.9996 * 4984944.378, abs=1e-3)
+    # Three places in Austin as the authors of Argoverse 2 have them, from metres in their city's frame.
+    origin = GeodeticOrigin(
+        30.27464237939507, -97.7404457407424, 0.0, np.eye(4), "a test", UniversalTransverseMercator(14)
+    )
+    city = np.array([[1745.37, -1421.37, 0], [1738.54, -1415.03, 0], [1731.53, -1410.81, 0]])
+    known = [
+        [30.261642967615092, -97.72246957081633],
+        [30.26170086362131, -97.72253982250783],
+        [30.261739638233472, -97.72261222631731],
+    ]
+    np.testing.assert_allclose(origin.coordinates(city)[:, :2], known, rtol=0, atol=1e-7)
 
 
 def test_geojson_by_its_schema_and_back_to_metres(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Longitudes and latitudes are degrees, altitudes metres over the ellipsoid unless
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,71 @@ from lapose_core.geometry import Array
 RADIUS, ECCENTRICITY2 = 6378137.0, 6.69437999014e-3
 
 
+class Projection(Protocol):
+    """A map that a world was drawn on, so that its inverse gives the log's own coordinates back."""
+
+    def places(self, latitude: float, longitude: float, east: Array, north: Array) -> tuple[Array, Array]:
+        """Latitudes and longitudes [N] of points ``east`` and ``north`` [N] metres on the map from a place on it."""
+        ...
+
+
+@dataclass(frozen=True)
+class SphericalMercator:
+    """KITTI raw's: Mercator's on a sphere of the equatorial radius, metres times ``scale``."""
+
+    scale: float
+
+    def places(self, latitude: float, longitude: float, east: Array, north: Array) -> tuple[Array, Array]:
+        radius = self.scale * RADIUS
+        high = np.log(np.tan(np.radians(90 + latitude) / 2)) + north / radius
+        return 2 * np.degrees(np.arctan(np.exp(high))) - 90, longitude + np.degrees(east / radius)
+
+
+@dataclass(frozen=True)
+class UniversalTransverseMercator:
+    """UTM on WGS 84, by Krueger's series to the third order in the flattening: a tenth of a millimetre in a zone."""
+
+    zone: int
+
+    def places(self, latitude: float, longitude: float, east: Array, north: Array) -> tuple[Array, Array]:
+        easting, northing = self.forward(latitude, longitude)
+        return self.inverse(easting + east, northing + north)
+
+    def forward(self, latitude: float, longitude: float) -> tuple[float, float]:
+        """Easting and northing in metres, without the false easting."""
+        phi, lam = np.radians(latitude), np.radians(longitude - self._meridian)
+        root = 2 * np.sqrt(_N) / (1 + _N)
+        t = np.sinh(np.arctanh(np.sin(phi)) - root * np.arctanh(root * np.sin(phi)))
+        xi, eta = np.arctan2(t, np.cos(lam)), np.arctanh(np.sin(lam) / np.hypot(1, t))
+        orders = zip((2, 4, 6), _ALPHA)
+        terms = [(a * np.sin(k * xi) * np.cosh(k * eta), a * np.cos(k * xi) * np.sinh(k * eta)) for k, a in orders]
+        scale = 0.9996 * _RECTIFYING
+        return float(scale * (eta + sum(e for _, e in terms))), float(scale * (xi + sum(x for x, _ in terms)))
+
+    def inverse(self, easting: Array, northing: Array) -> tuple[Array, Array]:
+        """Latitude and longitude of eastings without the false one."""
+        xi, eta = northing / (0.9996 * _RECTIFYING), easting / (0.9996 * _RECTIFYING)
+        plane = xi.copy(), eta.copy()
+        for k, b in zip((2, 4, 6), _BETA):
+            plane[0][:] -= b * np.sin(k * xi) * np.cosh(k * eta)
+            plane[1][:] -= b * np.cos(k * xi) * np.sinh(k * eta)
+        chi = np.arcsin(np.sin(plane[0]) / np.cosh(plane[1]))
+        phi = chi + sum(d * np.sin(k * chi) for k, d in zip((2, 4, 6), _DELTA))
+        return np.degrees(phi), self._meridian + np.degrees(np.arctan2(np.sinh(plane[1]), np.cos(plane[0])))
+
+    @property
+    def _meridian(self) -> float:
+        return 6.0 * self.zone - 183.0
+
+
+# Krueger's coefficients (1912), in the third flattening n.
+_N = (1 - np.sqrt(1 - ECCENTRICITY2)) / (1 + np.sqrt(1 - ECCENTRICITY2))
+_RECTIFYING = RADIUS / (1 + _N) * (1 + _N**2 / 4 + _N**4 / 64)
+_ALPHA = (_N / 2 - 2 / 3 * _N**2 + 5 / 16 * _N**3, 13 / 48 * _N**2 - 3 / 5 * _N**3, 61 / 240 * _N**3)
+_BETA = (_N / 2 - 2 / 3 * _N**2 + 37 / 96 * _N**3, _N**2 / 48 + _N**3 / 15, 17 / 480 * _N**3)
+_DELTA = (2 * _N - 2 / 3 * _N**2 - 2 * _N**3, 7 / 3 * _N**2 - 8 / 5 * _N**3, 56 / 15 * _N**3)
+
+
 @dataclass(frozen=True)
 class GeodeticOrigin:
     """A point on the Earth, and how the world of a drive lies around it.
@@ -22,9 +88,8 @@ class GeodeticOrigin:
     Attributes:
         latitude, longitude, altitude: of the origin of the local axes east, north, up.
         enu_from_world: [4, 4] rigid motion from the drive's world to these axes, metres.
-        mercator_scale: where the world was made by a spherical Mercator projection with this scale (KITTI raw), so that
-            its inverse gives the log's own coordinates back; None where east, north, up are those of the tangent plane.
         source: where it is known from, for people.
+        projection: the map that the world was drawn on; None where east, north, up are those of the tangent plane.
     """
 
     latitude: float
@@ -32,25 +97,17 @@ class GeodeticOrigin:
     altitude: float
     enu_from_world: Array
     source: str
-    mercator_scale: float | None = None
+    projection: Projection | None = None
 
     def coordinates(self, points: Array) -> Array:
         """Latitude, longitude, altitude [N, 3] of world points [N, 3]."""
         enu = np.asarray(points, np.float64) @ self.enu_from_world[:3, :3].T + self.enu_from_world[:3, 3]
-        if self.mercator_scale is None:
+        if self.projection is None:
             axes = enu_axes(self.latitude, self.longitude)
             origin = np.array([[self.latitude, self.longitude, self.altitude]])
             return geodetic_from_ecef(ecef_from_geodetic(origin) + enu @ axes)
-        radius = self.mercator_scale * RADIUS
-        north = np.log(np.tan(np.radians(90 + self.latitude) / 2)) + enu[:, 1] / radius
-        return np.stack(
-            [
-                2 * np.degrees(np.arctan(np.exp(north))) - 90,
-                self.longitude + np.degrees(enu[:, 0] / radius),
-                self.altitude + enu[:, 2],
-            ],
-            -1,
-        )
+        latitude, longitude = self.projection.places(self.latitude, self.longitude, enu[:, 0], enu[:, 1])
+        return np.stack([latitude, longitude, self.altitude + enu[:, 2]], -1)
 
 
 def ecef_from_geodetic(places: Array) -> Array:

@@ -17,6 +17,7 @@ from PIL import Image as Pil
 from scipy.spatial.transform import Rotation
 
 from lapose_core.drive import Drive, LogError
+from lapose_core.geodesy import GeodeticOrigin, UniversalTransverseMercator
 from lapose_core.geometry import path_length, relative
 from lapose_core.inference.preprocess import Crop, Preprocessor
 from lapose_core.logs.argoverse2 import READER
@@ -233,6 +234,21 @@ def test_each_camera_has_its_own_poses_times_and_axes(log: Path, camera: str) ->
     assert found is not None
     assert np.abs(found[:, :3] - cloud(2, 1, camera)).max() < 5e-3
     np.testing.assert_array_equal(found[:, 3], np.arange(len(found)))
+
+
+def test_the_city_in_the_maps_name_tells_the_place(log: Path) -> None:
+    assert opened(log).geodetic_origin is None, "no map, no city"
+    (log / "map").mkdir()
+    (log / "map" / f"log_map_archive_{LOG}____ATX_city_77093.json").write_text("{}")
+    drive = opened(log)
+    place = drive.geodetic_origin
+    assert place is not None
+    assert drive.poses is not None
+    city = camera_pose(times()[0], "ring_front_center")[:3, 3]
+    origin = GeodeticOrigin(30.27464237939507, -97.7404457407424, 0.0, np.eye(4), "", UniversalTransverseMercator(14))
+    np.testing.assert_allclose(
+        place.coordinates(drive.poses[:1, :3, 3]), origin.coordinates(city[None]), rtol=0, atol=1e-6
+    )
 
 
 def test_the_lens_is_told_and_not_applied(log: Path) -> None:

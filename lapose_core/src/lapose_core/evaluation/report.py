@@ -101,6 +101,7 @@ def write_report(
     alignment: Alignment = "se3",
     drive: Drive | None = None,
     annotations: tuple[Annotation, ...] = (),
+    progress: Progress = no_progress,
 ) -> Evaluation | None:
     """Write ``out``, one HTML file that opens without a network; returns the figures, None without ground
     truth.
@@ -110,7 +111,7 @@ def write_report(
     Raises:
         ValueError: where nothing is analysed yet, or ``out`` cannot be a file.
     """
-    body, clips = _body(Subject(analysis, drive, annotations), alignment)
+    body, clips = _body(Subject(analysis, drive, annotations), alignment, progress)
     title = (
         f"<h1>{escape(analysis.drive_name)}</h1><p class=muted>LA-Pose report {_key(analysis.truth is not None)}</p>"
     )
@@ -156,7 +157,7 @@ def write_set_report(
     return evaluation
 
 
-def _body(subject: Subject, alignment: Alignment) -> tuple[str, list[Clip]]:
+def _body(subject: Subject, alignment: Alignment, progress: Progress = no_progress) -> tuple[str, list[Clip]]:
     """A drive's sections, and its clips with known truth."""
     analysis, drive = subject.analysis, subject.drive
     pieces = analysis.segments()
@@ -165,18 +166,25 @@ def _body(subject: Subject, alignment: Alignment) -> tuple[str, list[Clip]]:
     segments = [aligned_segment(analysis, a, b, alignment) for a, b in pieces]
     clips = analysis_clips(analysis, analysis.window)
     evaluation = evaluate_clips(clips) if clips else None
+    progress(0.3)
     with Thumbnails(drive) as pictures:
         worst = worst_section([(segment, pictures) for segment in worst_segments(analysis, drive)])
+    progress(0.5)
+    notes = notes_section(subject.annotations, drive, analysis)
+    progress(0.6)
+    plots = _plots(analysis, segments)
+    progress(0.8)
     body = [
         _head(analysis, segments, drive),
         _figures(analysis, evaluation),
         _regimes([analysis], evaluation) if evaluation else "",
         worst,
-        notes_section(subject.annotations, drive, analysis),
-        _plots(analysis, segments),
+        notes,
+        plots,
         _pictures(drive, analysis) if drive is not None else "",
         _method(analysis, segments, evaluation),
     ]
+    progress(0.95)
     return "\n".join(part for part in body if part), clips
 
 

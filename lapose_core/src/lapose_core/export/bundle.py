@@ -155,6 +155,13 @@ class Exported:
         last = int(self.frames[row + 1]) - 1 if row + 1 < len(self.frames) else first
         return [a for a in self.annotations if a.first_frame <= last and a.last_frame >= first]
 
+    def rows_of(self, note: Annotation) -> NDArray[np.int64]:
+        """The samples whose frames, up to the one before the next sample, an annotation touches; one at the least."""
+        begin = int(np.searchsorted(self.frames, note.first_frame, side="right")) - 1
+        end = int(np.searchsorted(self.frames, note.last_frame, side="right"))
+        begin = min(max(begin, 0), len(self) - 1)
+        return np.arange(begin, max(end, begin + 1))
+
     def description(self) -> dict[str, str]:
         """What a reader of the file should know, for formats that have metadata."""
         from lapose_core import __version__

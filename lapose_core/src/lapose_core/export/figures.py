@@ -179,7 +179,7 @@ def _trajectory(bundle: Exported, figure: Figure, look: Look) -> None:
         figure.colorbar(dots, ax=axes, label="position error, m", shrink=0.8)
     truth = top_view(bundle, "truth")
     for note in bundle.annotations:
-        rows = _rows_of(bundle, note.first_frame, note.last_frame)
+        rows = bundle.rows_of(note)
         place = np.where(np.isfinite(truth[rows]), truth[rows], line[rows])
         axes.plot(*place.T, color=look.note, linewidth=4, alpha=0.5, solid_capstyle="round", zorder=2)
         if np.isfinite(place[0]).all():
@@ -210,7 +210,7 @@ def _tracks(bundle: Exported, figure: Figure, look: Look) -> None:
         axes.plot(times, factor * bundle[column], color=own, linewidth=1.0, label="prediction")
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
         for note in bundle.annotations:
-            rows = _rows_of(bundle, note.first_frame, note.last_frame)
+            rows = bundle.rows_of(note)
             begin, end = times[rows[0]], times[min(rows[-1] + 1, len(times) - 1)]
             axes.axvspan(begin, max(end, begin), color=look.note, alpha=0.18, linewidth=0.8)
             if axes is grid[0]:
@@ -251,15 +251,7 @@ def _map(bundle: Exported, figure: Figure, look: Look) -> None:
     )  # fmt: skip
     figure.colorbar(dots, ax=axes, label="yaw rate, °/s (right +)", shrink=0.8)
     for note in bundle.annotations:
-        rows = _rows_of(bundle, note.first_frame, note.last_frame)
+        rows = bundle.rows_of(note)
         axes.scatter(points[rows, 0], points[rows, 1], s=50, facecolors="none", edgecolors=look.note, linewidths=0.8)
     axes.set_xlabel("latent actions, first principal component")
     axes.set_ylabel("second")
-
-
-def _rows_of(bundle: Exported, first: int, last: int) -> np.ndarray:
-    """Samples that an annotation's frames touch, one at the least."""
-    begin = int(np.searchsorted(bundle.frames, first, side="right")) - 1
-    end = int(np.searchsorted(bundle.frames, last, side="right"))
-    begin = min(max(begin, 0), len(bundle) - 1)
-    return np.arange(begin, max(end, begin + 1))

@@ -62,8 +62,8 @@ def _origin(bundle: Exported) -> GeodeticOrigin:
     if drive.geodetic_origin is None:
         raise ValueError(
             f"{bundle.drive_name}: it is not known where on the Earth it lies: {drive.format} logs do not tell, or its "
-            "poses come from elsewhere. Drives of KITTI raw (OXTS) and comma2k19, and recordings whose poses are "
-            "satellite fixes, have a place"
+            "poses come from elsewhere. Drives of KITTI raw (OXTS), comma2k19 and Argoverse 2 (with its map), and "
+            "recordings whose poses are satellite fixes, have a place"
         )
     return drive.geodetic_origin
 
@@ -71,7 +71,7 @@ def _origin(bundle: Exported) -> GeodeticOrigin:
 def _placed(bundle: Exported, lines: list[Line]) -> Iterator[tuple[Annotation, Array]]:
     """Annotations with the places [n, 3] of the samples they touch, of the true path where it is known."""
     for note in bundle.annotations:
-        touched = [i for i in range(len(bundle)) if note in bundle.notes_at(i)]
+        touched = bundle.rows_of(note)
         for line in lines:
             inside = np.isin(line.rows, touched)
             if inside.any():

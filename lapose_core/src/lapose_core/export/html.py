@@ -16,5 +16,11 @@ def write_html(bundle: Exported, path: Path, progress: Progress = no_progress) -
     """
     from lapose_core.evaluation.report import write_report
 
-    mode = bundle.choice.alignment
-    write_report(bundle.analysis, path, alignment=mode, drive=bundle.drive, annotations=bundle.annotations)
+    write_report(
+        bundle.analysis,
+        path,
+        alignment=bundle.choice.alignment,
+        drive=bundle.drive,
+        annotations=bundle.annotations,
+        progress=progress,
+    )

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Intrinsics, LogError, fingerprint
+from lapose_core.geodesy import GeodeticOrigin, UniversalTransverseMercator
 from lapose_core.geometry import Array, invert
 from lapose_core.logs.folders import folders_in
 from lapose_core.logs.images import ImageSource, common_size
@@ -54,6 +55,15 @@ _MAX_GAP = 0.2
 _LOOKED_AT = 50
 # The city's x, y, z (up) to a world with y down, level as the camera's axes are.
 _WORLD_FROM_CITY = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+# Where the cities' coordinates begin and their UTM zones, as the data set's authors publish them.
+_CITIES = {
+    "ATX": (30.27464237939507, -97.7404457407424, 14),
+    "DTW": (42.29993066912924, -83.17555750783717, 17),
+    "MIA": (25.77452579915163, -80.19656914449405, 17),
+    "PAO": (37.416065, -122.13571963362166, 10),
+    "PIT": (40.44177902989321, -80.01294377242584, 17),
+    "WDC": (38.889377, -77.0355047439081, 18),
+}
 
 
 def is_argoverse2(path: Path) -> bool:
@@ -116,7 +126,8 @@ def open_argoverse2(path: Path, key: str, options: LogOptions) -> Drive:
     poses = None if vehicle is None or mount is None else vehicle.at(times, mount)
     if poses is not None:
         poses = replace(poses, provenance=f"{_POSES}, moved to {name} by the calibration, {poses.provenance}")
-    found = poses_from(options, times) or poses
+    given = poses_from(options, times)
+    found = given or poses
     if found is not None:
         provenance["poses"] = found.provenance
         notes += found.notes
@@ -138,6 +149,7 @@ def open_argoverse2(path: Path, key: str, options: LogOptions) -> Drive:
         point_cloud=sweeps,
         provenance=provenance,
         notes=tuple(notes),
+        geodetic_origin=None if vehicle is None or poses is None or given is not None else _place(log, vehicle.origin),
         fingerprint=fingerprint(folder, f"{_FORMAT}:{name}:{intrinsics}", times, matrices),
     )
 
@@ -299,8 +311,10 @@ def _mount(log: Path, name: str, notes: list[str]) -> Array | None:
 class _Vehicle:
     """The vehicle's poses [K, 4, 4] in the world at increasing times [K], seconds."""
 
-    def __init__(self, times: Array, poses: Array) -> None:
+    def __init__(self, times: Array, poses: Array, origin: Array) -> None:
         self._times, self._poses = times, poses
+        self.origin = origin
+        """[3] of the world, in metres from the city's, in the world's axes."""
 
     @classmethod
     def read(cls, log: Path, origin: int, notes: list[str]) -> _Vehicle | None:
@@ -332,13 +346,30 @@ class _Vehicle:
             notes.append(f"{log / _POSES}: there are no poses. The drive has no ground truth.")
             return None
         times, poses = _seconds(stamps[keep], origin), _WORLD_FROM_CITY @ poses[keep]
-        poses[:, :3, 3] -= poses[min(int(np.searchsorted(times, 0.0)), len(times) - 1), :3, 3]
-        return cls(times, poses)
+        start = poses[min(int(np.searchsorted(times, 0.0)), len(times) - 1), :3, 3].copy()
+        poses[:, :3, 3] -= start
+        return cls(times, poses, start)
 
     def at(self, times: Array, mount: Array) -> FramePoses:
         """Poses at ``times`` of what is mounted at ``mount`` [4, 4] in the vehicle's axes."""
         found = poses_at(times, self._times, self._poses, max_gap=_MAX_GAP)
         return replace(found, poses=np.where(found.valid[:, None, None], found.poses @ mount, np.eye(4)))
+
+
+def _place(log: Path, origin: Array) -> GeodeticOrigin | None:
+    """Where the world lies, by the city that the name of the log's map tells; the height is the data set's own."""
+    try:
+        names = [entry.name for entry in (log / "map").iterdir()]
+    except OSError:
+        return None
+    city = next((city for city in _CITIES if any(f"____{city}_city" in name for name in names)), None)
+    if city is None:
+        return None
+    latitude, longitude, zone = _CITIES[city]
+    enu = invert(_WORLD_FROM_CITY)
+    enu[:3, 3] = enu[:3, :3] @ origin
+    source = f"the city {city} of the log's map, UTM zone {zone}"
+    return GeodeticOrigin(latitude, longitude, 0.0, enu, source, UniversalTransverseMercator(zone))
 
 
 def _sweeps(

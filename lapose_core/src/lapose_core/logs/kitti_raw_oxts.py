@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lapose_core.drive import LogError
-from lapose_core.geodesy import RADIUS, GeodeticOrigin
+from lapose_core.geodesy import RADIUS, GeodeticOrigin, SphericalMercator
 from lapose_core.geometry import Array, make_poses
 from lapose_core.logs.kitti_raw_files import FrameClock, seconds_of
 from lapose_core.logs.pose_sync import FramePoses, poses_at
@@ -152,7 +152,8 @@ def read_imu(
     start = oxts.poses[keep][first, :3, 3]
     enu = make_poses(_WORLD_FROM_ENU.T, np.zeros(3))
     latitude, longitude, altitude = oxts.places[keep][first].tolist()
-    place = GeodeticOrigin(latitude, longitude, altitude, enu, "oxts", oxts.mercator_scale)
+    projection = SphericalMercator(oxts.mercator_scale)
+    place = GeodeticOrigin(latitude, longitude, altitude, enu, "oxts", projection)
     poses = oxts.poses[keep].copy()
     poses[:, :3, 3] -= start
     kept = replace(
