@@ -59,7 +59,7 @@ def run(context: Context) -> dict[str, Any]:
         figures = collect(load_checkpoint(folder, context.device), test, watched)[1]
         model, _ = train_head(folder, _posttraining(context), train, test, context.work / "bottleneck")
         labels = {"width": width, "latent": model.config.latent_dim, **figures}
-        rows.append(row_of(evaluate(model, test).overall, **labels))
+        rows.append(row_of(evaluate(model, test, frozen=True).overall, **labels))
     return {"rows": rows}
 
 

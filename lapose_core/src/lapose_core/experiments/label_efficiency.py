@@ -50,7 +50,7 @@ def run(context: Context) -> dict[str, Any]:
     for backbone, labels, steps in _runs(context):
         training = _training(context, backbone, labels, steps)
         model, _ = train_head(context.pretrained, training, train, test, context.work / "label_efficiency")
-        summary = evaluate(model, test).overall
+        summary = evaluate(model, test, frozen=backbone == "frozen").overall
         rows.append(row_of(summary, backbone=backbone, labels=min(labels, len(train)), steps=steps))
     return {"rows": rows, "crossing": crossing(rows)}
 

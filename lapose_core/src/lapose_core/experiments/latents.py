@@ -13,7 +13,7 @@ from lapose_core.evaluation.map_quality import map_quality
 from lapose_core.experiments.context import Context, Unavailable
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
-from lapose_core.training.posttrain import whole_clip_latents
+from lapose_core.training.posttrain import frozen_latents
 from lapose_core.training.pretrain import collect, latent_quality, motion_probes
 
 MAPS = ("t-SNE", "PCA")
@@ -28,7 +28,7 @@ def probes(context: Context, model: LaPose, train: CachedClips, test: CachedClip
     parts = []
     for data, limit in ((train, context.sizes.probe_clips), (test, len(test))):
         clips = np.arange(min(limit, len(data)))
-        parts.append((whole_clip_latents(model, data, clips), data.poses[clips], data.times[clips]))
+        parts.append((frozen_latents(model, data, clips), data.poses[clips], data.times[clips]))
     return figures | motion_probes(parts[0], parts[1])
 
 
@@ -39,7 +39,7 @@ def maps(context: Context, model: LaPose, data: CachedClips) -> dict[str, Any]:
     transition, yaw in radians.
     """
     clips = np.arange(min(context.sizes.map_clips, len(data)))
-    latents = whole_clip_latents(model, data, clips).double().cpu().numpy()
+    latents = frozen_latents(model, data, clips).double().cpu().numpy()
     frames = latents.shape[1] + 1
     relative = np.stack([geometry.relative(p) for p in data.poses[clips, :frames].numpy()]).reshape(-1, 4, 4)
     speed = np.linalg.norm(relative[:, :3, 3], axis=1)

@@ -69,7 +69,9 @@ def run(context: Context) -> dict[str, Any]:
         folder = context.work / "out_of_domain"
         model, _ = train_head(context.pretrained, _training(context, backbone), train, tests["day"], folder)
         for name, test in tests.items():
-            rows.append(row_of(evaluate(model, test).overall, backbone=backbone, domain=name))
+            rows.append(
+                row_of(evaluate(model, test, frozen=backbone == "frozen").overall, backbone=backbone, domain=name)
+            )
         try:
             rows += _on_kitti(context, model, backbone)
         except Unavailable as error:

@@ -13,7 +13,7 @@ from lapose_core.evaluation.regimes import clip_regimes
 from lapose_core.experiments.worlds import World
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
-from lapose_core.training.posttrain import evaluate_latents, whole_clip_latents
+from lapose_core.training.posttrain import evaluate_latents, frozen_latents, whole_clip_latents
 
 #: Uneven clips have any rate, so they are grouped: upper bounds in Hz of the median rate, and the groups' names.
 RATE_BANDS = (
@@ -28,16 +28,19 @@ RATE_BANDS = (
 CAMERAS = ("unknown", "known")
 
 
-def evaluate(model: LaPose, data: CachedClips) -> Evaluation:
-    """The model on all clips, and per regime; it is told nothing of their cameras."""
-    return by_camera(model, data)["unknown"]
+def evaluate(model: LaPose, data: CachedClips, *, frozen: bool) -> Evaluation:
+    """The model on all clips, and per regime; it is told nothing of their cameras. The latents of one whose backbone is
+    ``frozen`` are kept, since others share them."""
+    return by_camera(model, data, frozen=frozen)["unknown"]
 
 
-def by_camera(model: LaPose, data: CachedClips, worlds: Sequence[World] | None = None) -> dict[str, Evaluation]:
+def by_camera(
+    model: LaPose, data: CachedClips, worlds: Sequence[World] | None = None, *, frozen: bool = True
+) -> dict[str, Evaluation]:
     """The model on all clips, and per regime, by what it is told of their cameras (CAMERAS); one that cannot be told
     has the first alone. Conditions are regimes where the ``worlds`` are known."""
     clips = np.arange(len(data))
-    latents = whole_clip_latents(model, data, clips)
+    latents = frozen_latents(model, data, clips) if frozen else whole_clip_latents(model, data, clips)
     out = {}
     for camera in CAMERAS if model.config.camera_input else CAMERAS[:1]:
         found = evaluate_latents(model, latents, data, clips, camera_known=camera == "known")

@@ -40,7 +40,7 @@ def _seeds(context: Context) -> list[int]:
 def run(context: Context) -> dict[str, Any]:
     test, train = context.cached(unseen_split(context)), context.cached(context.train)
     first, *others = _seeds(context)
-    rows = _rows("post-training", first, evaluate(context.model(), test))
+    rows = _rows("post-training", first, evaluate(context.model(), test, frozen=True))
     training = recorded_posttraining(context.posttrained)
     for seed in others:
         own = dataclasses.replace(training, seed=seed)
@@ -60,7 +60,7 @@ def _rows(stage: str, seed: int, evaluation: Evaluation) -> list[dict[str, Any]]
 
 def _head(context: Context, backbone: Path, training: Any, train: CachedClips, test: CachedClips) -> Evaluation:
     model, _ = train_head(backbone, training, train, test, context.work / "seeds")
-    return evaluate(model, test)
+    return evaluate(model, test, frozen=True)
 
 
 def _pretrained(context: Context, seed: int, train: CachedClips, held_out: CachedClips) -> Path:

@@ -14,16 +14,16 @@ class Sizes:
     """
 
     frames: int = 16
-    test_clips: int = 512
-    colmap_clips: int = 32
-    quality_clips: int = 256  # of the test split, for the cross-entropies
+    test_clips: int = 256
+    colmap_clips: int = 16
+    quality_clips: int = 128  # of the test split, for the cross-entropies
     probe_clips: int = 1024  # of the training split, that the ridge probes are fitted on
     map_clips: int = 100
     seeds: int = 3
     labels: tuple[int, ...] = (30, 100, 300, 1000, 3000)
     label_steps: tuple[int, ...] = (150, 200, 300, 450, 600)
     batch: int = 16  # clips, wherever a whole network trains
-    domain_clips: int = 128  # of each domain
+    domain_clips: int = 64  # of each domain
     domain_labels: int = 1000
     domain_steps: int = 400
     widths: tuple[int | None, ...] = (8, 16, 50, None)
@@ -31,7 +31,7 @@ class Sizes:
     width_motion_steps: int = 1000
     width_head_steps: int = 1500
     width_labels: int = 1000
-    rate_clips: int = 128
+    rate_clips: int = 100
     rates: tuple[float, ...] = (1.0, 2.0, 4.0, 10.0)
     kitti_rates: tuple[float, ...] = (2.0, 5.0, 10.0)
     kitti_strides: tuple[int, ...] = (2, 4, 8)  # samples between clips; they overlap, or 2 Hz would have a single one

@@ -13,7 +13,7 @@ FOV, HEIGHT = 0, 1
 FIELDS = 2
 
 # Middle and spread of what the network reads: tan(fov / 2), the inverse of the focal length in half images, and metres.
-_MIDDLE, _SPREAD = (0.57, 1.6), (0.15, 0.25)
+MIDDLE, SPREAD = (0.57, 1.6), (0.15, 0.25)
 
 
 def unknown_camera(clips: int, device: torch.device | str = "cpu") -> Tensor:
@@ -32,5 +32,5 @@ class CameraEmbedding(nn.Module):
         camera = camera.float()
         known = torch.isfinite(camera)
         values = torch.stack([torch.tan(camera[:, FOV] / 2), camera[:, HEIGHT]], -1)
-        standard = (values - values.new_tensor(_MIDDLE)) / values.new_tensor(_SPREAD)
+        standard = (values - values.new_tensor(MIDDLE)) / values.new_tensor(SPREAD)
         return self.layers(torch.cat([torch.where(known, standard, 0.0), known.float()], -1))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lapose_core.model.camera import FOV, CameraEmbedding, unknown_camera
+from lapose_core.model.camera import FOV, MIDDLE, CameraEmbedding, unknown_camera
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.st_transformer import Block, TimeEmbedding
 
@@ -102,11 +102,12 @@ class PoseHead(nn.Module):
         if self.ranks:
             moved = self._moved(action, x[:, :-1].float(), gap.to(x.device))
             translation, vector = translation + moved[..., :3], vector + moved[..., 3:]
-        quaternion = torch.cat([vector, motion[..., 6:7]], -1)
         fov = motion[..., 7]
         if self.camera is not None and camera is not None:
             given = camera[:, FOV, None].float()
             fov = torch.where(torch.isfinite(given), given, fov)
+            vector = vector * _angle_per_pixel(fov)
+        quaternion = torch.cat([vector, motion[..., 6:7]], -1)
         return PoseOutput(translation, quaternion, fov, self.scale(x[:, -1])[:, 0].float())
 
     def _moved(self, action: Tensor, x: Tensor, gap: Tensor) -> Tensor:
@@ -115,6 +116,15 @@ class PoseHead(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             maps = self.linear(action).unflatten(-1, (self.ranks, 6))
             return (maps * self.gates(x)[..., None]).sum(-2) * gap[..., None]
+
+
+def _angle_per_pixel(fov: Tensor) -> Tensor:
+    """The angle that a pixel in the middle of the image spans, over that of the middle camera: [B, N] -> [B, 1, 1].
+    What a turn displaces is known in pixels, so the camera, told or guessed, makes it an angle."""
+    whole = fov.mean(1, keepdim=True)[..., None].clamp(
+        0.5, 2.0
+    )  # far beyond any camera; the tangent has its pole at pi
+    return torch.tan(whole / 2) / MIDDLE[FOV]
 
 
 def unit_quaternion(quaternion: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ second. Fine-tuning and training from scratch, the two ablations, run the whole 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips, wi
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.pose_head import PoseOutput, decouple
 from lapose_core.training.cache import CachedClips
-from lapose_core.training.checkpoints import save_checkpoint
+from lapose_core.training.checkpoints import read_tensors, save_checkpoint, write_tensors
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
 from lapose_core.training.pretrain import motion_probes
 from lapose_core.training.settings import PoseLossWeights, Posttraining
@@ -56,6 +57,29 @@ class Labels:
             self.quaternion[index, steps].to(device),
             self.fov[index].to(device),
         )
+
+
+def frozen_latents(model: LaPose, data: CachedClips, clips: np.ndarray, mirrored: bool = False) -> Tensor:
+    """``whole_clip_latents`` of a backbone that stays as it is: computed once and kept beside the clips' inputs, a file
+    for each of the shards. A model whose tokens come from pixels keeps nothing, as its clips do."""
+    if not data.cached:
+        return whole_clip_latents(model, data, clips, mirrored)
+    digest = hashlib.sha256()
+    for part in (model.tokenizer, model.inverse_dynamics):
+        for name, tensor in part.state_dict().items():
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    folder = data.folder / f"latents-{digest.hexdigest()[:12]}{'-mirrored' if mirrored else ''}"
+    folder.mkdir(exist_ok=True)
+    places = [data.shards.locate(int(clip)) for clip in clips]
+    kept: dict[int, Tensor] = {}
+    for number in sorted({n for n, _ in places}):
+        path = folder / f"{number:05d}.safetensors"
+        if not path.is_file():
+            first = sum(data.shards.counts[:number])
+            whole = np.arange(first, first + data.shards.counts[number])
+            write_tensors(path, {"latents": whole_clip_latents(model, data, whole, mirrored)})
+        kept[number] = read_tensors(path)["latents"]
+    return torch.stack([kept[n][row] for n, row in places]).to(data.device)
 
 
 @torch.no_grad()
@@ -154,10 +178,10 @@ def posttrain(
     in_mirror = (latents, labels.mirrored())
     trained: list[torch.nn.Module] = [model.pose_head]
     if frozen:
-        latents = whole_clip_latents(model, data, labelled)
-        test_latents = whole_clip_latents(model, held_out, test)
+        latents = frozen_latents(model, data, labelled)
+        test_latents = frozen_latents(model, held_out, test)
         if training.mirror:
-            in_mirror = (whole_clip_latents(model, data, labelled, mirrored=True), in_mirror[1])
+            in_mirror = (frozen_latents(model, data, labelled, mirrored=True), in_mirror[1])
         model.pose_head.latent_mean.copy_(latents.flatten(0, 1).mean(0))
         model.pose_head.latent_scale.copy_(latents.flatten(0, 1).std(0).clamp_min(1e-6))
         fit = (latents, data.poses[labelled], data.times[labelled])
