@@ -25,7 +25,7 @@ from lapose_core.training.checkpoints import (
     save_checkpoint,
 )
 from lapose_core.training.loop import Run, Schedule
-from lapose_core.training.posttrain import Labels
+from lapose_core.training.posttrain import Labels, frozen_latents, whole_clip_latents
 from lapose_core.training.pretrain import copy_cross_entropy
 from lapose_core.training.settings import Posttraining, Pretraining, VqVaeTraining
 from lapose_core.training.shards import Clip, Shards, drive_clips, synthetic_clip, write_shards
@@ -237,6 +237,24 @@ def test_the_log_holds_the_latent_quality_and_posttraining_starts_from_it(world:
     assert evaluation["clips"] == 20
     assert evaluation["model"]["fov_error"] is not None
     assert evaluation["camera_known"]["model"]["fov_error"] is None
+
+
+def test_latents_of_a_frozen_backbone_are_computed_once_and_follow_its_weights(world: Path, tmp_path: Path) -> None:
+    pretrain(world, tmp_path / "pre", steps=3)
+    model = load_checkpoint(tmp_path / "pre")
+    data = CachedClips(Shards(world / "train"), model, tmp_path / "cache", torch.device("cpu"))
+    clips = np.array([3, 0, len(data) - 1])
+    expected = whole_clip_latents(model, data, clips)
+    torch.testing.assert_close(frozen_latents(model, data, clips), expected, rtol=0, atol=1e-5)
+    files = {path: path.stat().st_mtime_ns for path in data.folder.glob("latents-*/*.safetensors")}
+    assert files
+    torch.testing.assert_close(frozen_latents(model, data, clips), expected, rtol=0, atol=1e-5)
+    assert {path: path.stat().st_mtime_ns for path in files} == files, "they are read the second time"
+    with torch.no_grad():
+        model.inverse_dynamics.action_mean.add_(1.0)
+    other = frozen_latents(model, data, clips)
+    torch.testing.assert_close(other, whole_clip_latents(model, data, clips), rtol=0, atol=1e-5)
+    assert not torch.allclose(other, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("backbone", ["finetune", "scratch"])
