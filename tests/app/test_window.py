@@ -20,6 +20,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from lapose_inspector.information import drive_information
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.screenshot import grab_window
 from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, TableDialog
@@ -332,6 +333,21 @@ def test_rates_give_results_of_their_own(launch, log_folder: Path, qtbot) -> Non
     wait_analysed(app, qtbot)
     assert len(app.session.analysis) == 20
     assert app.window.rate.currentText() == "5 Hz"
+
+
+def test_the_logs_camera_is_told_to_the_model_unless_switched_off(launch, sample_drive: Path, qtbot) -> None:
+    app = launch(sample_drive)
+    wait_analysed(app, qtbot)
+    told = app.session.analysis
+    assert np.allclose(told.fov, told.camera.fov)
+    assert "from the log" in dict(dict(drive_information(app.session))["Analysis"])["Model's camera"]
+    app.window.actions_["analyse.camera"].trigger()
+    assert app.session.analysis is None
+    wait_analysed(app, qtbot)
+    guessed = app.session.analysis
+    assert guessed.camera.fov is None
+    assert not np.allclose(guessed.fov, told.camera.fov, atol=1e-3)
+    assert "predicted" in dict(dict(drive_information(app.session))["Analysis"])["Model's camera"]
 
 
 def test_dialogs(launch, log_folder: Path, qtbot) -> None:
