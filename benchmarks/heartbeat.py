@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from log_writer import write_log
 from measure import parser, report
 from pulse import Pulse
 from PySide6.QtCore import QCoreApplication, QPoint, Qt
@@ -32,6 +31,7 @@ from PySide6.QtTest import QTest
 from lapose_core.drive import Drive, Image
 from lapose_core.geometry import accumulate, make_poses, matrix_from_quaternion
 from lapose_core.inference.result import DriveAnalysis, WindowResult
+from lapose_core.sample_video import write_log
 from lapose_inspector.application import make_application
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.log import OpenLog

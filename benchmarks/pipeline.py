@@ -29,7 +29,6 @@ from typing import Any
 import av
 import numpy as np
 import torch
-from log_writer import write_log
 from measure import parser, report
 
 from lapose_core.drive import Drive, Image
@@ -41,6 +40,7 @@ from lapose_core.logs import open_log
 from lapose_core.model.config import nano
 from lapose_core.model.lapose import LaPose
 from lapose_core.resources import default_checkpoint
+from lapose_core.sample_video import write_log
 from lapose_core.training.checkpoints import load_checkpoint
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -33,6 +34,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--analysis-seconds", type=_positive, default=600.0, metavar="S",
         help="take the picture after this time even when the analysis is not complete (default 600)",
     )  # fmt: skip
+    parser.add_argument(
+        "--doctor", action="store_true", help="print what the window is drawn with, as JSON, and exit (lapose doctor)"
+    )
     parser.add_argument("--version", action="version", version=f"lapose-inspector {__version__}")
     options = parser.parse_args(argv)
     if options.screenshot is not None and options.log is None:
@@ -60,6 +64,11 @@ def main(argv: list[str] | None = None) -> int:
     if problem is not None:
         return _fail(problem)
     application = make_application()
+    if options.doctor:
+        from lapose_inspector.screen_facts import screen_facts
+
+        print(json.dumps(screen_facts()))
+        return 0
     from lapose_inspector.inspector import Inspector
     from lapose_inspector.models.settings import Folders
     from lapose_inspector.screenshot import Screenshot

@@ -29,6 +29,7 @@ _COMMANDS = {
     "evaluate": _Command("evaluate", "Evaluate", "pose accuracy on logs with ground truth"),
     "report": _Command("report", "Report", "an HTML page about analysed drives"),
     "export": _Command("export", "Export", "an analysed drive in other programs' formats"),
+    "doctor": _Command("doctor", "Doctor", "what this machine is and how fast, for a bug report"),
     "synth": _Command("synth", "Synth", "render synthetic drives with exact ground truth"),
     "shards": _Command("shards", "Shards", "cut or render clips to train on"),
     "train vqvae": _Command("train", "Vqvae", "train the image codec"),

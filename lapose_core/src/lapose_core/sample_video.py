@@ -1,4 +1,4 @@
-"""The log that benchmarks run on: 1080p30 H.264 with B-frames, as long as is asked for and made in seconds."""
+"""A video to measure with: 1080p30 H.264 with B-frames, as long as is asked for and made in seconds."""
 
 from __future__ import annotations
 
