@@ -6,18 +6,21 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_core.inference.library import StoredResult, read_latents, stored_results
-from lapose_core.inference.neighbours import LatentIndex, typical_distance
-from lapose_core.inference.result import DriveAnalysis, ResultKey
-from lapose_core.inference.store import StoreError
 from lapose_inspector.models.gallery import DriveClock, Found, Hit
 from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.workers.latest import LatestWorker, Stale
+
+if TYPE_CHECKING:
+    # Imported when somebody searches: torch and pyarrow would keep the opening screen waiting.
+    from lapose_core.inference.library import StoredResult
+    from lapose_core.inference.neighbours import LatentIndex
+    from lapose_core.inference.result import DriveAnalysis, ResultKey
 
 COUNT = 60
 """Transitions found."""
@@ -100,6 +103,8 @@ class _Library:
         return Found(asked, hits, searched, drives, self._typical, clocks, milliseconds)
 
     def _stored(self, key: ResultKey, stale: Stale) -> list[_Part]:
+        from lapose_core.inference.library import stored_results
+
         out = []
         for result in stored_results(self._folder):
             same = result.key.checkpoint_hash == key.checkpoint_hash and result.key.rate == key.rate
@@ -113,6 +118,9 @@ class _Library:
         return out
 
     def _load(self, result: StoredResult) -> _Part | None:
+        from lapose_core.inference.library import read_latents
+        from lapose_core.inference.store import StoreError
+
         try:
             changed = (result.folder / "transitions.parquet").stat().st_mtime
             known = self._read.get(result.folder)
@@ -127,6 +135,8 @@ class _Library:
 
     def _prepare(self, parts: list[_Part]) -> None:
         """Build the index, unless it is that of the same latents."""
+        from lapose_core.inference.neighbours import LatentIndex, typical_distance
+
         same = len(parts) == len(self._parts) and all(
             one is other or np.array_equal(one.latents, other.latents) for one, other in zip(parts, self._parts)
         )

@@ -1,0 +1,173 @@
+"""Random user actions in the real window for a while: what the process holds before and after.
+
+    xvfb-run -a -s "-screen 0 1920x1080x24" .venv/bin/python benchmarks/soak.py [--minutes 10] [--seed 0] [--short]
+
+Two logs made here, one of video and one of pictures, are opened, sought in, stepped and played through, and what the
+registry offers without a dialog is chosen, at random. Resident memory, threads and open files are counted with the
+window idle: after both logs were open once, and at the end, with the same log open. An exception that nobody caught
+ends the run with a failure, and the seed says it all again.
+"""
+
+from __future__ import annotations
+
+import collections
+import gc
+import os
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from measure import parser, report
+from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from lapose_core.sample_video import write_log
+from lapose_inspector.application import make_application, reporting_exceptions
+from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.settings import Folders
+
+SAMPLE = Path(__file__).parents[1] / "resources" / "sample_drive"
+LEFT_OUT = ("quit", "close", "open", "import", "export", "checkpoint", "about", "palette", "shortcuts", "help", "tour")
+"""Words in the ids of commands that end the run, leave the window or ask something."""
+KEYS = (
+    Qt.Key.Key_Space, Qt.Key.Key_J, Qt.Key.Key_K, Qt.Key.Key_L, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home,
+    Qt.Key.Key_End, Qt.Key.Key_F, Qt.Key.Key_T, Qt.Key.Key_R, Qt.Key.Key_1, Qt.Key.Key_4, Qt.Key.Key_Minus,
+    Qt.Key.Key_Equal, Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight, Qt.Key.Key_Backslash,
+)  # fmt: skip
+
+
+def live(seconds: float) -> None:
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        QCoreApplication.processEvents()
+        time.sleep(0.001)
+
+
+def until(done: Callable[[], bool], seconds: float) -> bool:
+    began = time.perf_counter()
+    while not done() and time.perf_counter() - began < seconds:
+        live(0.01)
+    return done()
+
+
+def held() -> dict[str, float]:
+    """Resident MiB, threads (also those that Python does not know) and open files of this process."""
+    gc.collect()
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {
+        "rss_mib": float(status["VmRSS"].split()[0]) / 1024,
+        "threads": float(status["Threads"]),
+        "python_threads": float(threading.active_count()),
+        "files": float(len(os.listdir("/proc/self/fd"))),
+    }
+
+
+class User:
+    """Does something at random, and counts what."""
+
+    def __init__(self, app: Inspector, logs: list[Path], seed: int) -> None:
+        self._app, self._logs, self._random = app, logs, random.Random(seed)
+        self.did: collections.Counter[str] = collections.Counter()
+        commands = [c.id for c in app.window.actions_.commands]
+        self._commands = [c for c in commands if not any(word in c for word in LEFT_OUT)]
+
+    def act(self) -> None:
+        what = self._random.choices(("seek", "key", "command", "mouse", "rate", "open"), (30, 30, 20, 20, 1, 2))[0]
+        self.did[what] += 1
+        getattr(self, f"_{what}")()
+        for window in QApplication.topLevelWidgets():  # a dialog that a command opened is closed as a user would
+            if window.isVisible() and window.isModal():
+                QTest.keyClick(window, Qt.Key.Key_Escape)
+                window.close()
+
+    def _seek(self) -> None:
+        self._app.timeline.seek(self._random.randrange(max(1, self._app.timeline.n_frames)))
+
+    def _key(self) -> None:
+        shift = self._random.choice((Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier))
+        QTest.keyClick(self._app.window, self._random.choice(KEYS), shift)
+
+    def _command(self) -> None:
+        action = self._app.window.actions_[self._random.choice(self._commands)]
+        if action.isEnabled():
+            action.trigger()
+
+    def _mouse(self) -> None:
+        window = self._app.window
+        panel = self._random.choice((window.video, window.trajectory, window.latent_map, window.tracks, window.forward))
+        canvas = getattr(panel, "canvas", None)
+        widget = getattr(canvas, "native", None) or panel
+        if not widget.isVisible() or widget.width() < 2 or widget.height() < 2:
+            return
+        at = QPoint(self._random.randrange(widget.width()), self._random.randrange(widget.height()))
+        QTest.mouseMove(widget, at)
+        if self._random.random() < 0.4:
+            QTest.mouseClick(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+
+    def _rate(self) -> None:
+        self._app.set_rate(self._random.choice((1.0, 2.0, 5.0)))
+
+    def _open(self) -> None:
+        self._app.open(self._random.choice(self._logs))
+
+
+def settle(app: Inspector, log: Path) -> dict[str, float]:
+    """The same log open, paused and analysed at the same rate; then what is held."""
+    app.timeline.pause()
+    app.set_rate(2.0)
+    app.open(log)
+    until(lambda: not app.opener.busy, 60)
+    until(lambda: app.session.analysis is not None and app.session.analysis.complete, 120)
+    app.timeline.seek(0)
+    live(3.0)
+    return held()
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--minutes", type=float)
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    seconds = 60.0 * (given.minutes or (0.5 if given.short else 10.0))
+    application = make_application()
+    errors: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        video = write_log(place / "log.mp4", seconds=20.0, clip=5.0, size=(1280, 720))
+        pictures = Path(shutil.copytree(SAMPLE, place / "pictures"))
+        app = Inspector(Folders(place / "config", place / "cache"), remember=False)
+        with reporting_exceptions(app):
+            app.unexpected.connect(lambda message, _: errors.append(message))
+            app.window.resize(1600, 1000)
+            app.window.show()
+            until(lambda: app.has_model, 60)
+            settle(app, pictures)
+            before = settle(app, video)
+            user = User(app, [video, pictures], given.seed)
+            began = time.perf_counter()
+            halfway: dict[str, float] = {}
+            while (spent := time.perf_counter() - began) < seconds and not errors:
+                user.act()
+                live(0.05)
+                if not halfway and spent > seconds / 2:
+                    halfway = {"rss_mib": held()["rss_mib"]}
+            after = settle(app, video)
+            app.close()
+        application.quit()
+    ratios = {f"{name}_after_per_before": after[name] / max(before[name], 1.0) for name in before}
+    figures: dict[str, object] = {f"{name}_before": value for name, value in before.items()}
+    figures |= {f"{name}_after": value for name, value in after.items()}
+    figures |= {"rss_mib_halfway_playing": halfway.get("rss_mib"), "seconds": seconds, "seed": given.seed}
+    figures |= {"actions": sum(user.did.values()), "errors": errors}
+    report("soak", ratios, figures)
+    if errors:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
