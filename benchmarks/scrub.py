@@ -29,7 +29,9 @@ import numpy as np
 from lapose_core.drive import Drive, Image
 from lapose_core.frames.budget import MIB, ByteBudget
 from lapose_core.frames.heap import steady_heap
+from lapose_core.frames.picture import pictures
 from lapose_core.frames.proxies import ProxyFolder
+from lapose_core.frames.proxy import ProxyState
 from lapose_core.frames.store import FrameStore
 from lapose_core.logs import open_log
 
@@ -200,6 +202,21 @@ def playback(path: Path, drive: Drive, frames: int, start: int) -> dict[str, flo
     return out
 
 
+def fill(ours: Ours, drive: Drive) -> tuple[float, ProxyState]:
+    """Make the whole proxy in one pass, as an analysis of every frame does: seconds it took, and what came of it."""
+    while ours.store.proxy is None:
+        time.sleep(0.01)
+    source = drive.open_frames()
+    began = time.perf_counter()
+    for index, picture in pictures(source):
+        ours.store.take(index, picture)
+    built = time.perf_counter() - began
+    source.close()
+    if len(ours.store.proxy.missing):
+        raise SystemExit("the proxy is not whole: is the disk full?")
+    return built, ours.store.proxy.state
+
+
 def rss() -> int:
     """Bytes of this process that lie in memory; 0 where the system does not tell."""
     try:
@@ -251,10 +268,7 @@ def measure(path: Path, seconds: float, reads: int, seeks: int, folder: Path) ->
     proxies = ProxyFolder(folder / "proxies", 1 << 40)
     ours = Ours(drive, BUDGET, proxies)
     ours.full(0)
-    began = time.perf_counter()
-    while ours.store.proxy is None or len(ours.store.proxy.missing):
-        time.sleep(0.05)
-    built, state = time.perf_counter() - began, ours.store.proxy.state
+    built, state = fill(ours, drive)
     proxy_random: list[float] = []
     for index in anywhere:
         timed(ours.first, index, proxy_random)

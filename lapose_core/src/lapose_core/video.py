@@ -122,6 +122,7 @@ class VideoSource:
         self._own.close()
         self._cache = self._own
         self._pending.clear()
+        self._packets = iter(())  # it refers to this object, which would keep the decoder's memory alive
         self._container.close()
 
     def _frame(self, i: int, keep: bool) -> Any:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 
 from lapose_core.drive import Drive
 from lapose_core.frames.budget import Cache
+from lapose_core.frames.heap import return_memory
 from lapose_core.frames.reader import CachedReader
 
 # A group of pictures is rarely longer: a frame so far before the one being decoded may come on the way to it.
 _ON_THE_WAY = 300
 _POLL = 0.002
+IDLE = 1.0
+"""Seconds without a wish after which the frame source is closed."""
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +57,7 @@ class Behind:
     def _run(self) -> None:
         reader = CachedReader(self._drive, self._cache)
         try:
-            while (frames := self._next()) is not None:
+            while (frames := self._next(reader)) is not None:
                 for index in frames:
                     self._target = index
                     try:
@@ -65,8 +68,15 @@ class Behind:
         finally:
             reader.close()
 
-    def _next(self) -> Sequence[int] | None:
+    def _next(self, reader: CachedReader) -> Sequence[int] | None:
         with self._condition:
-            self._condition.wait_for(lambda: self._closing or self._wanted)
+            if not self._condition.wait_for(self._has_work, IDLE):
+                # A decoder keeps the memory of as many pictures as it once had in use, also when they are dropped.
+                reader.close()
+                return_memory()
+                self._condition.wait_for(self._has_work)
             frames, self._wanted = self._wanted, ()
             return None if self._closing else frames
+
+    def _has_work(self) -> bool:
+        return self._closing or bool(self._wanted)

@@ -22,6 +22,7 @@ from lapose_core.drive import Drive, Image, LogError
 from lapose_core.frames.behind import Behind
 from lapose_core.frames.budget import ByteBudget
 from lapose_core.frames.builder import ProxyBuilder
+from lapose_core.frames.heap import return_memory
 from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.frames.proxy import Proxy
 from lapose_core.frames.reader import CachedReader
@@ -178,6 +179,7 @@ class FrameStore:
                     self._read(reader, request)
         finally:
             reader.close()
+            return_memory()
 
     def _next(self, after: int) -> _Request | None:
         """Wait for a request with a higher number; None at the end."""
