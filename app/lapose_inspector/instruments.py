@@ -12,8 +12,6 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QInputDialog
 
 from lapose_core.drive import Drive
-from lapose_core.inference.library import read_latents, stored_results
-from lapose_core.inference.store import StoreError
 from lapose_inspector.models.forward_state import ForwardState
 from lapose_inspector.models.gallery import Found, Gallery, Item
 from lapose_inspector.models.known_drives import KnownDrives
@@ -171,6 +169,10 @@ class Instruments(QObject):
         return latents[id.transition]
 
     def _stored_latents(self, drive: str, analysis: DriveAnalysis) -> NDArray[np.float32] | None:
+        # Not at the top: pyarrow would keep the opening screen waiting.
+        from lapose_core.inference.library import read_latents, stored_results
+        from lapose_core.inference.store import StoreError
+
         for result in stored_results(self._results):
             key = result.key
             if (key.fingerprint, key.checkpoint_hash, key.rate) == (drive, analysis.checkpoint_hash, analysis.rate):
