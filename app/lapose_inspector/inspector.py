@@ -35,6 +35,7 @@ from lapose_inspector.triage import TriageController
 from lapose_inspector.views.command_palette import CommandPalette, Entry
 from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
 from lapose_inspector.views.main_window import MainWindow
+from lapose_inspector.workers.explanation import ExplanationWorker
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
@@ -97,6 +98,7 @@ class Inspector(QObject):
         self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self.instruments.serve(self.analysis)
+        self.explanation = ExplanationWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
         self.triage = TriageController(self, folders.cache_dir / "results")
         self.window = MainWindow(self)

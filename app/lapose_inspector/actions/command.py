@@ -21,6 +21,7 @@ PANELS = {
     "notes": "Annotations",
     "gallery": "Gallery",
     "compare": "Compare",
+    "why": "Why",
 }
 """The dockable panels: key -> title."""
 

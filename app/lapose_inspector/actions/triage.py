@@ -31,6 +31,11 @@ def triage_commands() -> list[Command]:
             section="show",
         ),
         Command(
+            "triage.why", "Why here", lambda a: a.window.show_panel("why"), menu, ("W",), "mdi6.help-circle-outline",
+            "Show the error, the confidence and its parts, and what the model looked at, for the cursor's transition.",
+            section="show",
+        ),
+        Command(
             "triage.regimes", "Regime table", lambda a: a.triage.show_regimes(), menu, ("Ctrl+Shift+R",),
             "mdi6.table", "Show the figures of each motion regime beside constant-forward.", section="show",
         ),

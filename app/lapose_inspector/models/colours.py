@@ -90,6 +90,8 @@ def colormap_of(series: Series, theme: str = "dark") -> Colormap:
 
 def limits_of(series: Series) -> tuple[float, float]:
     """The values (in shown units) at the two ends of the colour map: robust, and symmetric where signed."""
+    if series.key == "confidence":
+        return 0.0, 1.0
     shown = series.shown[np.isfinite(series.shown)]
     if not len(shown):
         return (-1.0, 1.0) if series.signed else (0.0, 1.0)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors
     from lapose_core.inference.result import DriveAnalysis
 
+DOUBTFUL = 0.7
+"""Confidence below which a transition is shaded: it is then three times as likely as usual to be among the worst."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -93,6 +96,13 @@ class SeriesSet:
         """The number of transitions."""
         return max(0, len(self.frames) - 1)
 
+    @property
+    def doubtful(self) -> NDArray[np.bool_]:
+        """Which transitions the model itself gives reason to doubt."""
+        if "confidence" not in self.series:
+            return np.zeros(len(self), bool)
+        return self.series["confidence"].values < DOUBTFUL
+
     def transition_at(self, frame: int) -> int | None:
         """The transition whose [frames[t], frames[t + 1]) holds the drive frame; the last one also has the
         frames from the last sample to ``last_frame``. None outside these."""
@@ -135,6 +145,7 @@ def build_series(
         Series("rotation error", "Rotation error", "°", error("rotation"), factor=degrees),
         Series("direction error", "Direction error", "°", error("direction"), factor=degrees, digits=1),
         Series("scale error", "Scale error", "%", error("scale_ratio") - 1.0, signed=True, factor=100.0, digits=0),
+        Series("confidence", "Confidence", "", nothing if analysis is None else analysis.confidence),
         Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
         regime_series(drive, frames),
     ]

@@ -205,6 +205,11 @@ class Session:
         runs = self.selection.runs(self.drive.fingerprint)
         return [(int(frames[a]), int(frames[min(b, count)])) for a, b in runs if a < count]
 
+    def doubtful_frames(self) -> list[tuple[int, int]]:
+        """First and last drive frame of each run of transitions that the model gives reason to doubt."""
+        frames = self.series.frames
+        return [(int(frames[a]), int(frames[b])) for a, b in _runs(self.series.doubtful)]
+
     @property
     def origin(self) -> Array:
         """World point [3] to subtract before float32: the first true camera centre, or zero without truth."""

@@ -41,11 +41,12 @@ from lapose_inspector.views.trajectory_view import TrajectoryView
 from lapose_inspector.views.transport import Transport
 from lapose_inspector.views.triage_view import TriageView
 from lapose_inspector.views.video_view import VideoView
+from lapose_inspector.views.why_view import WhyView
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Of saved dock states; a state of another version is not restored."""
 
 COME_LATER = ("drives", "notes", "gallery", "compare")
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self.browser.drive_chosen.connect(opener.choose_drive)
         self.browser.camera_chosen.connect(opener.choose_camera)
         self.browser.pose_topic_chosen.connect(opener.choose_pose_topic)
+        self.why = WhyView(session, app.explanation)
         self.notes = AnnotationsView(session, self.actions_)
         self.triage = TriageView(session, app.triage.model, app.triage.pictures)
         self.triage.row_chosen.connect(app.triage.go_to)
@@ -97,7 +99,7 @@ class MainWindow(QMainWindow):
         self.compare.stretch_opened.connect(session.timeline.set_loop)
         self.panels = (
             self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,
-            self.notes, self.gallery, self.compare,
+            self.notes, self.gallery, self.compare, self.why,
         )  # fmt: skip
         self.docks = {
             key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
@@ -224,6 +226,7 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["video"], docks["map"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["video"], docks["trajectory"], Qt.Orientation.Vertical)
         self.splitDockWidget(docks["map"], docks["forward"], Qt.Orientation.Vertical)
+        self.tabifyDockWidget(docks["forward"], docks["why"])
         self.tabifyDockWidget(docks["forward"], docks["notes"])
         self.tabifyDockWidget(docks["triage"], docks["drives"])
         self.tabifyDockWidget(docks["forward"], docks["compare"])
@@ -234,6 +237,7 @@ class MainWindow(QMainWindow):
             several = key == "drives" and len(self._app.opener.dataset.listings) > 1
             roomy = key != "triage" or self.width() >= THREE_COLUMNS
             dock.setVisible(several or (roomy and key not in COME_LATER))
+        docks["forward"].raise_()
         self._share_room()
 
     def _share_room(self) -> None:

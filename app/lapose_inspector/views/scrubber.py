@@ -125,6 +125,9 @@ class Scrubber(QWidget):
         transition = self._session.series.transition_at(frame)
         if regime is not None and regime.text(transition) != "–":
             text += f" · {regime.text(transition)}"
+        confidence = self._session.series.series.get("confidence")
+        if confidence is not None and confidence.text(transition) != "–":
+            text += f" · confidence {confidence.text(transition)}"
         QToolTip.showText(event.globalPosition().toPoint(), text, self)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -181,6 +184,8 @@ class Scrubber(QWidget):
         if self._timeline.n_frames > 1:
             series = self._session.series
             self._draw_runs(painter, analysed, series.done.astype(float), {1: QColor(PREDICTION)})
+            doubt = QRectF(analysed.left(), analysed.top(), analysed.width(), BAND / 2)
+            self._draw_runs(painter, doubt, series.doubtful.astype(float), {1: QColor(c.warning)})
             labels = series.series["regime"].values if "regime" in series.series else np.zeros(0)
             colours = {i: QColor(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(CATEGORIES))}
             self._draw_runs(painter, regime, np.where(np.isfinite(labels), labels, -1), colours)

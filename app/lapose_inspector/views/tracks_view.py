@@ -27,10 +27,12 @@ from lapose_inspector.visuals.tracks import (
 from lapose_inspector.visuals.tracks_axis import TimeSpan
 from lapose_inspector.visuals.tracks_notes import paint_notes
 
-SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error")
+SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error", "confidence")
 ERRORS = ("rotation error", "direction error", "scale error")
 THIRD = 54.0
 """Pixels of margin more for the values of a compared trajectory."""
+NEUTRAL = (*ERRORS, "confidence")
+"""Neither prediction nor truth: these get the text's colour."""
 CLICK = 4.0
 """Pixels the pointer may move between press and release of a click."""
 
@@ -116,6 +118,8 @@ class TracksView(QWidget):
         # Where there is something else to plot, errors that no analysis can bring give it their room.
         has_truth = self._session.drive is not None and self._session.drive.poses is not None
         shown = [key for key in SHOWN if has_truth or not self._recorded or key not in ERRORS]
+        if "confidence" in series.series and not np.isfinite(series["confidence"].values).any():
+            shown.remove("confidence")  # it comes by itself once the drive was checked
         self._series = tuple(series.series[key] for key in shown if len(series) and key in series.series)
         text = self._session.display.colours.text
         self._others = {one.key: other_series(self._session, one.key) for one in self._series}
@@ -137,7 +141,7 @@ class TracksView(QWidget):
         lines = [Line(series.shown, PREDICTION)]
         if series.shown_truth is not None:
             lines.append(Line(series.shown_truth, TRUTH, dashed=True))
-        if series.key in ERRORS:
+        if series.key in NEUTRAL:
             # An error is neither prediction nor truth: it gets the text's colour.
             lines = [Line(series.shown, session.display.colours.text)]
         other = self._others[series.key]
@@ -199,7 +203,7 @@ class TracksView(QWidget):
         for series in self._series:
             at = session.transition
             predicted = _number(series, series.shown, at)
-            if series.key in ERRORS:
+            if series.key in NEUTRAL:
                 parts = [(predicted, colours.text)]
             else:
                 true = "–" if series.shown_truth is None else _number(series, series.shown_truth, at)
@@ -231,8 +235,17 @@ class TracksView(QWidget):
         if self._static is None:
             time_of = session.timeline.time_of
             selected = [(time_of(a), time_of(b)) for a, b in session.selected_frames()]
+            doubtful = [(time_of(a), time_of(b)) for a, b in session.doubtful_frames()]
             self._static = paint_static(
-                self.size(), self.devicePixelRatioF(), self.font(), colours, span, self._tracks, self._loop(), selected
+                self.size(),
+                self.devicePixelRatioF(),
+                self.font(),
+                colours,
+                span,
+                self._tracks,
+                self._loop(),
+                selected,
+                doubtful,
             )
             notes, time_of = session.annotations, session.timeline.time_of
             last = session.timeline.n_frames - 1

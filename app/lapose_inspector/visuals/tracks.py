@@ -109,9 +109,10 @@ def paint_static(
     tracks: tuple[Track, ...],
     loop: tuple[float, float] | None,
     selected: Sequence[tuple[float, float]] = (),
+    doubtful: Sequence[tuple[float, float]] = (),
 ) -> QPixmap:
-    """All that does not move with the cursor, at ``ratio`` device pixels per widget pixel; ``loop`` and ``selected``
-    are stretches of seconds."""
+    """All that does not move with the cursor, at ``ratio`` device pixels per widget pixel; ``loop``, ``selected``
+    and ``doubtful`` are stretches of seconds."""
     pixmap = QPixmap(size * ratio)
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(QColor(colours.panel))
@@ -121,6 +122,7 @@ def paint_static(
     painter.fillRect(plot, QColor(colours.canvas))
     if loop is not None:
         _shade_loop(painter, plot, span, loop, colours)
+    _shade(painter, plot, span, doubtful, QColor(colours.warning), 0.12)
     _shade_selection(painter, plot, span, selected, colours)
     painter.setPen(QColor(colours.grid))
     for tick in _ticks(span)[0]:
@@ -192,6 +194,15 @@ def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF,
         left = float(np.clip(span.x(tick) - width / 2, span.left - 14, size.width() - width - 2))
         out.append((QRectF(left, size.height() - AXIS + 2, width, AXIS - 4), text))
     return out
+
+
+def _shade(
+    painter: QPainter, plot: QRectF, span: TimeSpan, ranges: Sequence[tuple[float, float]], colour: QColor, alpha: float
+) -> None:
+    colour.setAlphaF(alpha)
+    for start, stop in ranges:
+        left, right = (float(np.clip(span.x(at), plot.left(), plot.right())) for at in (start, stop))
+        painter.fillRect(QRectF(left, 0, right - left, plot.height()), colour)
 
 
 def _shade_selection(

@@ -9,10 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapose_core.drive import Drive, FrameSource, Image
 from lapose_core.frames.picture import Picture
+from lapose_inspector.workers.drive_checks import DriveChecks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +47,7 @@ class LoadedModel:
     name: str
     checkpoint_hash: str
     device: str
+    folder: Path
 
 
 class AnalysisJob:
@@ -94,6 +97,7 @@ class AnalysisJob:
             notice=notice,
             tap=None if tap is None else partial(tap, drive),
         )
+        self.checks = DriveChecks(self.analyzer, loaded.folder)
 
     @property
     def running(self) -> bool:
@@ -101,6 +105,7 @@ class AnalysisJob:
 
     def begin(self, frame: int) -> None:
         """Go on from ``frame``; what is done already is not done again."""
+        self.checks.stop()
         self._run = None if self.analyzer.analysis.complete else self.analyzer.steps(frame)
 
     def step(self) -> bool:
@@ -127,6 +132,13 @@ class AnalysisJob:
             self._run = None
             self.save()
 
+    def check(self) -> bool:
+        """Do a little of the checks, and save at their end; whether the result has new values."""
+        grown = self.checks.step()
+        if not self.checks.running:
+            self.save()
+        return grown
+
     def save(self) -> None:
         """Store the result so far; a full disk costs the cache, not the analysis."""
         self._saved_at = time.monotonic()
@@ -142,16 +154,13 @@ class AnalysisJob:
             LogError: where one of its frames cannot be read.
             ValueError: where there is no such transition, or the model's output is not finite.
         """
-        import torch
-
         from lapose_core.inference.reconstruction import context, reconstruct
 
         analysis = self.analyzer.analysis
         if not 0 <= transition < len(analysis) - 1:
             raise ValueError(f"there is no transition {transition} among {len(analysis)} samples")
         samples = context(transition, analysis.window)
-        images = torch.stack([self._image(int(analysis.frames[s])) for s in samples])
-        times = torch.from_numpy(analysis.times[samples.start : samples.stop])
+        images, times = self.look(samples)
         return reconstruct(self.loaded.model, images, times, len(samples) - 2)
 
     def predict(self, request: ForwardRequest) -> Intervention | Film:
@@ -166,6 +175,18 @@ class AnalysisJob:
         run = film if request.steps else intervention
         return run(request, self.loaded.model, self.analyzer.analysis, self._image, self._moments)
 
+    def look(self, samples: range) -> tuple[Tensor, Tensor]:
+        """The model's images [n, 3, h, w] of ``samples``, and their times [n] in seconds.
+
+        Raises:
+            LogError: where one of the frames cannot be read.
+        """
+        import torch
+
+        analysis = self.analyzer.analysis
+        images = torch.stack([self._image(int(analysis.frames[s])) for s in samples])
+        return images, torch.from_numpy(analysis.times[samples.start : samples.stop])
+
     def _image(self, frame: int) -> Tensor:
         image = self._images.pop(frame, None)
         if image is None:
@@ -178,6 +199,7 @@ class AnalysisJob:
         return image
 
     def close(self) -> None:
+        self.checks.stop()
         self.pause()
         if self._source is not None:
             with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from lapose_inspector.models.session import ModelInfo
 from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel
 
 log = logging.getLogger(__name__)
+
+Question = Callable[[AnalysisJob], object]
+"""Asked on the inference thread, of the drive under analysis; takes a fraction of a second."""
 
 SNAPSHOT_INTERVAL = 0.15
 """Seconds between two snapshots of a growing result; panels redraw for each."""
@@ -142,6 +146,8 @@ class InferenceThread(QThread):
     ended = Signal(int, bool)
     broken = Signal(int, str, str)
     noted = Signal(str)
+    answered = Signal(int, str, object)
+    unanswered = Signal(int, str, str)
     reconstructed = Signal(int, int, object)
     unreconstructable = Signal(int, int, str)
     predicted = Signal(int, object, object)
@@ -160,6 +166,7 @@ class InferenceThread(QThread):
         self._cancel = False
         self._reconstruct: int | None = None
         self._predict: ForwardRequest | None = None
+        self._questions: dict[str, Question] = {}
         self._stopping = False
         # Of this thread alone.
         self._model: LoadedModel | None = None
@@ -177,6 +184,7 @@ class InferenceThread(QThread):
         with self._condition:
             self._start, self._drop = start, start is None
             self._cancel, self._seek, self._reconstruct, self._predict = False, None, None, None
+            self._questions.clear()
             self._condition.notify()
 
     def request_seek(self, frame: int) -> None:
@@ -187,6 +195,15 @@ class InferenceThread(QThread):
     def request_cancel(self) -> None:
         with self._condition:
             self._cancel = True
+            self._condition.notify()
+
+    def ask(self, topic: str, question: Question | None) -> None:
+        """Have a question answered about the drive under analysis, between two parts of a window: ``answered`` or
+        ``unanswered`` follows. It replaces an earlier one of its topic, and None withdraws that."""
+        with self._condition:
+            self._questions.pop(topic, None)
+            if question is not None:
+                self._questions[topic] = question
             self._condition.notify()
 
     def request_reconstruction(self, transition: int | None) -> None:
@@ -228,6 +245,10 @@ class InferenceThread(QThread):
                 transition, self._reconstruct = self._reconstruct, None
             elif self._predict is not None and not (self._window_due and job_runs):
                 request, self._predict = self._predict, None
+            topic, idle = None, transition is None and request is None and not (self._window_due and job_runs)
+            if self._questions and self._job is not None and idle:
+                topic = next(iter(self._questions))
+                question = self._questions.pop(topic)
         if drop:
             self._close_job()
         if load is not None:
@@ -236,7 +257,9 @@ class InferenceThread(QThread):
             self._begin(start)
         if seek is not None and self._job is not None:
             self._job.analyzer.seek(seek)
-        if cancel and self._job is not None and self._job.running:
+        if cancel and self._job is not None and self._job.checks.running:
+            self._job.checks.stop()
+        elif cancel and self._job is not None and self._job.running:
             self._job.pause()
             self._report(self._job)
         elif transition is not None and self._job is not None:
@@ -245,15 +268,21 @@ class InferenceThread(QThread):
         elif request is not None:
             self._predict_one(request)
             self._window_due = True
+        elif topic is not None and self._job is not None:
+            self._answer(self._job, topic, question)
+            self._window_due = True
         elif self._job is not None and self._job.running and start is None:
             self._analyse_one(self._job)
+        elif self._job is not None and self._job.checks.running and start is None:
+            self._check_one(self._job)
         return True
 
     def _has_work(self) -> bool:
         requests = self._load is not None or self._start is not None or self._drop or self._cancel
         # A reconstruction needs a drive; until one is being analysed the request waits.
-        wanted = (self._reconstruct is not None or self._predict is not None) and self._job is not None
-        return self._stopping or requests or wanted or (self._job is not None and self._job.running)
+        asked = self._reconstruct is not None or self._predict is not None or bool(self._questions)
+        runs = self._job is not None and (self._job.running or self._job.checks.running)
+        return self._stopping or requests or (asked and self._job is not None) or runs
 
     def _load_checkpoint(self, path: Path) -> None:
         try:
@@ -266,7 +295,7 @@ class InferenceThread(QThread):
             device = "cuda:0" if torch.cuda.is_available() else "cpu"
             model = load_checkpoint(path, device=device)
             name = model.config.name if path.name in ("", ".") else path.name
-            self._model = LoadedModel(model, name, checkpoint_hash(path), device)
+            self._model = LoadedModel(model, name, checkpoint_hash(path), device, path)
             size = (model.config.image_width, model.config.image_height)
             parameters = sum(p.numel() for p in model.parameters())
             info = ModelInfo(name, self._model.checkpoint_hash, device, parameters, model.config.window, size)
@@ -324,6 +353,12 @@ class InferenceThread(QThread):
         self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
         if not job.running:
             self.ended.emit(self._generation, job.analyzer.analysis.complete)
+            if job.analyzer.analysis.complete and job.checks.begin():
+                self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
+
+    def _check_one(self, job: AnalysisJob) -> None:
+        if job.check():
+            self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
 
     def _reconstruct_one(self, transition: int) -> None:
         assert self._job is not None
@@ -351,6 +386,18 @@ class InferenceThread(QThread):
             self.unpredictable.emit(self._generation, request, message)
             return
         self.predicted.emit(self._generation, request, result)
+
+    def _answer(self, job: AnalysisJob, topic: str, question: Question) -> None:
+        try:
+            answer = question(job)
+        except Exception as error:
+            expected = isinstance(error, LogError | ValueError)
+            if not expected:
+                log.exception("%s of %s", topic, job.drive.name)
+            message = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.unanswered.emit(self._generation, topic, message)
+            return
+        self.answered.emit(self._generation, topic, answer)
 
     def _break(self, drive: Drive, error: Exception) -> None:
         log.warning("analysis of %s: %s", drive.name, error)

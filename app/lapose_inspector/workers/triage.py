@@ -81,7 +81,9 @@ class TriageWorker(QObject):
 def _rows(drive: Drive, analysis: DriveAnalysis, key: str | None) -> list[Row]:
     from lapose_core.evaluation.segments import segment_drive
 
-    return [Row(drive, segment, key) for segment in segment_drive(analysis, drive.regimes)]
+    pictures = None if analysis.checks is None else analysis.checks.pictures
+    segments = segment_drive(analysis, drive.regimes, pictures, analysis.confidence)
+    return [Row(drive, segment, key) for segment in segments]
 
 
 class _Others:
@@ -128,5 +130,6 @@ def _read(folder: Path, others: OtherDrives, listing: Listing) -> list[Row]:
         view = Preprocessor.for_drive(drive, others.image_size).view
     except (StoreError, LogError, OSError, ValueError):
         return []
-    same = (drive.fingerprint, view) == (analysis.key.fingerprint, analysis.key.view)
+    # What the model was told of the camera stands behind the view.
+    same = drive.fingerprint == analysis.key.fingerprint and analysis.key.view.startswith(view)
     return _rows(drive, analysis, listing.key) if same else []

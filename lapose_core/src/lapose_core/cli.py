@@ -27,6 +27,7 @@ _COMMANDS = {
     "info": _Command("info", "Info", "what a log holds"),
     "analyze": _Command("analyze", "Analyze", "run the model over a drive, into a folder of results"),
     "evaluate": _Command("evaluate", "Evaluate", "pose accuracy on logs with ground truth"),
+    "confidence": _Command("confidence", "Confidence", "calibrate how far to trust each transition"),
     "report": _Command("report", "Report", "an HTML page about analysed drives"),
     "export": _Command("export", "Export", "an analysed drive in other programs' formats"),
     "doctor": _Command("doctor", "Doctor", "what this machine is and how fast, for a bug report"),

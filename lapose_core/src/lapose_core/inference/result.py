@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from lapose_core.geometry import (
     quaternion_from_matrix,
 )
 from lapose_core.inference.known_camera import UNKNOWN, KnownCamera
+
+if TYPE_CHECKING:
+    from lapose_core.inference.checks import Checks
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,9 @@ class DriveAnalysis:
         translation_spread: [M-1] metres, weighted standard deviation between the overlapping windows'
             estimates (zero but for rounding where one window alone saw the transition); NaN where not done.
         rotation_spread: [M-1] radians, likewise.
+        checks: what further looks at the same pictures say, or None where nobody has looked yet.
+        confidence: [M-1] probability 0..1 that a transition is none of the worst (``inference/confidence.py``); NaN
+            where not known, and everywhere until the checks are done or where the checkpoint is not calibrated.
         windows_done: indices of the merged windows.
         failed_windows: index -> why this window has no result.
         revision: grows with every change.
@@ -167,6 +174,8 @@ class DriveAnalysis:
         self.cross_entropy = np.full(count, np.nan)
         self.translation_spread = np.full(count, np.nan)
         self.rotation_spread = np.full(count, np.nan)
+        self.checks: Checks | None = None
+        self.confidence = np.full(count, np.nan)
         self.windows_done: set[int] = set()
         self.failed_windows: dict[int, str] = {}
         self._sums = BlendSums.zeros(count, latent_dim)
@@ -318,6 +327,19 @@ class DriveAnalysis:
         self.translation_spread[part] = blend.translation_spread
         self.rotation_spread[part] = blend.rotation_spread
 
+    def assess(self, checks: Checks, confidence: Array | None) -> None:
+        """Take what the checks found, and the confidence [M-1] where the checkpoint is calibrated.
+
+        Raises:
+            ValueError: where they are not of this many samples.
+        """
+        if len(checks.luminance) != len(self) or (confidence is not None and confidence.shape != self.done.shape):
+            raise ValueError(f"the checks are of {len(checks.luminance)} samples, the result of {len(self)}")
+        with self._lock:
+            self.checks = checks
+            self.confidence = np.full(len(self.done), np.nan) if confidence is None else confidence
+            self.revision += 1
+
     def sums(self) -> BlendSums:
         """A copy of the weighted sums behind the blended values, which is what the store keeps."""
         with self._lock:
@@ -367,6 +389,7 @@ class DriveAnalysis:
         with self._lock:
             copy._sums = self._sums.copy()
             copy.revision = self.revision
+            copy.checks, copy.confidence = self.checks, self.confidence
             copy.windows_done, copy.failed_windows = set(self.windows_done), dict(self.failed_windows)
             for name in (
                 "done", "relative", "latents", "fov", "scale", "cross_entropy",

@@ -5,6 +5,8 @@ A result's folder holds
 * ``samples.parquet``: frame, time and true pose of each sample;
 * ``transitions.parquet``: one row per transition, and in its metadata the windows that are done. It is
   replaced whole as the analysis grows, so an interrupted save leaves the one before it;
+* ``checks.parquet``: what the model's further looks at the pictures found, and the confidence, one row per sample;
+  there once the analysis is complete and they are done;
 * ``result.json``: what was analysed, with which model, and, for people, how far it got and what failed.
 
 The columns that begin with ``sum_`` are the weighted sums from which the blended columns follow: with them an
@@ -29,6 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.geometry import Array, as_poses, quaternion_from_matrix
+from lapose_core.inference.checks import CHECKS, read_checks, write_checks
 from lapose_core.inference.known_camera import KnownCamera
 from lapose_core.inference.result import BlendSums, DriveAnalysis, ResultKey
 
@@ -162,6 +165,11 @@ def write_result(analysis: DriveAnalysis, folder: Path) -> None:
     if not _describes(folder / RESULT, meta):
         # No interruption may leave the description of one result beside the tables of another.
         (folder / RESULT).unlink(missing_ok=True)
+    checks = analysis.checks
+    if checks is None:
+        (folder / CHECKS).unlink(missing_ok=True)
+    else:
+        _replace(folder / CHECKS, lambda part: write_checks(checks, analysis.confidence, part))
     _replace(folder / SAMPLES, lambda part: pq.write_table(_samples_table(analysis), part))
     _replace(folder / TRANSITIONS, lambda part: pq.write_table(_transitions_table(analysis), part))
     text = json.dumps({**meta, **progress}, indent=2) + "\n"
@@ -188,6 +196,9 @@ def read_result(folder: Path | str) -> DriveAnalysis:
         analysis.restore(_sums(transitions, analysis), [int(i) for i in progress["done"]], failed)
     except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
         raise StoreError(f"{folder / TRANSITIONS}: {_describe(error)}") from error
+    checked = read_checks(folder / CHECKS, len(analysis))
+    if checked is not None:
+        analysis.assess(*checked)
     return analysis
 
 

@@ -1,0 +1,135 @@
+"""Confidence and its explanation in the real window, for a checkpoint that is calibrated and for one that is not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from lapose_core.inference.confidence import CONFIDENCE, SIGNS, ConfidenceModel
+from lapose_core.inference.latent_reference import REFERENCE, LatentReference
+from lapose_core.training.checkpoints import checkpoint_hash
+from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.why_words import rank_words
+from lapose_inspector.views.why_plots import overlay
+
+
+@pytest.fixture(scope="module")
+def calibrated(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny checkpoint with a confidence that falls with the predicted turn, and a reference of eight latents."""
+    folder = tmp_path_factory.mktemp("calibrated") / "tiny"
+    shutil.copytree(checkpoint, folder)
+    digest = checkpoint_hash(folder)
+    usual = dict.fromkeys(SIGNS, 0.0)
+    model = ConfidenceModel(
+        digest, 5.0, -0.5, usual, dict.fromkeys(SIGNS, 1.0), dict.fromkeys(SIGNS, ()),
+        {name: (1.0 if name == "turn" else 0.0,) for name in SIGNS}, (0.0,) * 6,
+    )  # fmt: skip
+    model.save(folder / CONFIDENCE, {})
+    rng = np.random.default_rng(0)
+    ahead = np.tile([0, 0, 1.0], (8, 1)).astype(np.float32)
+    reference = LatentReference(
+        digest, rng.normal(size=(8, 8)).astype(np.float32), ahead, np.zeros(8, np.float32),
+        np.full(8, 0.1, np.float32), np.arange(8) + 40,
+    )  # fmt: skip
+    reference.save(folder / REFERENCE)
+    return folder
+
+
+def wait_checked(app: Inspector, qtbot) -> None:
+    def checked() -> bool:
+        analysis = app.session.analysis
+        return analysis is not None and analysis.checks is not None and bool(analysis.checks.seen.all())
+
+    qtbot.waitUntil(checked, timeout=120_000)
+
+
+def explain(app: Inspector, qtbot, frame: int) -> str:
+    QTest.keyClick(QApplication.focusWidget() or app.window, Qt.Key.Key_W)
+    app.timeline.seek(frame)
+    view = app.window.why
+    qtbot.waitUntil(lambda: view.shown_transition == app.session.transition, timeout=60_000)
+    return view.top.text() + view.bottom.text()
+
+
+def test_a_calibrated_checkpoint_has_confidence_and_says_what_it_is_made_of(
+    launch, log_folder: Path, calibrated: Path, qtbot
+) -> None:
+    app = launch(log_folder, checkpoint=calibrated)
+    wait_checked(app, qtbot)
+    analysis = app.session.analysis
+    assert np.isfinite(analysis.confidence).all()
+    assert [t.label for t in app.window.tracks.tracks][-1] == "Confidence"
+    assert app.session.series.doubtful.tolist() == (analysis.confidence < 0.7).tolist()
+    assert sum(b - a for a, b in app.session.doubtful_frames()) == app.session.series.doubtful.sum()
+    words = explain(app, qtbot, 25)
+    t = app.session.transition
+    assert f"Frames {t}" in words
+    assert f"<b>{analysis.confidence[t]:.2f}</b>" in words
+    for part in ("time reversal", "other frame rate", "motion and picture", "Nearest training transitions", "clip 4"):
+        assert part in words
+    assert "Rotation error" in words
+    assert app.window.why.attention.height() > 60
+    assert len(np.unique(pixels(app.window.why.attention.grab().toImage()))) > 20
+    # The triage list has it too.
+    qtbot.waitUntil(lambda: app.triage.settled and bool(app.triage.model.rows), timeout=20_000)
+    segment = app.triage.model.rows[0].segment
+    qtbot.waitUntil(lambda: np.isfinite(app.triage.model.rows[0].segment.confidence), timeout=20_000)
+    assert segment.stop > segment.start
+
+
+def pixels(image: QImage) -> np.ndarray:
+    image = image.convertToFormat(QImage.Format.Format_Grayscale8)
+    return np.frombuffer(image.constBits(), np.uint8).copy()
+
+
+def test_the_checks_are_stored_and_not_done_again(launch, log_folder: Path, calibrated: Path, folders, qtbot) -> None:
+    app = launch(log_folder, checkpoint=calibrated, keep=False)
+    wait_checked(app, qtbot)
+    before = app.session.analysis.confidence
+    app.window.close()
+    assert list((folders.cache_dir / "results").glob("*/checks.parquet"))
+    again = launch(log_folder, checkpoint=calibrated)
+    wait_checked(again, qtbot)
+    assert not again.analysis.thread_._job.checks.running
+    assert again.session.analysis.confidence == pytest.approx(before)
+
+
+def test_another_checkpoint_is_not_calibrated_and_says_so(launch, log_folder: Path, qtbot) -> None:
+    app = launch(log_folder)
+    wait_checked(app, qtbot)
+    words = explain(app, qtbot, 12)
+    assert "not calibrated for this checkpoint" in words
+    assert "Backwards undoes it" in words
+    assert np.isnan(app.session.analysis.confidence).all()
+    assert "Confidence" not in [t.label for t in app.window.tracks.tracks]
+    assert not app.session.series.doubtful.any()
+
+
+def test_an_empty_panel_says_what_would_fill_it(launch) -> None:
+    app = launch(None)
+    app.window.show_panel("why")
+    assert "Open a driving log" in app.window.why.top.text()
+
+
+def test_attention_lights_the_cells_that_are_looked_at() -> None:
+    picture = np.full((14, 30, 3), 200, np.uint8)
+    weights = np.zeros((7, 15))
+    weights[3, 4] = 0.4
+    lit = overlay(picture, weights, 0.4).astype(int)
+    there = np.abs(lit - 200).sum(-1)
+    assert there[6, 8] > there[0, 0]
+    assert (there[6:8, 8:10] == there[6, 8]).all()
+
+
+def test_ranks_are_told_in_words() -> None:
+    values = np.r_[np.arange(10.0), np.nan]
+    assert rank_words(values, 9) == "worse than 90 % of this drive"
+    assert rank_words(values, 1).startswith("better than 90 %")
+    assert rank_words(values, 10) == ""
