@@ -65,6 +65,24 @@ def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qt
     assert len(window.tracks.tracks) == 5
 
 
+def test_the_table_of_what_is_marked_and_of_the_rest(app: Inspector, tmp_path: Path, qtbot) -> None:
+    app.session.annotations.add(0, 4, "wrong turn")
+    app.comparer.compare_file(bent(tmp_path / "other.tum"))
+    compared(app, qtbot)
+    view = app.window.compare
+    assert [view.part.itemText(i) for i in range(view.part.count())] == [
+        "All clips", "Selected", "Not selected", "“wrong turn”", "Not “wrong turn”",
+    ]  # fmt: skip
+    assert "2 clips" in view.how.text()
+    good, bad = [], []
+    for choice, into in ((3, good), (4, bad)):
+        view.part.setCurrentIndex(choice)
+        view.part.activated.emit(choice)
+        assert "1 of 2 clips" in view.how.text()
+        into.append(float(view.table.topLevelItem(0).text(2)))
+    assert good[0] > bad[0]
+
+
 def test_a_file_that_does_not_fit_says_why(app: Inspector, tmp_path: Path, qtbot) -> None:
     path = tmp_path / "short.kitti"
     path.write_text("1 0 0 0 0 1 0 0 0 0 1 0\n")
@@ -92,7 +110,7 @@ def test_another_checkpoint_is_analysed_and_compared(
     app.comparer.compare_checkpoint(tmp_path / "later")
     result = compared(app, qtbot)
     assert app.session.comparison.other.name == "later"
-    assert result.clips == 2
+    assert len(result.clips) == 2
     assert np.nanmax(result.apart.rotation) > 0
     assert app.window.compare.table.topLevelItemCount() == len(result.rows)
 

@@ -19,7 +19,7 @@ from lapose_core.evaluation.classical_reference import (
     imported_trajectory,
     reference_camera,
 )
-from lapose_core.evaluation.comparison import Trajectory, compare, trajectory_of_analysis
+from lapose_core.evaluation.comparison import Trajectory, compare, table, trajectory_of_analysis
 from lapose_core.export.tum import write_tum
 from lapose_core.geometry import Array, accumulate, make_poses, relative
 from lapose_core.inference.result import DriveAnalysis, WindowResult
@@ -88,7 +88,7 @@ def test_the_better_one_wins_where_it_is_better() -> None:
     assert {s.winner for s in result.stretches} == {"a", "b"}
     assert np.nanmax(np.degrees(result.errors_a.rotation)) == pytest.approx(4.0)
     assert np.nanmax(np.degrees(result.apart.rotation)) == pytest.approx(8.0)
-    assert result.clips == 5
+    assert len(result.clips) == 5
 
 
 def test_the_table_is_paired_and_knows_which_way_is_better() -> None:
@@ -104,6 +104,23 @@ def test_the_table_is_paired_and_knows_which_way_is_better() -> None:
     assert rows["AUC@5 signed"].verdict is None
     assert rows["AUC@5 signed"].a == rows["AUC@5 signed"].b == 100.0
     assert rows["ATE-M"].clips == 5
+
+
+def test_a_table_of_some_clips_tells_what_was_gained_there() -> None:
+    drive = drive_of(path())
+    steps = relative(drive.poses)
+    result = compare(
+        analysed(drive, turned(steps, slice(0, 15), 6.0)),
+        trajectory_of_analysis(analysed(drive, turned(steps, slice(60, 75), 6.0), "b")),
+        drive,
+    )
+    marked = [clip for clip in result.clips if clip.touches([(3, 5)])]
+    elsewhere = [clip for clip in result.clips if not clip.touches([(3, 5)])]
+    assert (len(marked), len(elsewhere)) == (1, 4)
+    gained = {row.name: row.difference for row in table(marked, True)}
+    lost = {row.name: row.difference for row in table(elsewhere, True)}
+    assert gained["AUC@5 signed"] > 50
+    assert lost["AUC@5 signed"] < -20
 
 
 def test_without_metres_nothing_is_said_in_metres() -> None:

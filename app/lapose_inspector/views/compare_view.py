@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +27,11 @@ from lapose_inspector.models.colours import OTHER, PREDICTION
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotation_dialog import swatch
+from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.scrubber import clock_text
 
 if TYPE_CHECKING:
-    from lapose_core.evaluation.comparison import Row, Stretch
+    from lapose_core.evaluation.comparison import ClipPair, Row, Stretch
 
 BUTTONS = ("compare.file", "compare.checkpoint", "compare.opencv", "compare.colmap", "compare.clear")
 TIPS = {
@@ -60,19 +62,24 @@ class CompareView(QWidget):
         super().__init__(parent)
         self._session, self._model = session, session.comparison
         self._build(actions)
-        self._model.changed.connect(self._fill)
+        for signal in self._signals():
+            signal.connect(self._fill)
         self._model.progress_changed.connect(self._show_progress)
-        session.drive_changed.connect(self._fill)
-        session.model_changed.connect(self._fill)
         self._fill()
         self._show_progress()
 
     def close_panel(self) -> None:
         """Let go of the models."""
-        self._model.changed.disconnect(self._fill)
+        for signal in self._signals():
+            signal.disconnect(self._fill)
         self._model.progress_changed.disconnect(self._show_progress)
-        self._session.drive_changed.disconnect(self._fill)
-        self._session.model_changed.disconnect(self._fill)
+
+    def _signals(self) -> tuple:
+        session = self._session
+        return (
+            self._model.changed, session.drive_changed, session.model_changed, session.selection.changed,
+            session.annotations.changed,
+        )  # fmt: skip
 
     def _build(self, actions: ActionSet) -> None:
         self.tools = QFrame(self)
@@ -80,6 +87,10 @@ class CompareView(QWidget):
         tools = QHBoxLayout(self.tools)
         tools.setContentsMargins(12, 0, 6, 0)
         tools.setSpacing(2)
+        self.part = ComboBox()
+        self.part.setToolTip("Over which clips the figures are: all, those with selected transitions, or with notes")
+        self.part.activated.connect(self._fill)
+        tools.addWidget(self.part)
         tools.addStretch(1)
         for id in BUTTONS:
             tools.addWidget(_button(actions, id))
@@ -138,8 +149,9 @@ class CompareView(QWidget):
         self.problem.setText(self._model.problem)
         self.problem.setVisible(bool(self._model.problem))
 
-    def _fill(self) -> None:
+    def _fill(self, *_: object) -> None:
         other, result, session = self._model.other, self._model.result, self._session
+        self._offer_parts()
         self.table.clear()
         self.stretches.clear()
         self.head.setVisible(other is not None)
@@ -160,14 +172,20 @@ class CompareView(QWidget):
         )
         if other.kind == "reference":
             self.head.setText(f"{self.head.text()} (a classical reference, not ground truth)")
+        rows = () if result is None else result.rows
         lines = [] if other.metric else ["B has no metric scale: its lengths are not compared"]
         if result is None:
             self.note.setText("Waiting for the analysis to compare with.")
         elif result.errors_a is None:
             lines.append("No ground truth: the figures say how far the two are apart, not who is right")
         else:
+            from lapose_core.evaluation.comparison import table
+
+            clips = self._chosen(result.clips)
+            rows = result.rows if len(clips) == len(result.clips) else table(clips, other.metric)
+            count = f"{len(clips)} of " if len(clips) < len(result.clips) else ""
             lines.append(
-                f"{result.clips} clips of 16 samples; intervals by a paired bootstrap over them"
+                f"{count}{len(result.clips)} clips of 16 samples; intervals by a paired bootstrap over them"
                 if result.clips
                 else "No clip of 16 neighbouring samples has both trajectories and the truth: there is no table yet"
             )
@@ -178,10 +196,33 @@ class CompareView(QWidget):
         if result is not None:
             truth = result.errors_a is not None
             self.tabs.setTabText(1, "Where each is better" if truth else "Where they are apart")
-            for row in result.rows:
+            for row in rows:
                 self.table.addTopLevelItem(self._row(row))
             for stretch in result.stretches:
                 self.stretches.addTopLevelItem(self._stretch(stretch, name, other.name))
+
+    def _offer_parts(self) -> None:
+        """All clips, and those in and outside of what is selected and of each label's notes."""
+        chosen = self.part.currentText()
+        labels = sorted({note.label for note in self._session.annotations.notes if note.label})
+        names = ["All clips", "Selected", "Not selected"]
+        names += [name for label in labels for name in (f"“{label}”", f"Not “{label}”")]
+        self.part.clear()
+        self.part.addItems(names)
+        self.part.setCurrentIndex(max(0, self.part.findText(chosen)))
+        result = self._model.result
+        self.part.setVisible(result is not None and bool(result.clips))
+
+    def _chosen(self, clips: Sequence[ClipPair]) -> list[ClipPair]:
+        """The clips that the choice leaves."""
+        name = self.part.currentText()
+        if name == "All clips":
+            return list(clips)
+        ranges = self._session.selected_frames()
+        if "“" in name:
+            label = name[name.index("“") + 1 : -1]
+            ranges = [(n.first_frame, n.last_frame) for n in self._session.annotations.notes if n.label == label]
+        return [clip for clip in clips if clip.touches(ranges) != name.startswith("Not ")]
 
     def _row(self, row: Row) -> QTreeWidgetItem:
         low, high = _number(row.low, True), _number(row.high, True)

@@ -7,6 +7,7 @@ reference is never truth: without ground truth the figures say how far the two a
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -133,15 +134,29 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class ClipPair:
+    """Both trajectories' figures of one clip of CLIP samples, from drive frame ``first_frame`` to ``last_frame``."""
+
+    first_frame: int
+    last_frame: int
+    a: ClipMetrics
+    b: ClipMetrics
+
+    def touches(self, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Whether it shares a frame with one of the ranges (first, last), both inclusive."""
+        return any(first <= self.last_frame and last >= self.first_frame for first, last in ranges)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Trajectory b against a at a's samples.
 
     Attributes:
         apart: [T] rotation and direction from a's steps to b's, and b's step length over a's.
         errors_a, errors_b: [T] against the truth; None where the drive has none.
-        rows: the table.
+        rows: the table over all clips.
         stretches: the widest differences first.
-        clips: of how many clips of CLIP samples the table speaks.
+        clips: what the table is made of, for tables of a part of them; none without truth.
     """
 
     apart: TransitionErrors
@@ -149,7 +164,7 @@ class Comparison:
     errors_b: TransitionErrors | None
     rows: tuple[Row, ...]
     stretches: tuple[Stretch, ...]
-    clips: int
+    clips: tuple[ClipPair, ...]
 
 
 FIGURES = (
@@ -178,19 +193,31 @@ def compare(analysis: DriveAnalysis, other: Trajectory, drive: Drive | None) -> 
         known = score[np.isfinite(score)]
         threshold = max(1.0, float(np.percentile(known, 80))) if len(known) else 1.0
         stretches = _stretches(np.where(score > threshold, score, 0.0), frames, "apart", "apart")
-        return Comparison(apart, None, None, _rows_apart(apart), stretches, 0)
+        return Comparison(apart, None, None, _rows_apart(apart), stretches, ())
     truth, valid = drive.poses[frames], drive.pose_valid[frames]
     true_steps, known_t = relative(truth), valid[:-1] & valid[1:]
     errors_a = step_errors(steps_a, true_steps, analysis.done & known_t)
     errors_b = step_errors(steps_b, true_steps, known_b & known_t)
     gain = _score(errors_b) - _score(errors_a)
-    pairs = []
+    clips = []
     for start in _clip_starts(both & known_t):
         part = slice(start, start + CLIP - 1)
         true, times = truth[start : start + CLIP], analysis.times[start : start + CLIP]
-        pairs.append(tuple(clip_metrics(accumulate(s[part]), true, times) for s in (steps_a, steps_b)))
-    rows = _rows(pairs, other.metric)
-    return Comparison(apart, errors_a, errors_b, rows, _stretches(gain, frames, "a", "b"), len(pairs))
+        a, b = (clip_metrics(accumulate(s[part]), true, times) for s in (steps_a, steps_b))
+        clips.append(ClipPair(int(frames[start]), int(frames[start + CLIP - 1]), a, b))
+    stretches = _stretches(gain, frames, "a", "b")
+    return Comparison(apart, errors_a, errors_b, table(clips, other.metric), stretches, tuple(clips))
+
+
+def table(clips: Sequence[ClipPair], metric: bool) -> tuple[Row, ...]:
+    """The figures over these clips; those in metres only where b's lengths are ``metric``."""
+    assert {f.name for f in fields(ClipMetrics)} >= {key for _, key, *_ in FIGURES}
+    rows = []
+    for name, key, unit, higher, metres in FIGURES:
+        values = np.array([[getattr(clip.a, key), getattr(clip.b, key)] for clip in clips]).reshape(-1, 2)
+        values = values[np.isfinite(values).all(1)] if not metres or metric else np.zeros((0, 2))
+        rows.append(_row(name, unit, higher, values))
+    return tuple(rows)
 
 
 def _clip_starts(usable: NDArray[np.bool_]) -> list[int]:
@@ -202,16 +229,6 @@ def _clip_starts(usable: NDArray[np.bool_]) -> list[int]:
             starts.append(transition - CLIP + 2)
             run = 0
     return starts
-
-
-def _rows(pairs: list[tuple[ClipMetrics, ...]], metric: bool) -> tuple[Row, ...]:
-    assert {f.name for f in fields(ClipMetrics)} >= {key for _, key, *_ in FIGURES}
-    rows = []
-    for name, key, unit, higher, metres in FIGURES:
-        values = np.array([[getattr(a, key), getattr(b, key)] for a, b in pairs]).reshape(-1, 2)
-        values = values[np.isfinite(values).all(1)] if not metres or metric else np.zeros((0, 2))
-        rows.append(_row(name, unit, higher, values))
-    return tuple(rows)
 
 
 def _row(name: str, unit: str, higher: bool, values: Array) -> Row:
