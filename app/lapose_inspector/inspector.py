@@ -155,7 +155,9 @@ class Inspector(QObject):
         self.analysis.forget()
         self.frames.open(drive)
         self.session.open(drive, frame, log)
-        if self._analyse_on_open:
+        if len(drive) < 2:
+            self.session.status = "one frame holds no motion to analyse"
+        elif self._analyse_on_open:
             self._first_picture.expect()
 
     def close_drive(self) -> None:
@@ -193,7 +195,8 @@ class Inspector(QObject):
         if self.session.status == "loading the model":
             self.session.status = ""
         self.session.set_model(info)
-        if self.session.drive is not None and self._analyse_on_open and not self._first_picture.expected:
+        drive = self.session.drive
+        if drive is not None and len(drive) > 1 and self._analyse_on_open and not self._first_picture.expected:
             self._start_analysis()
 
     @Slot(str, str)

@@ -69,6 +69,15 @@ def test_the_analysis_waits_for_the_first_picture(launch, log_folder: Path, tmp_
     assert order[0] == "picture"
 
 
+def test_a_single_frame_is_shown_and_not_analysed(launch, tmp_path: Path, qtbot) -> None:
+    app = launch(write_folder(tmp_path / "still", 1, poses=False))
+    qtbot.waitUntil(lambda: app.window.video.shown_frame == 0, timeout=10_000)
+    qtbot.wait(300)
+    assert not app.analysis.running
+    assert errors_of(app) == []
+    assert "no motion" in app.window.status.doing.text()
+
+
 def test_a_picture_that_never_comes_is_not_waited_for(launch, log_folder: Path, qtbot) -> None:
     app = launch(log_folder)
     app.close_drive()

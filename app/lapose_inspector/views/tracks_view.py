@@ -87,7 +87,7 @@ class TracksView(QWidget):
     def span(self) -> TimeSpan:
         """The visible seconds and where they lie in the widget."""
         timeline = self._session.timeline
-        total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames else 0.0, 1e-3)
+        total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames > 1 else 1.0, 1e-3)
         start, stop = self._view or (0.0, total)
         left = gutter(self.height(), len(self._tracks), self.font())
         left += THIRD if self._session.comparison.other is not None else 0.0

@@ -153,7 +153,7 @@ def paint_cursor(
     font = painter.font()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for (top, height), track, readout in zip(rows(size.height(), len(tracks)), tracks, readouts, strict=True):
-        _paint_readout(painter, top, height, track, readout, colours)
+        _paint_readout(painter, top, height, track, readout, colours, two=span.left < WIDE)
     if not span.start - 1e-9 <= seconds <= span.stop + 1e-9:
         return
     x = round(float(span.x(seconds))) + 0.5
@@ -339,10 +339,10 @@ def _paint_bars(painter: QPainter, dx: Array, dy: Array, y_of: Callable[[Array],
 
 
 def _paint_readout(
-    painter: QPainter, top: float, height: float, track: Track, readout: Readout, colours: ThemeColours
+    painter: QPainter, top: float, height: float, track: Track, readout: Readout, colours: ThemeColours, *, two: bool
 ) -> None:
+    """In ``two`` lines in all rows or in none: rows differ by a pixel, and their margin's width is one."""
     metrics = QFontMetricsF(painter.font())
-    two = height >= 2 * metrics.height() + 2
     y = top + (height - (2 if two else 1) * metrics.height()) / 2 + metrics.ascent()
     room = GUTTER - TICKS - 16 - metrics.horizontalAdvance(" " + track.unit)
     label = metrics.elidedText(track.label, Qt.TextElideMode.ElideRight, room) if track.source else track.label

@@ -243,14 +243,20 @@ def fingerprint(path: Path, format: str, timestamps: Array, poses: Array | None)
     It reads no pictures, so opening a log of many gigabytes stays instant; touching a file makes a new key.
     """
     digest = hashlib.sha256(format.encode())
+    found = [(path.name, path.stat())]
     if path.is_dir():
         with os.scandir(path) as entries:  # it stats each file once, and a folder may hold a hundred thousand
-            found = sorted((e.name, e.stat()) for e in entries if e.is_file())
-    else:
-        found = [(path.name, path.stat())]
+            found = sorted((e.name, e.stat()) for e in entries if _is_file(e))
     for name, stat in found:
         digest.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns};".encode())
     digest.update(timestamps.tobytes())
     if poses is not None:
         digest.update(np.ascontiguousarray(poses).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False

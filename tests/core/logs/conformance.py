@@ -12,12 +12,14 @@ Each test gets a log of its own, so the tests of the class may add to it or dama
 from __future__ import annotations
 
 import os
+import re
 import tracemalloc
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -73,6 +75,39 @@ class Expected:
     picture: Callable[[int], Image] | None = None
     picture_error: float = 6.0
     pose_error: float = 1e-4
+
+
+def _loop(file: Path, content: bytes) -> None:
+    file.symlink_to(file)
+
+
+_DAMAGES: Mapping[str, Callable[[Path, bytes], object]] = {
+    "missing": lambda file, content: None,
+    "empty": lambda file, content: file.write_bytes(b""),
+    "cut": lambda file, content: file.write_bytes(content[: len(content) // 2]),
+    "noise": lambda file, content: file.write_bytes(np.random.default_rng(0).bytes(max(64, len(content)))),
+    "loop": _loop,
+}
+
+
+def _one_of_each_kind(path: Path) -> list[Path]:
+    """One of the files that are alike but for a number in their paths, for each kind; not the first of them."""
+    if path.is_file():
+        return [path]
+    kinds: dict[str, list[Path]] = {}
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        kinds.setdefault(re.sub(r"\d+", "0", file.relative_to(path).as_posix()), []).append(file)
+    return [files[len(files) // 2] for files in kinds.values()]
+
+
+def _or_nothing(read: Callable[[], Any]) -> Any:
+    """What ``read`` gives, or nothing where it refuses in one line."""
+    try:
+        return read()
+    except LogError as error:
+        said = str(error)
+    assert "\n" not in said
+    return None
 
 
 class Conformance:
@@ -269,6 +304,42 @@ class Conformance:
 
         with ThreadPoolExecutor(4) as pool:
             assert all(pool.map(check, range(8)))
+
+    # -- damage ----------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("damage", list(_DAMAGES))
+    def test_damage_to_a_file_is_one_line_or_costs_what_is_in_it(self, log: Expected, damage: str) -> None:
+        whole = self._readable(log)
+        for file in _one_of_each_kind(log.path):
+            content = file.read_bytes()
+            file.unlink()
+            _DAMAGES[damage](file, content)
+            usable = _or_nothing(partial(self._readable, log)) or set()
+            assert usable <= whole
+            # Without a picture, files that count the pictures no longer fit.
+            if damage in ("empty", "cut", "noise") and file.suffix in (".png", ".jpg"):
+                assert len(usable) >= len(whole) - 1, f"{file.name} cost more than its own frame"
+            file.unlink(missing_ok=True)
+            file.write_bytes(content)
+        assert self._readable(log) == whole
+
+    def _readable(self, log: Expected) -> set[int]:
+        """The frames that can be read; nothing but LogError is raised, in one line each."""
+        if not self.reader.matches(log.path):
+            return set()
+        listings = self.reader.list(log.path)
+        key = next((entry.key for entry in listings if entry.key == log.key), None)
+        if key is None:
+            return set()
+        drive = self.reader.open(log.path, key, LogOptions())
+        for i in range(len(drive)) if drive.point_cloud is not None else ():
+            _or_nothing(partial(drive.point_cloud, i))  # type: ignore[arg-type]
+        found: set[int] = set()
+        with _frames(drive) as frames:
+            for i in range(len(drive)):
+                if _or_nothing(partial(frames.read, i)) is not None:
+                    found.add(i)
+        return found
 
     # -- lidar -----------------------------------------------------------------------------------------------
 

@@ -45,17 +45,24 @@ def common_size(files: Sequence[Path]) -> tuple[int, int]:
     """Width and height of the pictures, from the headers of evenly spread ones.
 
     Raises:
-        LogError: where the first cannot be read, or one has another size.
+        LogError: where none of them can be read, or one has another size.
     """
-    first = _size(files[0])
+    known: tuple[Path, tuple[int, int]] | None = None
+    problem: LogError | None = None
     for i in sorted({int(i) for i in np.linspace(0, len(files) - 1, _SIZES_CHECKED)}):
         try:
             size = _size(files[i])
-        except LogError:
+        except LogError as error:
+            problem = problem or error
             continue  # a damaged picture among good ones is an error when it is looked at, not before
-        if size != first:
-            raise LogError(_unequal(files[i], size, files[0], first))
-    return first
+        if known is None:
+            known = files[i], size
+        elif size != known[1]:
+            raise LogError(_unequal(files[i], size, *known))
+    if known is None:
+        assert problem is not None
+        raise problem
+    return known[1]
 
 
 class ImageSource:
