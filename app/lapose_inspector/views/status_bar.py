@@ -43,7 +43,7 @@ class StatusBar(QStatusBar):
         session.rate_changed.connect(self._on_rate)
         session.timeline.frame_changed.connect(self._on_frame)
         session.model_changed.connect(self._show_model)
-        session.analysis_changed.connect(self._show_doing)
+        session.analysis_changed.connect(self._on_analysis)
         session.status_changed.connect(self._on_status)
         self._show_where()
         self._show_model()
@@ -56,7 +56,7 @@ class StatusBar(QStatusBar):
         session.rate_changed.disconnect(self._on_rate)
         session.timeline.frame_changed.disconnect(self._on_frame)
         session.model_changed.disconnect(self._show_model)
-        session.analysis_changed.disconnect(self._show_doing)
+        session.analysis_changed.disconnect(self._on_analysis)
         session.status_changed.disconnect(self._on_status)
 
     def set_running(self, running: bool) -> None:
@@ -80,6 +80,10 @@ class StatusBar(QStatusBar):
     def _on_rate(self, _: float) -> None:
         self._show_where()
 
+    def _on_analysis(self) -> None:
+        self._show_where()
+        self._show_doing()
+
     def _on_status(self, _: str) -> None:
         self._show_doing()
 
@@ -91,10 +95,12 @@ class StatusBar(QStatusBar):
         if drive is None:
             self.where.setText("No drive open. File > Open file, or drop a log here.")
             return
+        analysis = self._session.analysis
+        told = "" if analysis is None else f" &nbsp;·&nbsp; {analysis.camera.fov_source}"
         self.where.setText(
             f"<b>{_escape(drive.name)}</b> &nbsp;·&nbsp; frame {timeline.frame} / {timeline.n_frames - 1}"
             f" &nbsp;·&nbsp; {clock_text(timeline.time, 2)} s &nbsp;·&nbsp; {drive.rate:.1f} fps"
-            f" &nbsp;·&nbsp; analysed at {self._session.rate:g} Hz"
+            f" &nbsp;·&nbsp; analysed at {self._session.rate:g} Hz{told}"
         )
 
     def _show_model(self) -> None:

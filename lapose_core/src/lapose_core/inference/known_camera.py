@@ -78,6 +78,11 @@ class KnownCamera:
         parts = [] if self.fov is not None else ["field of view predicted"]
         return ", ".join([*parts, f"{' and '.join(told)} from the log"] if told else parts)
 
+    @property
+    def fov_source(self) -> str:
+        """Where the field of view comes from, for a line that has little room."""
+        return "FoV predicted" if self.fov is None else "FoV known (log)"
+
     def key(self) -> str:
         """Letters and digits that tell results with different cameras apart; empty for an unknown one."""
         fov = "" if self.fov is None else f"-fov{1e6 * self.fov:.0f}"
