@@ -389,6 +389,7 @@ def test_targets_are_met_or_missed_or_not_measured() -> None:
 def test_effort_changes_steps_and_no_clips() -> None:
     half = Sizes().scaled(0.5)
     assert half.label_steps == tuple(s // 2 for s in Sizes().label_steps)
+    assert half.scratch_steps == tuple(s // 2 for s in Sizes().scratch_steps)
     assert half.domain_steps == Sizes().domain_steps // 2
     assert (half.labels, half.test_clips) == (Sizes().labels, Sizes().test_clips)
     with pytest.raises(ValueError, match="effort"):

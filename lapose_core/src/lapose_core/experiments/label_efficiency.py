@@ -24,7 +24,7 @@ def settings(context: Context) -> dict[str, Any]:
     return {
         "backbone": context.backbone_hash,
         "labels": sizes.labels,
-        "steps": sizes.label_steps,
+        "steps": dict(zip(BACKBONES, (sizes.label_steps, sizes.scratch_steps), strict=True)),
         "batch": sizes.batch,
         "training": [dataclasses.asdict(_training(context, b, n, s)) for b, n, s in _runs(context)],
         "test": context.test_settings(),
@@ -34,8 +34,9 @@ def settings(context: Context) -> dict[str, Any]:
 
 def _runs(context: Context) -> list[tuple[str, int, int]]:
     """Backbone, labels and steps, few labels first."""
-    counts = zip(context.sizes.labels, context.sizes.label_steps, strict=True)
-    return [(backbone, labels, steps) for labels, steps in counts for backbone in BACKBONES]
+    sizes = context.sizes
+    counts = zip(sizes.labels, sizes.label_steps, sizes.scratch_steps, strict=True)
+    return [(b, labels, n) for labels, *steps in counts for b, n in zip(BACKBONES, steps, strict=True)]
 
 
 def _training(context: Context, backbone: str, labels: int, steps: int) -> Posttraining:

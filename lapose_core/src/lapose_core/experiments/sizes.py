@@ -21,7 +21,8 @@ class Sizes:
     map_clips: int = 100
     seeds: int = 3
     labels: tuple[int, ...] = (30, 100, 300, 1000, 3000)
-    label_steps: tuple[int, ...] = (150, 200, 300, 450, 600)
+    label_steps: tuple[int, ...] = (300, 400, 600, 800, 1000)  # of the head on frozen latents
+    scratch_steps: tuple[int, ...] = (40, 40, 50, 60, 80)  # of the whole network, each as long as a hundred of the head
     batch: int = 16  # clips, wherever a whole network trains
     domain_clips: int = 64  # of each domain
     domain_labels: int = 1000
@@ -54,6 +55,7 @@ class Sizes:
         return dataclasses.replace(
             self,
             label_steps=tuple(map(steps, self.label_steps)),
+            scratch_steps=tuple(map(steps, self.scratch_steps)),
             domain_steps=steps(self.domain_steps),
             width_steps=steps(self.width_steps),
             width_motion_steps=steps(self.width_motion_steps),
@@ -73,6 +75,7 @@ def toy_sizes() -> Sizes:
         seeds=2,
         labels=(4, 8),
         label_steps=(2, 3),
+        scratch_steps=(2, 2),
         batch=4,
         domain_clips=4,
         domain_labels=8,
