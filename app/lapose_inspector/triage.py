@@ -55,6 +55,21 @@ class TriageController(QObject):
         self.model.choose(row)
         self._show(row)
 
+    def select_current(self) -> None:
+        """Select the transitions of the segment that is being looked at."""
+        self._select([row for row in self.model.shown if row.id == self.model.current])
+
+    def select_listed(self) -> None:
+        """Select the transitions of every segment that the list shows."""
+        self._select(self.model.shown)
+
+    def _select(self, rows: list[Row]) -> None:
+        chosen: dict[str, list[int]] = {}
+        for row in rows:
+            chosen.setdefault(row.drive.fingerprint, []).extend(range(row.segment.start, row.segment.stop - 1))
+        if chosen:
+            self._app.session.selection.replace(chosen)
+
     def show_list(self) -> None:
         """Show the segments, ready to type a filter."""
         self._app.window.show_panel("triage")

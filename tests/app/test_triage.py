@@ -125,6 +125,18 @@ def test_n_and_p_go_to_the_worst_frames(app: Inspector, qtbot) -> None:
     assert app.triage.model.current == rows[0].id
 
 
+def test_segments_can_be_selected(app: Inspector) -> None:
+    app.triage.step(1)
+    app.triage.step(1)
+    segment = app.triage.model.shown[1].segment
+    app.window.actions_.refresh()
+    app.window.actions_["triage.select"].trigger()
+    fingerprint = app.session.drive.fingerprint
+    assert app.session.selection.of(fingerprint).tolist() == list(range(segment.start, segment.stop - 1))
+    app.window.actions_["triage.select_all"].trigger()
+    assert len(app.session.selection) == len(app.session.series)
+
+
 def test_a_click_goes_there_and_every_row_in_sight_gets_its_picture(app: Inspector, qtbot) -> None:
     view = app.window.triage
     qtbot.waitUntil(lambda: view.settled, timeout=10_000)

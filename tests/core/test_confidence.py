@@ -9,6 +9,7 @@ import pytest
 import torch
 from analysis_data import MemoryDrive, empty_analysis, rotation_y, windows_of
 
+from lapose_core.cli import main
 from lapose_core.evaluation.confidence import auroc, fit, quality
 from lapose_core.evaluation.confidence_data import Measured
 from lapose_core.geometry import accumulate, make_poses
@@ -29,6 +30,7 @@ from lapose_core.inference.latent_reference import REFERENCE, LatentReference, l
 from lapose_core.inference.store import read_result, write_result
 from lapose_core.model.config import tiny
 from lapose_core.model.lapose import LaPose
+from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +238,35 @@ def test_sensitivity_is_what_the_head_says_without_one_action(model: LaPose) -> 
     assert found.translation[j] == pytest.approx(float((a - b).norm()), abs=1e-5)
     with pytest.raises(ValueError, match="analysed"):
         sensitivity(model, empty_analysis(40), 5)
+
+
+@pytest.mark.timeout(600)
+def test_one_command_calibrates_and_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(3)
+    folder, work = tmp_path / "tiny", tmp_path / "work"
+    save_checkpoint(LaPose(tiny()), folder)
+    arguments = ["confidence", "--checkpoint", str(folder), "--work", str(work), "--report", str(tmp_path / "c.md")]
+    arguments += ["--drives", "5", "--held-out", "2", "--training", "2", "--device", "cpu"]
+    assert main(arguments) == 0
+    digest = checkpoint_hash(folder)
+    assert load_confidence(folder, digest) is not None
+    reference = load_reference(folder, digest)
+    assert reference is not None
+    assert len(reference.latents) == 30
+    text = (tmp_path / "c.md").read_text()
+    assert digest in text
+    assert all(part in text for part in PARTS)
+    assert "94 of 2 others" in text
+    for picture in ("c_quality.png", "c_parts.png"):
+        assert (tmp_path / picture).stat().st_size > 5000
+    # What was seen is kept: with another pose head nothing is rendered or encoded again.
+    kept = {p: p.stat().st_mtime_ns for p in work.rglob("*.safetensors")}
+    other = LaPose(tiny())
+    other.load_state_dict(load_checkpoint(folder).state_dict())
+    torch.nn.init.normal_(other.pose_head.motion.weight, std=0.1)
+    save_checkpoint(other, folder)
+    assert main(arguments) == 0
+    assert {p: p.stat().st_mtime_ns for p in work.rglob("*.safetensors")} == kept
+    assert checkpoint_hash(folder) != digest
+    assert load_confidence(folder, digest) is None
+    capsys.readouterr()

@@ -26,6 +26,16 @@ def triage_commands() -> list[Command]:
             enabled=listed, section="step",
         ),
         Command(
+            "triage.select", "Select segment", lambda a: a.triage.select_current(), menu, (), "mdi6.selection",
+            "Select the transitions of the segment that was gone to.",
+            enabled=lambda a: a.triage.model.current is not None, section="select",
+        ),
+        Command(
+            "triage.select_all", "Select listed segments", lambda a: a.triage.select_listed(), menu, (),
+            "mdi6.selection-multiple", "Select the transitions of every segment that the triage list shows.",
+            enabled=listed, section="select",
+        ),
+        Command(
             "triage.show", "Triage list", lambda a: a.triage.show_list(), menu, ("Ctrl+Shift+T",),
             "mdi6.format-list-numbered", "Show the segments of the drive, the worst first, and filter them by typing.",
             section="show",

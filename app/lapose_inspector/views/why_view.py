@@ -15,6 +15,8 @@ from lapose_inspector.models.why_words import check_signs, error_words, motion_w
 from lapose_inspector.views.why_plots import AttentionPair, SensitivityBars
 from lapose_inspector.workers.explanation import Explanation, ExplanationWorker
 
+DOUBTFUL_DRIVE = 0.85
+"""Median confidence below which a whole drive is in doubt: calibration drives have about 0.95."""
 SETTLED = 200
 """Milliseconds without a move of the cursor after which the model is asked: it costs a fraction of a second."""
 
@@ -183,9 +185,14 @@ class WhyView(QWidget):
         usual = float(np.nanmedian(confidence))
         text = f"Confidence <b>{confidence[at]:.2f}</b>, usual for this drive {usual:.2f}"
         if shown is not None and shown.parts:
-            gains = sorted(((here - usual, name) for name, (here, usual) in shown.parts.items()), reverse=True)
-            causes = [f"{name} ({gain:+.1f})" for gain, name in gains[:2] if gain > 0.3]
-            text += f". Doubt comes from {escape(', '.join(causes))}" if causes else ". No part of it stands out"
+            here = _causes({name: here - usual for name, (here, usual) in shown.parts.items()})
+            always = _causes({name: usual for name, (_, usual) in shown.parts.items()})
+            if here:
+                text += f". Doubt comes from {here}"
+            elif always and usual < DOUBTFUL_DRIVE:
+                text += f". As in all of this drive, doubt comes from {always}"
+            else:
+                text += ". No part of it stands out"
         return text
 
     def _tables(self, at: int, shown: Explanation | None) -> str:
@@ -240,6 +247,12 @@ def _table(titles: tuple[str, str, str], rows: list[tuple[str, str, str, bool]],
 def _with_minus(text: str) -> str:
     """A true minus before numbers; hyphens in words stay."""
     return re.sub(r"(?<![\w#-])-(?=\d)", "−", text)
+
+
+def _causes(parts: dict[str, float]) -> str:
+    """The two largest of the parts that add noticeably to the doubt, with what they add to the log-odds."""
+    largest = sorted(parts.items(), key=lambda pair: -pair[1])[:2]
+    return escape(", ".join(f"{name} ({gain:+.1f})" for name, gain in largest if gain > 0.3))
 
 
 def _right(cell: str) -> str:

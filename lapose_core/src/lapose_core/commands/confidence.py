@@ -28,10 +28,10 @@ class Confidence:
     report: Path = Path("docs/confidence.md")
     """The report; its pictures go beside it."""
 
-    drives: int = 40
+    drives: int = 80
     """Drives to calibrate on, 48 frames each."""
 
-    held_out: int = 30
+    held_out: int = 50
     """Drives to test on."""
 
     training: int = 60
