@@ -29,6 +29,7 @@ from PySide6.QtCore import QCoreApplication, QPoint, Qt
 from PySide6.QtTest import QTest
 
 from lapose_core.drive import Drive, Image
+from lapose_core.frames.heap import steady_heap
 from lapose_core.geometry import accumulate, make_poses, matrix_from_quaternion
 from lapose_core.inference.result import DriveAnalysis, WindowResult
 from lapose_core.sample_video import write_log
@@ -168,6 +169,7 @@ def main() -> None:
     transitions = 20_000 if given.short else 100_000
     ratios: dict[str, float] = {}
     figures: dict[str, object] = {"transitions": transitions}
+    steady_heap()  # as the program does
     application = make_application()
     with tempfile.TemporaryDirectory() as folder:
         log = None

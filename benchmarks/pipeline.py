@@ -32,6 +32,7 @@ import torch
 from measure import parser, report
 
 from lapose_core.drive import Drive, Image
+from lapose_core.frames.heap import steady_heap
 from lapose_core.frames.picture import Picture, pictures
 from lapose_core.frames.proxies import ProxyFolder
 from lapose_core.inference.analysis import DriveAnalyzer
@@ -157,6 +158,7 @@ def main() -> None:
     options.add_argument("--rate", type=float, default=5.0)
     options.add_argument("--proxy", action="store_true")
     given = options.parse_args()
+    steady_heap()  # as the programs do
     cores = torch.multiprocessing.cpu_count()
     torch.set_num_threads(max(1, cores - 1))
     try:

@@ -26,6 +26,7 @@ from PySide6.QtCore import QCoreApplication, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from lapose_core.frames.heap import steady_heap
 from lapose_core.sample_video import write_log
 from lapose_inspector.application import make_application, reporting_exceptions
 from lapose_inspector.inspector import Inspector
@@ -134,6 +135,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     seconds = 60.0 * (given.minutes or (0.5 if given.short else 10.0))
+    steady_heap()  # as the program does
     application = make_application()
     errors: list[str] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -28,8 +28,10 @@ def once(log: Path, whole: bool) -> None:
     """Start as ``lapose-inspector LOG`` does, and print when what was there."""
     from collections.abc import Callable
 
+    from lapose_core.frames.heap import steady_heap
     from lapose_inspector.application import make_application
 
+    steady_heap()  # as the program does
     application = make_application()
     from lapose_inspector.inspector import Inspector
     from lapose_inspector.models.settings import Folders
