@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -175,6 +177,10 @@ def values_of(path: Path) -> dict[str, dict[str, Any]]:
 def test_rerun_loads_what_was_written(bundle: Exported, tmp_path: Path) -> None:
     pytest.importorskip("rerun")
     path, side = write_export(bundle, "rrd", tmp_path / "a.rrd", Options())
+    verifier = Path(sys.executable).with_name("rerun")
+    done = subprocess.run([verifier, "rrd", "verify", path], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "1 file verified without error" in done.stdout + done.stderr
     found = values_of(path)
 
     def column(entity: str, word: str) -> list[Any]:
