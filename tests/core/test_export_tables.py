@@ -59,6 +59,14 @@ def test_errors_are_those_of_the_transitions_and_of_the_aligned_path() -> None:
     assert set(bundle["regime"][:-1]) <= {"standstill", "reverse", "straight", "gentle", "medium", "sharp"}
 
 
+def test_confidence_goes_along_where_there_is_one(tmp_path: Path) -> None:
+    analysis = erring(truth=False)
+    assert np.isnan(export_bundle(analysis)["confidence"]).all()
+    analysis.confidence = np.linspace(0, 1, 39)
+    write_export(export_bundle(analysis), "parquet", tmp_path / "a.parquet")
+    np.testing.assert_array_equal(pd.read_parquet(tmp_path / "a.parquet").confidence[:-1], analysis.confidence)
+
+
 def test_pieces_stay_apart() -> None:
     bundle = export_bundle(gapped())
     runs = bundle.runs("predicted")

@@ -179,6 +179,17 @@ def test_worst_segments_and_notes_have_pictures(tmp_path: Path) -> None:
     assert all(source.closed for source in memory.sources)
 
 
+def test_without_truth_the_least_confident_segments_come_first(tmp_path: Path) -> None:
+    analysis = analysed(None, winding_path(64))
+    write_report(analysis, tmp_path / "r.html")
+    assert "Worst segments" not in Page(tmp_path / "r.html").text
+    analysis.confidence = np.linspace(1, 0, 63)
+    worst = worst_segments(analysis, None)
+    assert worst[0].last_frame == analysis.frames[-1]
+    write_report(analysis, tmp_path / "r.html")
+    assert f"worst at {worst[0].worst_frame}" in Page(tmp_path / "r.html").text
+
+
 def test_several_drives_make_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, noise in (("good", 0.005), ("bad", 0.2)):
         truth = winding_path(48, seed=len(name))

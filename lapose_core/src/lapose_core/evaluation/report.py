@@ -141,7 +141,7 @@ def write_set_report(
             bodies.append(f"<details id=d{number_}><summary>{name}</summary>{body}</details>")
             pictures = open_logs.enter_context(Thumbnails(subject.drive))
             worst += [(segment, pictures) for segment in worst_segments(analysis, subject.drive)]
-        worst.sort(key=lambda row: row[0].auc5)
+        worst.sort(key=lambda row: (not np.isfinite(row[0].auc5), row[0].auc5, row[0].confidence))
         shown = worst_section(worst[: 3 * SHOWN], name_drives=True)
     evaluation = evaluate_clips(clips) if clips else None
     some = any(subject.analysis.truth is not None for subject in subjects)

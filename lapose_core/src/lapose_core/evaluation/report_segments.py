@@ -53,10 +53,14 @@ class Thumbnails:
 
 
 def worst_segments(analysis: DriveAnalysis, drive: Drive | None, count: int = SHOWN) -> list[Segment]:
-    """The ``count`` segments with the lowest AUC@5, the costliest first among equals; none without truth."""
+    """The ``count`` segments with the lowest AUC@5, the costliest first among equals; without any truth those of the
+    lowest confidence, and none where there is neither."""
     labels = drive.regimes if drive is not None else None
-    scored = [s for s in segment_drive(analysis, labels) if np.isfinite(s.auc5)]
-    return sorted(scored, key=lambda s: (s.auc5, -np.nan_to_num(s.ate_cost)))[:count]
+    found = segment_drive(analysis, labels, confidence=analysis.confidence)
+    scored = [s for s in found if np.isfinite(s.auc5)]
+    if scored:
+        return sorted(scored, key=lambda s: (s.auc5, -np.nan_to_num(s.ate_cost)))[:count]
+    return sorted((s for s in found if np.isfinite(s.confidence)), key=lambda s: s.confidence)[:count]
 
 
 def worst_section(rows: Sequence[tuple[Segment, Thumbnails]], *, name_drives: bool = False) -> str:
@@ -74,6 +78,7 @@ def worst_section(rows: Sequence[tuple[Segment, Thumbnails]], *, name_drives: bo
             f"{number(segment.direction, 1)}",
             f"{number(100 * segment.scale, 0)}",
             f"{number(segment.ate_cost, 2)}",
+            f"{number(segment.confidence, 2)}",
         ]
         where = f"frames {segment.first_frame} to {segment.last_frame}, worst at {segment.worst_frame}"
         title = f"{escape(segment.drive)}: {where}" if name_drives else where
@@ -85,9 +90,10 @@ def worst_section(rows: Sequence[tuple[Segment, Thumbnails]], *, name_drives: bo
     return (
         "<h2>Worst segments</h2><div class='wide shots'><table><tr>"
         f"{head}<th class=words>where</th><th>AUC@5 signed</th><th>forward</th><th>rotation, °</th>"
-        "<th>direction, °</th><th>scale, %</th><th>ATE cost, m</th></tr>"
+        "<th>direction, °</th><th>scale, %</th><th>ATE cost, m</th><th>confidence</th></tr>"
         f"{''.join(lines)}</table></div><p class=muted>Segments of one kind of motion, up to 16 samples, the lowest "
-        "AUC@5 first. ATE cost: by how much the trajectory's error would fall were the segment right.</p>"
+        "AUC@5 first, or without truth the lowest confidence. ATE cost: by "
+        "how much the trajectory's error would fall were the segment right.</p>"
     )
 
 

@@ -305,6 +305,7 @@ def _columns(
         ("rotation_error", "rad", "angle between predicted and true rotation", errors.rotation),
         ("direction_error", "rad", "angle between predicted and true translation, signed", errors.direction),
         ("scale_ratio", "1", "predicted over true step length", errors.scale_ratio),
+        ("confidence", "1", "probability that it is none of the worst (docs/confidence.md)", analysis.confidence),
         ("cross_entropy", "nats/code", "of the forward model's prediction of the next frame", analysis.cross_entropy),
         ("translation_spread", "m", "standard deviation between overlapping windows", analysis.translation_spread),
         ("rotation_spread", "rad", "standard deviation between overlapping windows", analysis.rotation_spread),

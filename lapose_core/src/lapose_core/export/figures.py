@@ -53,6 +53,7 @@ _TRACKS = (  # column, true column, label, factor
     ("direction_error", "", "direction\nerror, °", 180 / np.pi),
     ("scale_ratio", "", "step, predicted\nover true", 1.0),
     ("position_error", "", "position\nerror, m", 1.0),
+    ("confidence", "", "confidence", 1.0),
 )
 
 

@@ -37,6 +37,7 @@ _PLOTS = {
     "direction_error": ("direction error °", 180 / np.pi),
     "scale_ratio": ("predicted over true step", 1.0),
     "position_error": ("position error m", 1.0),
+    "confidence": ("confidence", 1.0),
     "cross_entropy": ("forward model nats per code", 1.0),
 }
 
