@@ -55,7 +55,7 @@ class Dialog(QDialog):
 
 
 class ErrorDialog(Dialog):
-    """What went wrong in one sentence, and details to copy into a report."""
+    """What went wrong in one sentence. Details for a report are there to copy, and shown when they are asked for."""
 
     def __init__(self, title: str, message: str, details: str, parent: QWidget) -> None:
         super().__init__(title, parent)
@@ -72,10 +72,21 @@ class ErrorDialog(Dialog):
         self.details.setReadOnly(True)
         self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.details.setMinimumSize(600, 200)
+        self.details.hide()
+        self.details_button = QPushButton("Details")
+        self.details_button.setCheckable(True)
+        self.details_button.setAutoDefault(False)
+        self.details_button.toggled.connect(self._show_details)
+        self.buttons.addButton(self.details_button, QDialogButtonBox.ButtonRole.HelpRole)
         self.copy_button = self.add_copy_button(report)
         for widget in (heading, self.message, self.details, self.buttons):
             self.box.addWidget(widget)
-        self.resize(640, 360)
+        self.message.setMinimumWidth(520)
+
+    def _show_details(self, shown: bool) -> None:
+        self.details.setVisible(shown)
+        self.adjustSize()
 
 
 class TableDialog(Dialog):

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.drive import LogError
-from lapose_inspector.models.display import CLOUD_COLOURS, CLOUD_NAMES, CLOUDS
+from lapose_inspector.models.display import CLOUD_NAMES, CLOUDS
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.visuals.drive_scene import DriveScene
@@ -42,11 +42,6 @@ class LidarLayer(QObject):
             self.box.addItem(CLOUD_NAMES[key], key)
         self.box.setToolTip("Lidar points: of the frame at the cursor, or of the whole drive along a path")
         self.box.activated.connect(self._choose)
-        self.colour_box = ComboBox(parent)
-        for colour in CLOUD_COLOURS:
-            self.colour_box.addItem(f"By {colour}", colour)
-        self.colour_box.setToolTip("What colours lidar points: height over the road, or the intensity of the echo")
-        self.colour_box.activated.connect(self._choose_colour)
         session.display.cloud_changed.connect(self._on_mode)
         session.display.cloud_colour_changed.connect(self._on_colour)
         self._show_mode()
@@ -116,11 +111,7 @@ class LidarLayer(QObject):
     def _choose(self, index: int) -> None:
         self._session.display.cloud = self.box.itemData(index)
 
-    def _choose_colour(self, index: int) -> None:
-        self._session.display.cloud_colour = self.colour_box.itemData(index)
-
     def _on_colour(self, _: str) -> None:
-        self._show_mode()
         self._draw()
         self._changed()
 
@@ -130,15 +121,7 @@ class LidarLayer(QObject):
         self._start()
 
     def _show_mode(self) -> None:
-        display = self._session.display
-        self.box.setCurrentIndex(self.box.findData(display.cloud))
-        self.colour_box.setCurrentIndex(self.colour_box.findData(display.cloud_colour))
-        self.show_boxes()
-
-    def show_boxes(self) -> None:
-        """Offer choices only where there is something to choose."""
-        self.box.setVisible(self.available)
-        self.colour_box.setVisible(self.available and self._session.display.cloud != "off")
+        self.box.setCurrentIndex(self.box.findData(self._session.display.cloud))
 
     def _forget(self) -> None:
         self._soon.stop()

@@ -79,7 +79,8 @@ class TrajectoryView(QWidget):
             tools.addWidget(label)
             tools.addWidget(box)
         tools.addWidget(self.lidar.box)
-        tools.addWidget(self.lidar.colour_box)
+        self.intensity_button = self._button(row, "mdi6.flare", "Colour lidar by intensity instead of height", True)
+        tools.addWidget(self.intensity_button)
         tools.addStretch(1)
         self.follow_button = self._button(row, "mdi6.car-back", "Follow the car (F)", True)
         self.top_button = self._button(row, "mdi6.arrow-collapse-down", "View from above (T)", False)
@@ -110,6 +111,8 @@ class TrajectoryView(QWidget):
         session, display = self._session, self._session.display
         self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
             (session.drive_changed, self._on_drive_change),
+            (display.cloud_changed, self._show_intensity),
+            (display.cloud_colour_changed, self._show_intensity),
             (session.analysis_changed, self._on_analysis_change),
             (session.timeline.frame_changed, self._on_frame_change),
             (session.selection.changed, self._on_selection),
@@ -126,6 +129,7 @@ class TrajectoryView(QWidget):
         self.alignment_box.activated.connect(self._choose_alignment)
         self.colour_box.activated.connect(self._choose_colour)
         self.follow_button.toggled.connect(self._choose_follow)
+        self.intensity_button.toggled.connect(self._choose_intensity)
         self.top_button.clicked.connect(self.top_view)
         self.fit_button.clicked.connect(self.fit_view)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
@@ -147,7 +151,8 @@ class TrajectoryView(QWidget):
         drive = self._session.drive
         self._elevation = USUAL_ELEVATION
         self._heading = None
-        self.lidar.show_boxes()
+        self.lidar.box.setVisible(self.lidar.available)
+        self._show_intensity()
         if drive is not None:
             fov = drive.intrinsics.fov_x if drive.intrinsics is not None else np.radians(60.0)
             self.scene.set_camera_shape(fov, drive.width / drive.height)
@@ -205,6 +210,14 @@ class TrajectoryView(QWidget):
         self._update_legend()
         self.canvas.update()
 
+    def _choose_intensity(self, on: bool) -> None:
+        self._session.display.cloud_colour = "intensity" if on else "height"
+
+    def _show_intensity(self, _: str = "") -> None:
+        display = self._session.display
+        self.intensity_button.setChecked(display.cloud_colour == "intensity")
+        self.intensity_button.setVisible(self.lidar.available and display.cloud != "off")
+
     def _on_lidar(self) -> None:
         self._update_legend()
         self.canvas.update()
@@ -229,7 +242,7 @@ class TrajectoryView(QWidget):
         self.scene.set_theme(colours)
         self.lidar.on_theme()
         self.overlay.set_theme(colours)
-        for button in (self.follow_button, self.top_button, self.fit_button):
+        for button in (self.intensity_button, self.follow_button, self.top_button, self.fit_button):
             button.setIcon(qtawesome.icon(button.property("icon_name"), color=colours.text, color_on=colours.accent))
         self._recolour()
 
