@@ -15,13 +15,16 @@ from lapose_core.drive import Drive
 from lapose_inspector.models.forward_state import ForwardState
 from lapose_inspector.models.gallery import Found, Gallery, Item
 from lapose_inspector.models.known_drives import KnownDrives
+from lapose_inspector.models.map_data import MapSource
 from lapose_inspector.models.map_state import MapState, Tool
 from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.workers.forward import ForwardWorker
 from lapose_inspector.workers.latent_search import LatentSearch
+from lapose_inspector.workers.map_comparison import MapComparison, comparable
 
 if TYPE_CHECKING:
+    from lapose_core.inference.library import StoredResult
     from lapose_core.inference.result import DriveAnalysis
     from lapose_inspector.inspector import Inspector
     from lapose_inspector.workers.inference import AnalysisWorker
@@ -46,7 +49,11 @@ class Instruments(QObject):
         self.search = LatentSearch(self._results, self)
         self.search.found.connect(self._on_found)
         self.search.failed.connect(self._on_search_failed)
+        self.comparison = MapComparison(self)
+        self.comparison.ready.connect(self._on_compared)
+        self.comparison.failed.connect(self._on_comparison_failed)
         app.session.drive_changed.connect(self._on_drive)
+        app.session.analysis_changed.connect(self._on_analysis)
 
     def serve(self, analysis: AnalysisWorker) -> None:
         """Predict on the thread of ``analysis``. Called once, before the window is built."""
@@ -55,6 +62,8 @@ class Instruments(QObject):
     def close(self) -> None:
         """End the threads."""
         self._app.session.drive_changed.disconnect(self._on_drive)
+        self._app.session.analysis_changed.disconnect(self._on_analysis)
+        self.comparison.stop()
         self.gallery.close()
         self.search.stop()
 
@@ -79,6 +88,60 @@ class Instruments(QObject):
         from lapose_core.logs import open_log
 
         return open_log(entry.path, drive=entry.drive, options=entry.options)
+
+    # Two results on one map
+
+    def ask_compare(self) -> None:
+        """Choose a stored result to lie on the map beside the open drive's."""
+        analysis = self._app.session.analysis
+        if analysis is None:
+            return
+        choices = comparable(self._results, analysis)
+        title = "Compare on the latent map"
+        if not choices:
+            text = "Nothing to compare with yet: analyse another drive with this model, or this drive with another."
+            self._app.show_error(title, text, "")
+            return
+        # Results may have one name: their number tells them apart.
+        texts = [
+            f"{number}. {c.drive_name} · {c.checkpoint_name} · {c.key.rate:g} Hz   ({c.samples - 1:,} transitions)"
+            for number, c in enumerate(choices, 1)
+        ]
+        text, good = QInputDialog.getItem(self._app.window, title, "Result:", texts, 0, False)
+        if good and text in texts:
+            self.compare(choices[texts.index(text)])
+
+    def compare(self, result: StoredResult) -> None:
+        """Lay a stored result on the map beside the open drive's, in the background."""
+        analysis = self._app.session.analysis
+        if analysis is not None:
+            self.comparison.request(result, analysis)
+            self._app.window.show_panel("map")
+
+    def stop_comparing(self) -> None:
+        """Show the open drive's result alone."""
+        self.comparison.cancel()
+        self.map.compared = None
+
+    @Slot(object)
+    def _on_compared(self, source: MapSource) -> None:
+        self.map.compared = source
+
+    @Slot(str)
+    def _on_comparison_failed(self, reason: str) -> None:
+        self._app.show_error("The results cannot be compared", reason, "")
+
+    def _on_analysis(self) -> None:
+        """Drop a comparison that was laid on another result, or that is the open drive's own."""
+        analysis, other = self._app.session.analysis, self.map.compared
+        if other is None or analysis is None:
+            return
+        if (
+            other.key == analysis.key
+            or (other.note and other.key.fingerprint != analysis.fingerprint)
+            or (not other.note and other.key.checkpoint_hash != analysis.checkpoint_hash)
+        ):
+            self.stop_comparing()
 
     @Slot(object)
     def go_to(self, item: Item) -> None:

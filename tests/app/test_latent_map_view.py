@@ -11,10 +11,14 @@ from panel_drive import analyse, make_drive, read_index, winding_path
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
+from lapose_core.annotations import Annotation, AnnotationSet, new_id
 from lapose_core.geometry import relative
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.latent_map_view import LatentMapView
+from lapose_inspector.visuals.map_points import thinned
+from lapose_inspector.workers.map_comparison import compared_source
 from lapose_inspector.workers.thumbnails import ThumbnailLoader, shrink
 
 RATE = 10.0
@@ -325,6 +329,7 @@ def drag(
     for point in at[1:]:
         # A move without the button held: QTest's own moves carry none.
         QTest.mouseMove(window, point)
+        QApplication.processEvents()  # else Qt makes one move of several
     QTest.mouseRelease(window, Qt.MouseButton.LeftButton, modifiers, at[-1])
 
 
@@ -416,3 +421,110 @@ def test_density_shows_under_faint_points(make_view):
     assert view.canvas.native.grabFramebuffer() != before
     view.map_state.density = False
     assert not view.density.visible
+
+
+def other_result(session: Session, *, checkpoint: str = "0" * 16, fingerprint: str = "fedcba9876543210"):
+    """A finished analysis of another drive or by another model, as the store would give it."""
+    analysis = analysis_of(session, 1.0, checkpoint)
+    analysis.fingerprint = fingerprint
+    return analysis
+
+
+def count_of(view: LatentMapView) -> int:
+    """Points on the screen."""
+    return 0 if view.projection is None else len(view.projection.transitions)
+
+
+def test_two_drives_share_a_map_with_shapes_and_colours_of_their_own(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    alone = len(view.projection.transitions)
+    view.map_state.compared = compared_source(other_result(session), session.analysis)
+    qtbot.waitUntil(lambda: count_of(view) == 2 * alone, timeout=20_000)
+    assert view.tools.colour_box.currentText() == "Source"
+    assert view.colour_legend.title == "Source"
+    assert "▲" in view.state.text() or "&#9650;" in view.state.text()
+    # The same latents lie on the same places, whichever drive they are of.
+    np.testing.assert_allclose(view.projection.points[:alone], view.projection.points[alone:], atol=1e-3)
+    session.selection.replace({"fedcba9876543210": [3, 4]})
+    assert view.selected.count == 2
+    session.selection.invert(view.shown)
+    assert len(session.selection) == 2 * alone - 2
+    view.map_state.compared = None
+    qtbot.waitUntil(lambda: count_of(view) == alone, timeout=20_000)
+    assert view.tools.colour_box.currentData() == session.display.colour_by
+
+
+def test_two_models_of_one_drive_are_laid_on_each_other(make_view, qtbot):
+    session = session_of()
+    view = make_view(session)
+    other = other_result(session, checkpoint="f" * 16, fingerprint=session.drive.fingerprint)
+    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))
+    other.latents[:] = 3 * other.latents @ turn.astype(np.float32) + 7
+    view.map_state.compared = compared_source(other, session.analysis)
+    count = len(session.analysis.done)
+    qtbot.waitUntil(lambda: count_of(view) == 2 * count, timeout=20_000)
+    np.testing.assert_allclose(view.projection.points[:count], view.projection.points[count:], atol=0.05)
+    assert "R² 1.00" in view.state.text()
+    session.selection.replace({session.drive.fingerprint: [5]})
+    assert view.selected.count == 2, "both models' points of one transition"
+
+
+def test_results_that_share_nothing_are_refused():
+    session = session_of()
+    with pytest.raises(ValueError, match="neither the model nor the drive"):
+        compared_source(other_result(session, checkpoint="f" * 16), session.analysis)
+
+
+def test_annotations_colour_the_points_of_their_transitions(make_view):
+    session = session_of()
+    view = make_view(session)
+    session.display.colour_by = "annotation"
+    assert "no values" in view.colour_legend.title
+    note = Annotation(new_id(), 20, 39, "wrong turn")
+    session.annotations.open(AnnotationSet(session.drive.fingerprint, notes={note.id: note}))
+    assert view.colour_legend.title == "Annotation"
+    shown = view._series(view.projection.transitions)
+    noted = view.projection.transitions[np.isfinite(shown.values)]
+    frames = session.analysis.frames
+    wanted = [t for t in range(len(frames) - 1) if frames[t] <= 39 and frames[t + 1] > 20]
+    assert noted.tolist() == wanted
+
+
+@pytest.mark.parametrize("key", ["cross-entropy", "translation spread", "rotation spread", "field of view"])
+def test_what_the_analysis_says_of_itself_colours_the_map(make_view, key):
+    session = session_of()
+    view = make_view(session)
+    session.display.colour_by = key
+    assert view.colour_legend.title == f"{session.series[key].label}, {session.series[key].unit}"
+
+
+def test_dragging_a_point_carries_it_and_leaves_the_map_where_it_is(make_view, monkeypatch):
+    carried = []
+    monkeypatch.setattr(
+        "lapose_inspector.views.latent_map_view.carry", lambda widget, id, text, colour: carried.append((id, text))
+    )
+    session = session_of()
+    view = make_view(session)
+    transition = lonely(view, 1)[0]
+    row = int(np.searchsorted(view.projection.transitions, transition))
+    start = view.pixels(view.projection.points[row : row + 1])[0]
+    before = tuple(view.view.camera.rect.pos)
+    drag(view, start + np.linspace(0, 40, 9)[:, None] * np.array([[1.0, 0.5]]))
+    assert [id for id, _ in carried] == [(session.drive.fingerprint, transition)]
+    assert f"frame {session.analysis.frames[transition]}" in carried[0][1]
+    assert tuple(view.view.camera.rect.pos) == before
+    drag(view, np.array([[8.0, 200.0]]) + np.linspace(0, 40, 9)[:, None] * np.array([[1.0, 0.5]]))
+    assert len(carried) == 1
+    assert tuple(view.view.camera.rect.pos) != before, "a drag beside the points moves the map"
+
+
+def test_a_thinned_cloud_keeps_its_shape_and_its_number():
+    rng = np.random.default_rng(0)
+    cloud = np.concatenate([rng.standard_normal((40_000, 2)), [[30.0, 30.0]]]).astype(np.float32)
+    rows = thinned(cloud, 5000)
+    assert 2000 < len(rows) <= 5000
+    assert len(np.unique(rows)) == len(rows)
+    assert len(cloud) - 1 in rows, "a lonely point is what one looks for"
+    np.testing.assert_allclose(cloud[rows].min(axis=0), cloud.min(axis=0), atol=0.3)
+    assert thinned(cloud[:10], 5000).tolist() == list(range(10))

@@ -110,4 +110,16 @@ def select_commands() -> list[Command]:
             lambda a: a.instruments.map.density,
         ),
     ]  # fmt: skip
+    out += [
+        Command(
+            "select.map.compare", "Compare on the map…", lambda a: a.instruments.ask_compare(), "Select/Latent map", (),
+            "mdi6.compare", "Show another drive, or another model on this drive, on the same map.",
+            enabled=has_prediction,
+        ),
+        Command(
+            "select.map.alone", "Stop comparing on the map", lambda a: a.instruments.stop_comparing(),
+            "Select/Latent map", (), "mdi6.compare-remove", "Show only the open drive on the latent map.",
+            enabled=lambda a: a.instruments.map.compared is not None,
+        ),
+    ]  # fmt: skip
     return out

@@ -28,13 +28,15 @@ __all__ = [
 
 CATEGORIES = tuple(REGIMES[name] for name in TRANSITION_NAMES)
 """Colours of regimes, in the order of TRANSITION_NAMES."""
-SOURCES = ("#56B4E9", "#E6A817")
-"""Colours of two results on one map: of categories, and neither truth's nor prediction's."""
+
+
+FROM_LOWEST = ("time", "cross-entropy", "field of view")
+"""Series whose colour map begins at their lowest value: zero is far from all of them."""
 
 
 def category_colours(series: Series) -> tuple[str, ...]:
     """A colour for each of a series' categories."""
-    table = SOURCES if series.key == "source" else CATEGORIES
+    table = series.colours or CATEGORIES
     return tuple(table[i % len(table)] for i in range(len(series.categories)))
 
 
@@ -98,7 +100,7 @@ def limits_of(series: Series) -> tuple[float, float]:
     if series.signed:
         reach = float(np.percentile(np.abs(shown), 98)) or 1.0
         return -reach, reach
-    low = float(shown.min()) if series.key == "time" else 0.0
+    low = float(shown.min()) if series.key in FROM_LOWEST else 0.0
     high = float(np.percentile(shown, 98)) if series.key != "time" else float(shown.max())
     return low, high if high > low else low + 1.0
 

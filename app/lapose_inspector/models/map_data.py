@@ -13,8 +13,14 @@ from lapose_inspector.models.selection import Indices
 from lapose_inspector.models.series import Series, SeriesSet
 
 if TYPE_CHECKING:
+    from lapose_core.annotations import AnnotationSet
     from lapose_core.inference.result import DriveAnalysis, ResultKey
+    from lapose_inspector.models.labels import LabelPalette
 
+NO_LABEL = "no label"
+
+SOURCES = ("#56B4E9", "#E6A817")
+"""Colours of two results on one map: neither truth's nor prediction's."""
 SHIFT = 32
 """A row's id is ``source << SHIFT | transition``: increasing, and the first source's ids are its transitions."""
 
@@ -107,7 +113,26 @@ class MapData:
                 values[mine] = one.values[ids[mine] & ((1 << SHIFT) - 1)]
         return replace(first, values=values, truth=None)
 
+    def annotation_series(self, ids: Indices, notes: AnnotationSet, palette: LabelPalette) -> Series:
+        """The label of the annotation on each row's transition; of several, the one that begins last."""
+        labels = list(dict.fromkeys(note.label or NO_LABEL for note in notes))
+        values = np.full(len(ids), np.nan)
+        for index, source in enumerate(self.sources):
+            if source.fingerprint != notes.fingerprint:
+                continue
+            rows = np.flatnonzero((ids >> SHIFT) == index)
+            first = source.series.frames[ids[rows] & ((1 << SHIFT) - 1)]
+            last = source.series.frames[(ids[rows] & ((1 << SHIFT) - 1)) + 1]
+            for note in notes:
+                values[rows[(first <= note.last_frame) & (last > note.first_frame)]] = labels.index(
+                    note.label or NO_LABEL
+                )
+        colours = tuple(palette.colour_of(label) for label in labels)
+        return Series("annotation", "Annotation", "", values, categories=tuple(labels), colours=colours)
+
     def source_series(self, ids: Indices) -> Series:
         """Which source each row is of, as categories."""
         names = tuple(source.name for source in self.sources)
-        return Series("source", "Source", "", self.source_of(ids).astype(np.float64), categories=names)
+        return Series(
+            "source", "Source", "", self.source_of(ids).astype(np.float64), categories=names, colours=SOURCES
+        )  # fmt: skip

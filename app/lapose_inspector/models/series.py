@@ -35,6 +35,7 @@ class Series:
         factor: shown value = factor * value (degrees for radians).
         categories: names, when ``values`` are indices into them.
         digits: decimals shown.
+        colours: #rrggbb of the categories; empty for those of regimes.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Series:
     factor: float = 1.0
     categories: tuple[str, ...] = ()
     digits: int = 2
+    colours: tuple[str, ...] = ()
 
     @property
     def shown(self) -> Array:
@@ -123,6 +125,35 @@ def build_series(
     """
     frames = drive.indices_at_rate(rate) if analysis is None else analysis.frames
     times = drive.timestamps[frames] - drive.timestamps[0]
+    last = _last_frame(drive, frames, rate if analysis is None else analysis.rate)
+    true_motion = _true_motion(drive, frames, times)
+    return _series_set(frames, times, last, analysis, errors, true_motion, regime_series(drive, frames))
+
+
+def result_series(analysis: DriveAnalysis) -> SeriesSet:
+    """The series of a stored result whose drive is not at hand, with the truth that the result carries."""
+    from lapose_core.inference.errors import transition_errors
+
+    frames, times = analysis.frames, analysis.times - analysis.times[0]
+    true_motion: tuple[Array | None, Array | None] = (None, None)
+    regime = Series("regime", "Regime", "", np.full(max(0, len(frames) - 1), np.nan))
+    if analysis.truth is not None and analysis.truth_valid is not None and len(frames) > 1:
+        both = analysis.truth_valid[:-1] & analysis.truth_valid[1:]
+        speed, turn = _motion(relative(analysis.truth), np.diff(times))
+        true_motion = np.where(both, speed, np.nan), np.where(both, turn, np.nan)
+        regime = _regimes(analysis.truth, analysis.times, both)
+    return _series_set(frames, times, int(frames[-1]), analysis, transition_errors(analysis), true_motion, regime)
+
+
+def _series_set(
+    frames: NDArray[np.int64],
+    times: Array,
+    last_frame: int,
+    analysis: DriveAnalysis | None,
+    errors: TransitionErrors | None,
+    true_motion: tuple[Array | None, Array | None],
+    regime: Series,
+) -> SeriesSet:
     count = max(0, len(frames) - 1)
     nothing = np.full(count, np.nan)
     if analysis is None or count == 0:
@@ -132,10 +163,13 @@ def build_series(
         done = np.asarray(analysis.done, bool).copy()
         speed, turn = _motion(np.asarray(analysis.relative, np.float64), np.diff(times))
         speed, turn = np.where(done, speed, np.nan), np.where(done, turn, np.nan)
-    true_speed, true_turn = _true_motion(drive, frames, times)
+    true_speed, true_turn = true_motion
 
     def error(name: str) -> Array:
         return nothing if errors is None else np.where(done, getattr(errors, name), np.nan)
+
+    def result(name: str) -> Array:
+        return nothing if analysis is None or count == 0 else np.array(getattr(analysis, name))
 
     degrees = 180.0 / np.pi
     middle = 0.5 * (times[1:] + times[:-1])
@@ -147,15 +181,13 @@ def build_series(
         Series("scale error", "Scale error", "%", error("scale_ratio") - 1.0, signed=True, factor=100.0, digits=0),
         Series("confidence", "Confidence", "", nothing if analysis is None else analysis.confidence),
         Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
-        regime_series(drive, frames),
+        regime,
+        Series("cross-entropy", "Cross-entropy", "nats/code", result("cross_entropy")),
+        Series("translation spread", "Windows disagree", "m", result("translation_spread"), digits=3),
+        Series("rotation spread", "Windows disagree", "°", result("rotation_spread"), factor=degrees),
+        Series("field of view", "Field of view", "°", result("fov"), factor=degrees, digits=1),
     ]
-    return SeriesSet(
-        frames,
-        times,
-        done,
-        {s.key: s for s in made},
-        _last_frame(drive, frames, rate if analysis is None else analysis.rate),
-    )
+    return SeriesSet(frames, times, done, {s.key: s for s in made}, last_frame)
 
 
 def _last_frame(drive: Drive, frames: NDArray[np.int64], rate: float) -> int:
@@ -171,16 +203,13 @@ def regime_series(drive: Drive, frames: NDArray[np.int64]) -> Series:
     count = max(0, len(frames) - 1)
     if drive.poses is None or count == 0:
         return Series("regime", "Regime", "", np.full(count, np.nan))
-    names = transition_regimes(drive.poses[frames], drive.timestamps[frames])
+    return _regimes(drive.poses[frames], drive.timestamps[frames], _both_valid(drive, frames))
+
+
+def _regimes(poses: Array, times: Array, valid: NDArray[np.bool_]) -> Series:
     index = {name: float(i) for i, name in enumerate(TRANSITION_NAMES)}
-    values = np.array([index[str(name)] for name in names])
-    return Series(
-        "regime",
-        "Regime",
-        "",
-        np.where(_both_valid(drive, frames), values, np.nan),
-        categories=TRANSITION_NAMES,
-    )
+    values = np.array([index[str(name)] for name in transition_regimes(poses, times)])
+    return Series("regime", "Regime", "", np.where(valid, values, np.nan), categories=TRANSITION_NAMES)
 
 
 def _motion(step: Array, dt: Array) -> tuple[Array, Array]:

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import SignalInstance
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 from vispy import scene
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import rgba, series_colours
+from lapose_inspector.models.gallery import Item
 from lapose_inspector.models.map_data import MapData, MapSource
 from lapose_inspector.models.map_state import MapState, Method
-from lapose_inspector.models.selection import Indices, Mode
+from lapose_inspector.models.selection import Indices, Mode, TransitionId
+from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
@@ -26,7 +28,9 @@ from lapose_inspector.views.map_gestures import MapCamera, MapGestures, inside
 from lapose_inspector.views.map_projector import MapProjector
 from lapose_inspector.views.map_tools import MapTools
 from lapose_inspector.views.pair_popup import WIDTH, PairPopup
-from lapose_inspector.visuals.map_points import MapCursor, MapDensity, MapOutline, MapPoints, MapSelection
+from lapose_inspector.views.transition_drag import carry
+from lapose_inspector.visuals.map_points import MapCursor, MapDensity, MapOutline, MapPoints, MapSelection, thinned
+from lapose_inspector.visuals.renderer import draws_in_software
 from lapose_inspector.workers.projection import Projection
 from lapose_inspector.workers.thumbnails import ThumbnailLoader
 
@@ -39,6 +43,10 @@ INSETS = ((18.0, 34.0, 18.0, 58.0), (120.0, 34.0, 182.0, 12.0))
 low panel, between them."""
 SYMBOLS = ("disc", "triangle_up")
 """Of the points of the first and the second result."""
+SOFTWARE_POINTS = 5000
+"""Points drawn without a graphics card."""
+CARRY = 8
+"""Pixels that a point is dragged before it is carried."""
 FAINT = 0.25
 """Opacity of points over a density."""
 
@@ -47,6 +55,9 @@ class LatentMapView(QWidget):
     """Follows the session; a click on a point puts the timeline's cursor on its transition, and a drag with the
     lasso or the box selects."""
 
+    elsewhere = Signal(object)
+    """A gallery's Item of another drive whose point was clicked."""
+
     def __init__(self, session: Session, state: MapState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
@@ -54,6 +65,17 @@ class LatentMapView(QWidget):
         self._data = MapData()
         self._key: object = None
         self._touched = False
+        self._software: bool | None = None
+        """Whether the CPU draws; None until a canvas can be asked."""
+        self._drawn_of: Projection | None = None
+        self._drawn_place: tuple[float, ...] = ()
+        self._drawn_rows = np.zeros(0, np.int64)
+        """Rows that are drawn of that projection, with the view at that place."""
+        self._selected = 0
+        self._zoomed = QTimer(self, singleShot=True, interval=120)
+        self._zoomed.timeout.connect(self._redraw_points)
+        self._held: int | None = None
+        """Id of the point that the mouse holds."""
         self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
         self.view = self.canvas.central_widget.add_view()
         self.view.camera = MapCamera(self.map_state)
@@ -70,6 +92,8 @@ class LatentMapView(QWidget):
         self._build()
         self.thumbnails.ready.connect(self.popup.set_pictures)
         self.thumbnails.failed.connect(self.popup.set_failed)
+        self.canvas.events.mouse_press.connect(self._on_press)
+        self.canvas.events.mouse_move.connect(self._on_move)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
         self.gestures = MapGestures(self.canvas, self.map_state, self._on_outline, self._on_select)
         self.view.events.resize.connect(self._on_resize)
@@ -101,6 +125,7 @@ class LatentMapView(QWidget):
             (session.display.colour_by_changed, self._recolour),
             (session.display.theme_changed, self._on_theme_change),
             (session.selection.changed, self._on_selection),
+            (session.annotations.changed, self._on_annotations),
             (state.tool_changed, self._on_tool),
             (state.method_changed, self._on_method),
             (state.axes_changed, self._on_method),
@@ -192,21 +217,20 @@ class LatentMapView(QWidget):
         display, projection = self._session.display, self.projection
         shown = None
         if projection is not None:
-            by_source = self.map_state.by_source
-            ids = projection.transitions
-            shown = self._data.source_series(ids) if by_source else self._data.series(display.colour_by, ids)
+            shown = self._series(projection.transitions)
         if projection is None or shown is None:
             self.points.clear()
             self.density.set_points(None, np.zeros((256, 4), np.float32))
         else:
-            colours = series_colours(shown, display.theme)
+            rows = self._rows_drawn(projection)
+            colours = series_colours(shown, display.theme)[rows]
             if self.map_state.density:
                 colours[:, 3] *= FAINT
             symbols: NDArray[np.str_] | str = SYMBOLS[0]
             if len(self._data.sources) > 1:
-                symbols = np.array(SYMBOLS)[self._data.source_of(projection.transitions)]
+                symbols = np.array(SYMBOLS)[self._data.source_of(projection.transitions[rows])]
             rim = rgba(display.colours.muted, 0.0 if self.map_state.density else 0.4)
-            self.points.set_data(projection.points, colours, rim, symbols)
+            self.points.set_data(projection.points[rows], colours, rim, symbols)
             ramp = np.tile(rgba(display.colours.accent), (256, 1))
             ramp[:, 3] = np.linspace(0.0, 0.95, 256)
             self.density.set_points(projection.points if self.map_state.density else None, ramp)
@@ -214,18 +238,68 @@ class LatentMapView(QWidget):
         self._on_selection()
         self._on_frame_change(self._session.timeline.frame)
 
+    def _rows_drawn(self, projection: Projection) -> NDArray[np.int64]:
+        """Rows of the points in sight, thinned where the CPU has to draw them; all are picked and selected."""
+        every = np.arange(len(projection.points))
+        if len(every) <= SOFTWARE_POINTS or not self._in_software():
+            return every
+        rect = self.view.camera.rect
+        place = (*rect.pos, *rect.size) if self._touched else ()
+        if self._drawn_of is not projection or place != self._drawn_place:
+            self._drawn_of, self._drawn_place = projection, place
+            self._drawn_rows = self._thin(projection, every)
+        return self._drawn_rows
+
+    def _thin(self, projection: Projection, every: NDArray[np.int64]) -> NDArray[np.int64]:
+        rect = self.view.camera.rect
+        low, high = np.array([rect.left, rect.bottom]), np.array([rect.right, rect.top])
+        margin = 0.25 * (high - low)
+        near = ((projection.points >= low - margin) & (projection.points <= high + margin)).all(axis=1)
+        seen = every[near] if self._touched else every
+        return seen[thinned(projection.points[seen], SOFTWARE_POINTS)]
+
+    def _in_software(self) -> bool:
+        if self._software is None:
+            self._software = draws_in_software(self.canvas)
+        return self._software
+
+    @Slot()
+    def _redraw_points(self) -> None:
+        """Draw what a zoom brought into sight."""
+        projection = self.projection
+        if projection is not None and len(projection.points) > SOFTWARE_POINTS and self._in_software():
+            self._draw()
+
+    def _series(self, ids: Indices) -> Series | None:
+        """What colours the rows ``ids``."""
+        key, annotations = self._session.display.colour_by, self._session.annotations
+        if self.map_state.by_source:
+            return self._data.source_series(ids)
+        if key == "annotation":
+            return self._data.annotation_series(ids, annotations.notes, annotations.palette)
+        return self._data.series(key, ids)
+
+    def _on_annotations(self) -> None:
+        if self._session.display.colour_by == "annotation":
+            self._draw()
+
     def _recolour(self, _: object = None) -> None:
         self._draw()
 
     def _on_selection(self) -> None:
         projection = self.projection
         if projection is None:
+            self._selected = 0
             self.selected.set_points(np.zeros((0, 2), np.float32), 0)
         else:
             selection = self._session.selection
             chosen = {drive: selection.of(drive) for drive in selection.drives}
             rows = self._data.rows_of(projection.transitions, chosen)
-            self.selected.set_points(projection.points[rows], len(rows))
+            chosen_points = projection.points[rows]
+            self._selected = len(chosen_points)
+            if self._selected > SOFTWARE_POINTS and self._in_software():
+                chosen_points = chosen_points[thinned(chosen_points, SOFTWARE_POINTS)]
+            self.selected.set_points(chosen_points, len(rows))
         self._update_text()
         self.canvas.update()
 
@@ -277,9 +351,11 @@ class LatentMapView(QWidget):
             return
         total = sum(len(source.series) for source in self._data.sources)
         text = f"{len(projection.transitions):,} of {total:,} transitions"
-        if self.selected.count:
+        if self._selected:
             colour = self._session.display.colours.selection
-            text += f' · <span style="color:{colour}">{self.selected.count:,} selected</span>'
+            text += f' · <span style="color:{colour}">{self._selected:,} selected</span>'
+        if len(projection.points) > SOFTWARE_POINTS and self._in_software():
+            text += f" · {SOFTWARE_POINTS:,} drawn (no graphics card)"
         if self.map_state.method == "t-sne" and self.projector.refining:
             text += f" · refining t-SNE {self.projector.progress:.0%}"
         elif self.projector.failure:
@@ -338,6 +414,26 @@ class LatentMapView(QWidget):
         distance, row = projection.tree.query([right, up])
         return int(projection.transitions[row]) if distance * unit <= PICK_RADIUS else None
 
+    def _on_press(self, event: Any) -> None:
+        """A point that is dragged with the moving tool is carried away, and the map stays."""
+        held = None
+        if event.button == 1 and self.map_state.tool == "move" and not event.modifiers:
+            held = self.pick((float(event.pos[0]), float(event.pos[1])))
+        self.view.camera.held = held is not None
+        self._held = held
+
+    def _on_move(self, event: Any) -> None:
+        if self._held is None or not event.is_dragging:
+            return
+        start = event.press_event.pos
+        if abs(event.pos[0] - start[0]) + abs(event.pos[1] - start[1]) > CARRY:
+            id, self._held = self._held, None
+            self.popup.hide()
+            source, transition = self._data.locate(id)
+            text = f"the action of frame {int(source.series.frames[transition])}"
+            colour = self._session.display.colours.selection
+            carry(self.canvas.native, TransitionId(source.fingerprint, transition), text, colour)
+
     def _on_click(self, position: Position) -> None:
         id = self.pick(position)
         if id is None:
@@ -345,7 +441,10 @@ class LatentMapView(QWidget):
         source, transition = self._data.locate(id)
         drive = self._session.drive
         if drive is not None and source.fingerprint == drive.fingerprint:
-            self._session.timeline.seek(int(self._session.series.frames[transition]))
+            self._session.timeline.seek(int(source.series.frames[transition]))
+        else:
+            frames = int(source.series.frames[transition]), int(source.series.frames[transition + 1])
+            self.elsewhere.emit(Item(TransitionId(source.fingerprint, transition), frames, source.name, ""))
 
     def _on_outline(self, outline: Array) -> None:
         self.popup.hide()
@@ -381,15 +480,16 @@ class LatentMapView(QWidget):
         text = "   ".join(f"{one.label} {one.text(transition)}" for one in known)
         here = source.fingerprint == drive.fingerprint
         if len(self._data.sources) > 1:
-            text = f"{source.name}\n{text}" + ("" if here else "\nfrom another drive: a click in the gallery opens it")
+            text = f"{source.name}\n{text}" + ("" if here else "\nfrom another drive: a click opens it")
         self.popup.describe(pair, (captions[0], captions[1]), text, drive.width / drive.height, pictures=here)
         if here:
             self.thumbnails.request(*pair)
         self.overlay.point_out(self.popup, position)
 
     def _on_camera(self) -> None:
-        if not self.gestures.drawing:
+        if not self.gestures.drawing and self._held is None:
             self._touched = True
+            self._zoomed.start()
         self.popup.hide()
 
     def leaveEvent(self, event) -> None:  # type: ignore[no-untyped-def]

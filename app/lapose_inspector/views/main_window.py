@@ -79,6 +79,7 @@ class MainWindow(QMainWindow):
         self.video = VideoView(session, app.frames)
         self.trajectory = TrajectoryView(session)
         self.latent_map = LatentMapView(session, app.instruments.map)
+        self.latent_map.elsewhere.connect(app.instruments.go_to)
         self.forward = ForwardView(session, app.reconstruction, app.instruments.forward_worker, app.instruments.forward)
         self.forward.action_dropped.connect(app.instruments.use_action)
         self.tracks = TracksView(session)
@@ -148,6 +149,7 @@ class MainWindow(QMainWindow):
             display.follow_changed,
             display.overlay_changed, session.selection.changed, session.selection.sets_changed,
             app.instruments.map.tool_changed, app.instruments.map.method_changed, app.instruments.map.density_changed,
+            app.instruments.map.compared_changed,
             app.instruments.forward.changed, app.instruments.forward.heat_changed,
             session.history.changed, session.annotations.changed, session.comparison.changed,
             session.comparison.progress_changed,

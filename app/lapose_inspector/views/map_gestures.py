@@ -27,9 +27,11 @@ class MapCamera(scene.PanZoomCamera):
     def __init__(self, state: MapState) -> None:
         super().__init__(aspect=1.0)
         self._state = state
+        self.held = False
+        """Whether a point is held, which a drag then carries instead of the map."""
 
     def viewbox_mouse_event(self, event: Any) -> None:
-        drawing = self._state.tool != "move"
+        drawing = self._state.tool != "move" or self.held
         if drawing and event.type == "mouse_move" and 1 in event.buttons:
             event.handled = True
             return

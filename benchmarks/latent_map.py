@@ -1,0 +1,102 @@
+"""How fluid the latent map is at 100,000 points: hover, lasso, recolouring, selection and drawing in a real window.
+
+    python benchmarks/latent_map.py [--count 100000]
+
+Needs a display (xvfb-run will do). Prints the median and the maximum of each in milliseconds; the OpenGL renderer is
+named, since a software one draws on the CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from lapose_inspector.application import make_application
+
+
+def session_of(count: int):
+    """A session with a made-up drive of ``count`` transitions whose latents wander as a drive's do."""
+    from pathlib import Path
+
+    from lapose_core.drive import Drive
+    from lapose_core.inference.result import DriveAnalysis
+    from lapose_inspector.models.session import Session
+
+    drive = Drive(
+        name="made up", path=Path("/nowhere"), format="benchmark", width=480, height=224,
+        timestamps=np.arange(count + 1) / 10.0, open_frames=lambda: None, fingerprint="0" * 16,  # type: ignore[arg-type,return-value]
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    analysis = DriveAnalysis.for_drive(
+        drive, 10.0, window=16, latent_dim=50, checkpoint_hash="0" * 16, checkpoint_name="made up"
+    )
+    analysis.done[:] = True
+    analysis.latents[:] = np.cumsum(rng.standard_normal((count, 50), np.float32) * 0.1, axis=0)
+    analysis.relative[:, 2, 3] = 1 + np.abs(np.cumsum(rng.standard_normal(count) * 0.01))
+    analysis.windows_done = set(range(analysis.n_windows))
+    session = Session()
+    session.rate = 10.0
+    session.open(drive)
+    session.set_analysis(analysis)
+    return session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=100_000)
+    options = parser.parse_args()
+    application = make_application()
+    from vispy.gloo import gl
+
+    from lapose_inspector.views.latent_map_view import LatentMapView
+
+    session = session_of(options.count)
+    view = LatentMapView(session)
+    view.set_method("pca")
+    view.resize(620, 420)
+    view.show()
+    begun = time.perf_counter()
+    while view.projection is None:
+        application.processEvents()
+    print(f"{options.count:,} points, PCA map shown after {time.perf_counter() - begun:.2f} s")
+    for _ in range(20):
+        application.processEvents()
+    view.canvas.set_current()
+    print(f"OpenGL: {gl.glGetParameter(gl.GL_RENDERER)}; load {os.getloadavg()[0]:.1f}")
+    rng = np.random.default_rng(1)
+    places = view.pixels(view.projection.points[rng.integers(0, options.count, 50)])
+    width, height = view.canvas.size
+    angles = np.linspace(0, 2 * np.pi, 120)
+    lasso = np.array([width / 2, height / 2]) + 90 * np.stack([np.cos(angles), np.sin(angles)], 1)
+    keys = ("speed", "time", "yaw rate", "cross-entropy")
+    chosen = {session.drive.fingerprint: rng.choice(options.count, options.count // 4, replace=False)}
+
+    def measure(name: str, does: Callable[[int], object], times: int = 10) -> None:
+        taken = []
+        for number in range(times):
+            start = time.perf_counter()
+            does(number)
+            taken.append(1000 * (time.perf_counter() - start))
+        print(f"{name:34} median {np.median(taken):7.1f} ms   max {max(taken):7.1f} ms")
+
+    measure("hover: what is under the mouse", lambda i: view.pick((float(places[i, 0]), float(places[i, 1]))), 50)
+    measure("lasso: which points lie inside", lambda i: view._on_select(lasso, "replace" if i % 2 else "subtract"))
+    measure("select a quarter", lambda i: session.selection.replace(chosen if i % 2 else {}))
+    measure("cursor to another frame", lambda i: session.timeline.seek(97 * (i + 1)), 50)
+    measure("recolour all points", lambda i: setattr(session.display, "colour_by", keys[i % 4]))
+    measure("draw a frame at rest", lambda i: view.canvas.native.grabFramebuffer())
+
+    def pan(_: int) -> None:
+        view.view.camera.pan((0.2, 0.1))
+        view.canvas.native.grabFramebuffer()
+
+    measure("draw a frame while panning", pan)
+    view.close_panel()
+
+
+if __name__ == "__main__":
+    main()
