@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from lapose_core.drive import Image, LogError
-from lapose_core.frames.budget import ByteBudget, Cache
 from lapose_core.logs.folders import files_in
+from lapose_core.logs.single_pictures import SinglePictures
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-_KEPT_BYTES = 64 << 20
 # Orientations of EXIF tag 274 that swap width and height.
 _SIDEWAYS = (5, 6, 7, 8)
 # Reading the size of a picture is cheap, of a hundred thousand is not: at most this many at opening.
@@ -65,48 +64,13 @@ def common_size(files: Sequence[Path]) -> tuple[int, int]:
     return known[1]
 
 
-class ImageSource:
-    """`FrameSource` of picture ``files`` that all have ``size`` (width, height); the last few are kept."""
+class ImageSource(SinglePictures):
+    """`FrameSource` of picture ``files`` that all have ``size`` (width, height)."""
 
     def __init__(self, files: Sequence[Path], size: tuple[int, int]) -> None:
+        super().__init__(len(files))
         self._files = files
         self._size = size
-        self._cache = self._own = ByteBudget(_KEPT_BYTES).cache("frames")
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def read(self, index: int) -> Image:
-        """Frame ``index`` [H, W, 3] RGB uint8; grey pictures have three equal channels.
-
-        Raises:
-            LogError: where the picture cannot be read or has another size than the others.
-            IndexError: where there is no such frame.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"frame {index} of {len(self)}")
-        image: Image | None = self._cache.get(index)
-        if image is None:
-            image = self._load(index)
-            self._cache.put(index, image, image.nbytes)
-        return image
-
-    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
-        """Frames start, start + step, ... before stop with their indices."""
-        if start < 0 or step < 1:
-            raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
-        for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
-            kept: Image | None = self._cache.get(i)
-            yield i, self._load(i) if kept is None else kept
-
-    def share(self, cache: Cache) -> None:
-        """Keep pictures in ``cache`` from now on, which sources of the same files may share, also across threads."""
-        self._cache = cache
-
-    def close(self) -> None:
-        """Forget the pictures in memory, unless they are shared."""
-        self._own.close()
-        self._cache = self._own
 
     def _load(self, index: int) -> Image:
         image = load_image(self._files[index])

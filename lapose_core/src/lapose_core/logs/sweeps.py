@@ -124,15 +124,16 @@ def place_sweeps(
     return Sweeps({f: files[s] for f, s in chosen.items()}, transforms, read) if chosen else None
 
 
-def nearest_once(times: Array, others: Array) -> dict[int, int]:
+def nearest_once(times: Array, others: Array, limit: float | None = None) -> dict[int, int]:
     """Frame -> the sweep that belongs to it, by times [N] of frames and [S] of sweeps, both increasing.
 
-    A sweep belongs to the frame nearest in time, at most a typical step away from it; of several the nearest stays.
+    A sweep belongs to the frame nearest in time, at most ``limit`` seconds away, by default a typical step; of several
+    the nearest stays.
     """
     if not len(times) or not len(others):
         return {}
     steps = [float(np.median(np.diff(t))) for t in (times, others) if len(t) > 1]
-    limit = max(steps, default=0.1)
+    limit = max(steps, default=0.1) if limit is None else limit
     after = np.clip(np.searchsorted(times, others), 0, len(times) - 1)
     before = np.maximum(after - 1, 0)
     nearest = np.where(others - times[before] <= times[after] - others, before, after)

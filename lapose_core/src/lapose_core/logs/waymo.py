@@ -25,6 +25,7 @@ from lapose_core.logs.pose_rows import number_rows, poses_from_matrices
 from lapose_core.logs.pose_sync import FramePoses
 from lapose_core.logs.reader import Listing, LogOptions, Reader
 from lapose_core.logs.sidecars import inside, parse_intrinsics
+from lapose_core.logs.single_pictures import SinglePictures
 from lapose_core.logs.waymo_lidar import TopLidar
 from lapose_core.trajectory_files import poses_from
 
@@ -264,17 +265,15 @@ def _conditions(segment: _Segment) -> dict[str, str]:
     return {"scene": ", ".join(str(rows[0][c]) for c in columns if rows[0][c])} if rows else {}
 
 
-class _Frames:
+class _Frames(SinglePictures):
     """`FrameSource` of the JPEG pictures in rows ``places`` of a Parquet file."""
 
     def __init__(self, file: Path, places: list[int], size: tuple[int, int] | None = None) -> None:
+        super().__init__(len(places))
         self._file, self._places, self._size = file, places, size
         self._rows = ParquetRows(file, [_PICTURE])
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._places)
 
     def size(self) -> tuple[int, int]:
         """Width and height of the first picture that can be read."""
@@ -292,10 +291,7 @@ class _Frames:
         finally:
             self.close()
 
-    def read(self, index: int) -> Image:
-        """Frame ``index`` [H, W, 3] RGB uint8."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"frame {index} of {len(self)}")
+    def _load(self, index: int) -> Image:
         from PIL import Image as Pil
 
         try:
@@ -313,14 +309,9 @@ class _Frames:
             )
         return image
 
-    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
-        """Frames start, start + step, ... before stop with their indices."""
-        if start < 0 or step < 1:
-            raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
-        for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
-            yield i, self.read(i)
-
     def close(self) -> None:
+        """Close the file and forget the pictures in memory, unless they are shared."""
+        super().close()
         self._rows.close()
         self._kept.clear()
         self._bytes = 0

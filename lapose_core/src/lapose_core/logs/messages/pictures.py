@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +11,11 @@ from lapose_core.drive import Image, LogError
 from lapose_core.logs.messages.decoders import Decoder, Message, payload
 from lapose_core.logs.messages.log import Entries, Ints, MessageLog, Topic
 from lapose_core.logs.messages.ros import DecodeError
+from lapose_core.logs.single_pictures import SinglePictures
 
 RAW = ("sensor_msgs/Image", "foxglove/RawImage")
 COMPRESSED = ("sensor_msgs/CompressedImage", "foxglove/CompressedImage")
 _FILES = ("JPEG", "PNG", "WEBP")
-_KEPT = 16
 # Larger than any camera's; what says more is damage.
 _LARGEST_SIDE = 1 << 15
 
@@ -139,14 +137,15 @@ def _packed_row(name: str, width: int, plane_width: int) -> int:
     return width * 2
 
 
-class PictureSource:
+class PictureSource(SinglePictures):
     """`FrameSource` of a topic with one picture a message; ``rows`` [N] is the message of each frame.
 
-    Frames have ``size`` (width, height); the last few are kept.
+    Frames have ``size`` (width, height).
     """
 
     def __init__(self, log: MessageLog, topic: Topic, entries: Entries, rows: Ints, size: tuple[int, int]) -> None:
         assert topic.decoder is not None
+        super().__init__(len(rows))
         self._decoder: Decoder = topic.decoder
         self._where = f"{log.path}: {topic.name}"
         self._kind = topic.schema
@@ -154,37 +153,10 @@ class PictureSource:
         self._entries = entries
         self._rows = rows
         self._size = size
-        self._kept: OrderedDict[int, Image] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def read(self, index: int) -> Image:
-        """Frame ``index`` [H, W, 3] RGB uint8.
-
-        Raises:
-            LogError: where the picture cannot be read or has another size than the first.
-            IndexError: where there is no such frame.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(f"frame {index} of {len(self)}")
-        if index not in self._kept:
-            self._kept[index] = self._load(index)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(index)
-        return self._kept[index]
-
-    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
-        """Frames start, start + step, ... before stop with their indices."""
-        if start < 0 or step < 1:
-            raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
-        for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
-            yield i, self._kept[i] if i in self._kept else self._load(i)
 
     def close(self) -> None:
-        """Close the recording and forget the pictures in memory."""
-        self._kept.clear()
+        """Close the recording and forget the pictures in memory, unless they are shared."""
+        super().close()
         self._reader.close()
 
     def _load(self, index: int) -> Image:

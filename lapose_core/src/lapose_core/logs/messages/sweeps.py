@@ -15,9 +15,10 @@ from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageRead
 from lapose_core.logs.messages.mount import MAX_GAP, CameraPath, Mount
 from lapose_core.logs.messages.ros import DecodeError
 from lapose_core.logs.messages.transforms import FrameTree
+from lapose_core.logs.sweeps import nearest_once
 from lapose_core.point_clouds import moved
 
-# A sweep further from every frame than this belongs to none.
+# A sweep further from every frame than these seconds belongs to none.
 _NEAR = 0.1
 
 
@@ -74,7 +75,8 @@ def sweeps_of(
         lidar = first_readable(reader, topic, entries, topic.name, frame_id)
     except LogError as error:
         return None, f"Point clouds on {topic.name} are left out: {error}."
-    messages = _nearest(times, frame_times)
+    origin = frame_times[0]
+    messages = nearest_once((frame_times - origin) * 1e-9, (times - origin) * 1e-9, _NEAR)
     frames = np.array(sorted(messages), np.int64)
     rows = np.array([messages[int(frame)] for frame in frames], np.int64)
     found = tree.lookup(mount.anchor, lidar, times[rows], MAX_GAP) if lidar and len(rows) else None
@@ -93,18 +95,3 @@ def sweeps_of(
         log, topic, entries, {f: messages[f] for f in keep}, {f: matrices[k].copy() for f, k in keep.items()}
     )
     return sweeps, ""
-
-
-def _nearest(times: Ints, frame_times: Ints) -> dict[int, int]:
-    """Frame -> message, each message at the frame nearest in time, of several at one frame the nearest."""
-    after = np.clip(np.searchsorted(frame_times, times), 1, max(len(frame_times) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(frame_times) - 1)
-    nearer = np.abs(times - frame_times[before]) <= np.abs(frame_times[after] - times)
-    frames = np.where(nearer, before, after)
-    away = np.abs(times - frame_times[frames])
-    out: dict[int, int] = {}
-    for row in np.argsort(away, kind="stable"):
-        if away[row] <= _NEAR * 1e9:
-            out.setdefault(int(frames[row]), int(row))
-    return out
