@@ -133,6 +133,18 @@ def test_interrupted_experiments_keep_their_time_and_what_they_trained(quick: Pa
     assert {p: p.read_bytes() for p in (own / "work" / "label_efficiency").rglob("*.safetensors")} == trained
 
 
+def test_label_efficiency_without_the_network_from_scratch_says_so(quick: Path, tmp_path: Path) -> None:
+    own = tmp_path / "experiments"
+    for name in ("runs", "shards", "cache", "work"):
+        shutil.copytree(quick / name, own / name)
+    assert run(own, "--only", "label_efficiency", "--no-slow") == 0
+    assert {row["backbone"] for row in record(own, "label_efficiency")["rows"]} == {"frozen"}
+    assert report("--experiments", own, "--out", tmp_path / "docs") == 0
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert "Left out: the network from scratch" in page
+    assert "cross" not in page.split("## Label efficiency")[1].split("\n## ")[0]
+
+
 def test_an_interruption_is_timed(context: Context, tmp_path: Path) -> None:
     def stop(context: Context) -> dict[str, Any]:
         raise KeyboardInterrupt

@@ -89,6 +89,15 @@ def test_shards_keep_every_clip(tmp_path: Path) -> None:
     assert shards.small()["fov"].shape == (7,)
 
 
+def test_shards_keep_the_cameras_height_and_those_without_it_do_not_know_it(tmp_path: Path) -> None:
+    clips = [dataclasses.replace(clip, height=1.2 + i / 10) for i, clip in enumerate(panorama_clips(3, 3))]
+    write_shards(tmp_path, clips, {})
+    np.testing.assert_allclose(Shards(tmp_path).small()["height"], [1.2, 1.3, 1.4], atol=1e-6)
+    path = tmp_path / "00000.safetensors"
+    save_file({k: v for k, v in load_file(path).items() if k != "height"}, path)
+    assert torch.isnan(Shards(tmp_path).small()["height"]).all()
+
+
 def test_broken_shards_are_named(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="lapose shards"):
         Shards(tmp_path)
@@ -103,6 +112,7 @@ def test_synthetic_clips_depend_on_their_seed_alone() -> None:
     np.testing.assert_array_equal(a.frames, b.frames)
     np.testing.assert_array_equal(a.poses, b.poses)
     assert a.frames.shape == (4, 3, 56, 120)
+    assert 1.15 <= a.height == b.height <= 2.15
     assert not np.array_equal(a.frames, synthetic_clip(6, 4, (120, 56)).frames)
 
 
@@ -131,6 +141,9 @@ def test_a_log_is_cut_at_the_asked_rate_and_says_where_truth_is_missing(tmp_path
     assert np.isfinite(clips[1].poses).all()
     assert np.isnan(clips[3].poses).all()
     assert np.isnan(clips[0].fov)
+    assert np.isnan(clips[0].height)
+    (high, *_) = drive_clips(dataclasses.replace(drive, camera_height=1.7), 4, (WIDTH, HEIGHT), 5.0, 2)
+    assert high.height == 1.7
 
 
 def test_checkpoints_round_trip_and_their_hash_follows_the_weights(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ class Run:
     """Folder of the real drives, for what is measured on them."""
     effort: float = 1.0
     """Times as many steps in label_efficiency, out_of_domain and bottleneck; seeds repeats the checkpoint's own."""
+    slow: bool = True
+    """Run what takes hours on two cores too: the network from scratch in label_efficiency and COLMAP on the real drive.
+    --no-slow leaves them out, and the results say so."""
     pretrain_seeds: bool = False
     """Repeat pretraining as well for the seeds: nearly an hour each on two cores."""
     quick: bool = False
@@ -75,7 +78,9 @@ class Run:
             torch.set_num_threads(1)  # more would mostly wait for one another at this size
             runs, shards = toy.make(out, sizes)
         shared = self.shared if self.shared is not None and self.shared.is_dir() else None
-        context = Context(runs, shards, out, cache, shared, device, sizes, workers, self.pretrain_seeds, self.quick)
+        context = Context(
+            runs, shards, out, cache, shared, device, sizes, workers, self.pretrain_seeds, self.slow, self.quick
+        )
         measured = 0
         for experiment in EXPERIMENTS:
             if self.only and experiment.name not in self.only:

@@ -25,10 +25,14 @@ def settings(context: Context) -> dict[str, Any]:
         "checkpoint": context.model_hash,
         "rates": context.sizes.kitti_rates,
         "strides": context.sizes.kitti_strides,
-        "methods": context.sizes.kitti_methods,
+        "methods": _methods(context),
         "drives": [[d.name, len(d)] for d in kitti_drives(context)],
         "turning": sorted(TURNING),
     }
+
+
+def _methods(context: Context) -> list[str]:
+    return [name for name in context.sizes.kitti_methods if context.slow or name != "colmap"]
 
 
 def kitti_drives(context: Context) -> list[Drive]:
@@ -43,14 +47,15 @@ def kitti_drives(context: Context) -> list[Drive]:
 
 def run(context: Context) -> dict[str, Any]:
     model = context.model()
-    rows, notes, coverage = [], set(), []
+    rows, coverage = [], []
+    notes = {f"{name}; run without --no-slow" for name in context.sizes.kitti_methods if name not in _methods(context)}
     for drive in kitti_drives(context):
         for rate, stride in rates(context):
             found = predict_drive(model, drive, rate, stride=stride)
             rows += _rows(evaluate_clips(found.clips), "model", rate, drive.name)
             if found.told:
                 rows += _rows(evaluate_clips(found.told), INFORMED, rate, drive.name)
-            for name in context.sizes.kitti_methods:
+            for name in _methods(context):
                 part = context.work / "kitti" / f"{name}-{key([drive.name, len(drive), rate, stride])}.json"
                 try:
                     result = remembered(part, partial(_classical, name, drive, found, rate))

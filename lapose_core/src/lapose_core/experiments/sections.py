@@ -57,9 +57,14 @@ def label_efficiency(record: Record, results: dict[str, Record]) -> str:
         else f"There is no count up to which pretraining wins and beyond which it loses ({_ahead(lead)})."
     )
     rows = [([f"{r['labels']}", r["backbone"], str(r["steps"])], r) for r in record["rows"]]
+    if not settings["scratch"]:
+        return (
+            f"A head on frozen latents by the number of labelled clips, in steps of {settings['batch']} clips.\n\n"
+            f"{pose_table(['labels', 'backbone', 'steps'], rows)}"
+        )
     return (
         f"A head on frozen latents against the same network from scratch, on the same labels, in steps of "
-        f"{settings['batch']} clips. A step of the whole network takes about a hundred times as long as one of the "
+        f"{settings['batch']} clips. A step of the whole network takes about 200 times as long as one of the "
         f"head, so it gets fewer of them and still most of the time; neither has converged. {says}\n\n"
         f"{pose_table(['labels', 'backbone', 'steps'], rows)}"
     )

@@ -22,7 +22,7 @@ class Sizes:
     seeds: int = 3
     labels: tuple[int, ...] = (30, 100, 300, 1000, 3000)
     label_steps: tuple[int, ...] = (300, 400, 600, 800, 1000)  # of the head on frozen latents
-    scratch_steps: tuple[int, ...] = (40, 40, 50, 60, 80)  # of the whole network, each as long as a hundred of the head
+    scratch_steps: tuple[int, ...] = (150, 200, 300, 450, 600)  # of the whole network, each as long as 200 of the head
     batch: int = 16  # clips, wherever a whole network trains
     domain_clips: int = 64  # of each domain
     domain_labels: int = 1000
