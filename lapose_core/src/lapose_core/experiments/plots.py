@@ -171,7 +171,8 @@ def kitti(results: Results, path: Path) -> bool:
         axes.set_xticks(range(len(rates)), [f"{rate:g} Hz" for rate in rates])
         axes.set_title(f"{regime} clips", fontsize=10)
     panels[0].set_ylabel("AUC@5, signed")
-    panels[0].legend(frameon=False, fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
     return save(figure, path)
 
 
