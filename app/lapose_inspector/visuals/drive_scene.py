@@ -246,6 +246,9 @@ class DriveScene:
         self.grid.fit((centre[0], centre[1]), self._ground, self.camera.scale_factor)
         for cursor in self.cursors.values():
             cursor.set_size(CURSOR_PIXELS * metres)
+        reach = self.camera.scale_factor * max(1.0, max(width, height) / max(min(width, height), 1.0))
+        for path in self.paths.values():
+            path.look_at(np.asarray(centre, np.float32), reach)
         size = INTERVAL_PIXELS * metres
         # Pyramids on the path are geometry: rebuild them only when they would look a fifth too large.
         if force or not 0.8 < size / max(self._frustum_size, 1e-9) < 1.25:

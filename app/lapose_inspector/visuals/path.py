@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,11 @@ from lapose_inspector.visuals.ribbon import Ribbon
 
 Points = NDArray[np.float32]  # [N, 3] scene metres
 Colours = NDArray[np.float32]  # [4] or [N, 4]
+
+
+LIMIT = 6000
+"""Points drawn of a longer path: every n-th of it, and more of those near where the camera looks. A processor that
+draws in place of a graphics card takes seconds for the rectangles of 100,000."""
 
 
 class Path:
@@ -25,8 +29,10 @@ class Path:
         self._line = Ribbon(width, parent=parent)
         self._own = colour
         self._colours: Colours = colour
-        self._first = np.zeros(0, np.int64)
-        self._count = 0
+        self._points: Points = np.zeros((0, 3), np.float32)
+        self._ends = np.zeros(1, np.int64)  # of the pieces, in points
+        self._segments = np.zeros((0, 2), np.int64)  # the points that each drawn segment joins
+        self._view: tuple[Points, float] | None = None  # centre and radius that the detail was chosen for
         self.uploads = 0
         """How often positions went to the GPU; moving the cursor must not raise it."""
         self._casing.order, self._line.order = order, order
@@ -43,25 +49,52 @@ class Path:
 
     def set_points(self, pieces: Sequence[Points]) -> None:
         """Draw each of the pieces [n_i, 3] as its own strip."""
-        ends = np.cumsum([0, *(len(piece) for piece in pieces)])
-        self._count = int(ends[-1])
-        self._first = np.concatenate([np.zeros(0, np.int64), *(np.arange(a, b - 1) for a, b in pairwise(ends))])
-        self._line.visible = len(self._first) > 0
+        self._ends = np.cumsum([0, *(len(piece) for piece in pieces)])
+        self._points = np.concatenate([np.zeros((0, 3), np.float32), *pieces])
+        self._draw()
+
+    def look_at(self, centre: Points, radius: float) -> None:
+        """Show a long path in detail within ``radius`` metres of ``centre`` [3]; small moves change nothing."""
+        if self._view is not None:
+            before, reach = self._view
+            if 0.7 < radius / reach < 1.4 and float(np.linalg.norm(centre - before)) < 0.3 * radius:
+                return
+        self._view = centre.copy(), max(radius, 1e-6)
+        if len(self._points) > LIMIT:
+            self._draw()
+
+    def _draw(self) -> None:
+        kept = self._kept()
+        self._segments = np.stack([kept[:-1], kept[1:]], 1)
+        piece = np.searchsorted(self._ends, kept, side="right")
+        self._segments = self._segments[piece[:-1] == piece[1:]]
+        self._line.visible = len(self._segments) > 0
         if self._line.visible:
-            points = np.concatenate(pieces)
-            segments = np.stack([points[self._first], points[self._first + 1]], 1)
+            segments = self._points[self._segments]
             self._line.set_segments(segments, self._own)
             self._casing.set_segments(segments, self._own)
             self.uploads += 1
         self.set_colours(self._colours)
 
+    def _kept(self) -> NDArray[np.int64]:
+        """Points that are drawn, ascending: all of a short path."""
+        count = len(self._points)
+        if count <= LIMIT:
+            return np.arange(count)
+        kept = np.zeros(count, bool)
+        kept[:: -(-2 * count // LIMIT)] = True
+        kept[self._ends[:-1][self._ends[:-1] < count]] = kept[self._ends[1:] - 1] = True
+        if self._view is not None:
+            centre, radius = self._view
+            near = np.flatnonzero(((self._points - centre) ** 2).sum(1) < radius**2)
+            kept[near[:: max(1, -(-2 * len(near) // LIMIT))]] = True
+        return np.flatnonzero(kept)
+
     def set_colours(self, colours: Colours) -> None:
         """One colour [4], or one for each point [N, 4] of all pieces."""
         # A colouring made for other points is out of date, and its successor under way.
-        self._colours = colours if colours.ndim == 1 or len(colours) == self._count else self._own
+        self._colours = colours if colours.ndim == 1 or len(colours) == len(self._points) else self._own
         self._casing.visible = self.visible and self.coloured
         if self.visible:
             each = self._colours
-            if each.ndim == 2:
-                each = np.stack([each[self._first], each[self._first + 1]], 1)
-            self._line.set_colours(each)
+            self._line.set_colours(each[self._segments] if each.ndim == 2 else each)
