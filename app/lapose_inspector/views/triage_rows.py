@@ -168,7 +168,8 @@ class TriagePainter(QStyledItemDelegate):
         painter.setFont(small(font, 0.92))
         painter.setPen(QColor(colours.muted))
         metrics = QFontMetricsF(painter.font())
-        words = metrics.elidedText(" · ".join(figures(row)), Qt.TextElideMode.ElideRight, middle.width())
+        named = [row.drive.name] if self._triage.whole_set else []
+        words = metrics.elidedText(" · ".join(named + figures(row)), Qt.TextElideMode.ElideRight, middle.width())
         painter.drawText(middle, Qt.AlignmentFlag.AlignVCenter, words)
         values, least = (row.segment.errors, WORST_SHOWN)
         if not np.isfinite(values).any():
@@ -189,8 +190,6 @@ class TriagePainter(QStyledItemDelegate):
         right = headline(row.segment)
         painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, right)
         left = span_text(row.segment)
-        if self._triage.whole_set:
-            left = f"{row.drive.name} · {left}"
         room = box.width() - metrics.horizontalAdvance(right) - 8
         left = metrics.elidedText(left, Qt.TextElideMode.ElideMiddle, room)
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, left)

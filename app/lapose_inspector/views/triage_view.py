@@ -174,7 +174,9 @@ class TriageView(QWidget):
         offered = self._triage.offered_tags()
         if [(c.property("tag"), c.property("count")) for c in self._chips()] != offered:
             while (item := self._flow.takeAt(0)) is not None:
-                item.widget().deleteLater()
+                old = item.widget()
+                old.hide()  # it goes when the event loop comes round, and would show through until then
+                old.deleteLater()
             for tag, count in offered:
                 chip = QToolButton()
                 chip.setObjectName("chip")

@@ -86,6 +86,11 @@ class WhyView(QWidget):
         session.display.theme_changed.disconnect(self._on_theme)
 
     @property
+    def explanation(self) -> Explanation | None:
+        """What the model said last, of whatever transition."""
+        return self._shown
+
+    @property
     def shown_transition(self) -> int | None:
         """The transition that the model has explained, which may not yet be the one at the cursor."""
         return None if self._shown is None else self._shown.transition
