@@ -83,9 +83,9 @@ def head(app: Inspector) -> list[str]:
         f"Written by `benchmarks/case_study.py`, which drives the real window with its keys: {info.name} "
         f"({info.checkpoint_hash}) at {app.session.rate:g} Hz on `{app.session.drive.name}`.",
         "",
-        "How to read it: where the nearest training transitions move otherwise than the truth does, training lacks such "
-        "a motion; where only its own action moves the pose, the error is in that action and not in what the head makes "
-        "of the others; a sign beyond 95 % of the drive says which look at the pictures disagreed.",
+        "How to read it: where the nearest training transitions move otherwise than the truth does, training lacks "
+        "such a motion; where only its own action moves the pose, the error is in that action and not in what the head "
+        "makes of the others; a sign beyond 95 % of the drive says which look at the pictures disagreed.",
         "",
         "The regime table (Analyse > Triage > Regime table) says where to look:",
         "",
