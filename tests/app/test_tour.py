@@ -1,13 +1,15 @@
-"""The first-run tour: five steps on the sample drive, skippable, remembered, and in the Help menu."""
+"""How a newcomer finds things: the first-run tour on the sample drive, and what every quantity means."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
+from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.settings import SettingsFile
 from lapose_inspector.tour import STEPS
 
@@ -54,3 +56,19 @@ def test_escape_skips_it_and_an_open_log_stays(launch, log_folder: Path, qtbot) 
     QTest.keyClick(app.tour.card, Qt.Key.Key_Escape)
     assert app.tour.step is None
     assert app.settings.tour_seen
+
+
+def test_every_quantity_is_defined_with_its_unit(launch, log_folder: Path, qtbot) -> None:
+    app = launch(log_folder, analyse=False)
+    for series in app.session.series.series.values():
+        definition = DEFINITIONS[series.key]
+        assert len(definition) > 20
+        assert series.unit in definition
+    view = app.window.tracks
+    for number in range(len(view.tracks)):
+        at = QPoint(8, round((number + 0.5) * (view.height() - 22) / len(view.tracks)))
+        QApplication.sendEvent(view, QHelpEvent(QEvent.Type.ToolTip, at, view.mapToGlobal(at)))
+        qtbot.waitUntil(QToolTip.isVisible, timeout=3000)
+        assert QToolTip.text() == DEFINITIONS[view.tracks[number].label.lower()]
+    box = app.window.trajectory.colour_box
+    assert all(box.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(1, box.count()))

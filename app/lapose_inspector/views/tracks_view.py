@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH
 from lapose_inspector.models.comparison import other_series
+from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
@@ -270,9 +271,12 @@ class TracksView(QWidget):
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:
             for (top, height), track in zip(rows(self.height(), len(self._tracks)), self._tracks, strict=True):
-                if track.source and event.pos().x() < self.span.left and top <= event.pos().y() < top + height:
-                    QToolTip.showText(event.globalPos(), f"{track.label} in {track.unit}, from {track.source}", self)
-                    return True
+                if event.pos().x() >= self.span.left or not top <= event.pos().y() < top + height:
+                    continue
+                source = f", from {track.source}" if track.source else ""
+                text = DEFINITIONS.get(track.label.lower()) if not source else None
+                QToolTip.showText(event.globalPos(), text or f"{track.label} in {track.unit}{source}", self)
+                return True
         return super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -15,6 +15,7 @@ from vispy import scene
 
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, series_colours
 from lapose_inspector.models.comparison import other_segments
+from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS, COLOUR_BY
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
@@ -72,6 +73,8 @@ class TrajectoryView(QWidget):
         self.colour_box.addItem(PLAIN.capitalize(), PLAIN)
         for quantity in COLOUR_BY:
             self.colour_box.addItem(quantity.capitalize(), quantity)
+            tip = DEFINITIONS.get(quantity, "")
+            self.colour_box.setItemData(self.colour_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.colour_box.setToolTip("What colours the predicted path")
         for text, box in (("Align", self.alignment_box), ("Path", self.colour_box)):
             label = QLabel(text, row)
