@@ -26,6 +26,7 @@ from lapose_inspector.models.session_state import (
     kept_selection,
     kept_sets,
     restore,
+    restore_look,
 )
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
@@ -55,7 +56,7 @@ class SessionKeeper(QObject):
         super().__init__(app)
         self._app, self._session, self._notes = app, app.session, app.session.annotations
         self._folder, self._remember = folder / "sessions", remember
-        self._restore_rate, self._restore_layout = not rate_given, True
+        self._restore_rate, self._first = not rate_given, True
         self._fingerprint: str | None = None
         self._kept: SessionState | None = None
         self._selection: Runs = ()
@@ -114,6 +115,7 @@ class SessionKeeper(QObject):
             self._on_sets()
             if self._remember:
                 self._restore(drive.fingerprint)
+            self._first = False  # later drives of this run come into the window as it is
         self._session.history.clear()
 
     def _restore(self, fingerprint: str) -> None:
@@ -121,12 +123,13 @@ class SessionKeeper(QObject):
         state = _read_state(self.folder / STATE)
         if state is None:
             return
-        if self._restore_rate:
-            self._session.rate = state.rate
+        if self._first:
+            if self._restore_rate:
+                self._session.rate = state.rate
+            restore_look(state, self._session)
+            if any(state.layout):
+                self._app.window.restore_layout(*state.layout)
         restore(state, self._session, fingerprint)
-        if self._restore_layout and any(state.layout):
-            self._app.window.restore_layout(*state.layout)
-        self._restore_layout = False  # later drives of this run come into the window as it is
 
     # -- notes
 

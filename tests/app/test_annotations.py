@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from app_drives import write_folder
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -210,6 +211,20 @@ def test_reopening_restores_the_session(launch, log_folder: Path, qtbot) -> None
     assert not second.window.panel_shown("map")
     assert notes_of(second) == [(2, 5, "wrong turn", "")]
     assert session.history.undo_text is None
+
+
+def test_another_drive_comes_into_the_window_as_it_is(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+    app = launch(log_folder, analyse=False)
+    app.timeline.seek(17)
+    app.set_colour_by("yaw rate")
+    app.open(write_folder(tmp_path / "next", 20))
+    qtbot.waitUntil(lambda: app.session.drive.name == "next", timeout=20_000)
+    assert app.timeline.frame == 0
+    app.set_colour_by("time")
+    app.open(log_folder)
+    qtbot.waitUntil(lambda: app.session.drive.name != "next", timeout=20_000)
+    assert app.timeline.frame == 17
+    assert app.display.colour_by == "time"
 
 
 def test_two_windows_keep_each_others_notes(launch, log_folder: Path, qtbot) -> None:

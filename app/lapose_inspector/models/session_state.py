@@ -82,16 +82,22 @@ def kept_sets(session: Session, fingerprint: str) -> tuple[KeptSet, ...]:
     )
 
 
-def restore(state: SessionState, session: Session, fingerprint: str) -> None:
-    """Show the open drive as ``state`` says; what does not fit it any more is left out.
-
-    The cursor moves only where it is at the beginning: elsewhere somebody asked for a frame.
-    """
-    timeline, display, selection = session.timeline, session.display, session.selection
+def restore_look(state: SessionState, session: Session) -> None:
+    """Show drives with the colours, alignment and overlays of ``state``."""
+    display = session.display
     display.colour_by, display.alignment, display.cloud = state.colour_by, state.alignment, state.cloud
     display.follow = state.follow
     for key in OVERLAYS:
         display.set_overlay(key, state.overlays.get(key, True))
+
+
+def restore(state: SessionState, session: Session, fingerprint: str) -> None:
+    """Put cursor, loop, marks and selection of the open drive where ``state`` has them; what does not fit it any more
+    is left out.
+
+    The cursor moves only where it is at the beginning: elsewhere somebody asked for a frame.
+    """
+    timeline, selection = session.timeline, session.selection
     if state.loop is not None and state.loop[1] < timeline.n_frames:
         timeline.set_loop(*state.loop)
     timeline.loop_enabled = state.loop_enabled
