@@ -228,6 +228,8 @@ def rss() -> int:
 def soak(ours: Ours, seeks: int, count: int) -> dict[str, float]:
     """Memory over random seeks, of which each hundredth rests until the full frame is there."""
     rng = random.Random(5)
+    for _ in range(8):
+        ours.full(rng.randrange(count))  # until the cache is full
     seen = []
     for n in range(seeks):
         index = rng.randrange(count)

@@ -53,6 +53,8 @@ class VideoSource:
         self.index = build_index(path) if index is None else index
         self.give_up: Callable[[], bool] | None = None
         """Asked between packets whether the frame being decoded is still wanted."""
+        self.threads = 1
+        """That turn a frame into RGB; 0 for all cores, for the one source that is being watched."""
         self._cache = self._own = ByteBudget(cache_bytes).cache("frames")
         self._reformatter = VideoReformatter()
         self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
@@ -248,7 +250,7 @@ class VideoSource:
 
     def _image(self, i: int, frame: Any) -> Image:
         try:
-            return self._picture(i, frame).rgb(self._reformatter)
+            return self._picture(i, frame).rgb(self._reformatter, self.threads)
         except (av.error.FFmpegError, ValueError) as error:
             raise LogError(f"{self.path}: frame {i} cannot be turned into RGB ({reason(error)})") from error
 

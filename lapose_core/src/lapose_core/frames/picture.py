@@ -41,12 +41,13 @@ class Picture:
     def nbytes(self) -> int:
         return sum(plane.buffer_size for plane in self.frame.planes)
 
-    def rgb(self, reformatter: VideoReformatter | None = None) -> Image:
+    def rgb(self, reformatter: VideoReformatter | None = None, threads: int = 1) -> Image:
         """The picture [H, W, 3] RGB uint8, exactly as its source's ``read`` gives it.
 
-        A ``reformatter``, which belongs to one thread, saves setting up the conversion for each picture.
+        A ``reformatter``, which belongs to one thread, saves setting up the conversion for each picture; ``threads``
+        share it, 0 for as many as there are cores.
         """
-        frame: Any = (reformatter or VideoReformatter()).reformat(self.frame, format="rgb24", threads=1)
+        frame: Any = (reformatter or VideoReformatter()).reformat(self.frame, format="rgb24", threads=threads)
         return self.upright(frame.to_ndarray())
 
     def upright(self, image: Image) -> Image:

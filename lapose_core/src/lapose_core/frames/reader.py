@@ -21,6 +21,7 @@ class VideoLike(SharingSource, Protocol):
     """One in which a frame costs those before it too, back to a key frame."""
 
     give_up: Callable[[], bool] | None
+    threads: int
 
     def prepare(self, index: int) -> None: ...
 
@@ -73,6 +74,8 @@ class CachedReader:
             self._source = self._drive.open_frames()
             if isinstance(self._source, SharingSource):
                 self._source.share(self._cache)
+            if isinstance(self._source, VideoLike):
+                self._source.threads = 0
         if isinstance(self._source, VideoLike):
             self._source.give_up = give_up
         return self._source

@@ -35,6 +35,9 @@ LARGEST_STRIDE = 8
 """Requests that move by more frames than this are jumps, after which nothing is decoded ahead."""
 AHEAD = 8
 """Strides decoded ahead, at most; after n requests in one direction, n."""
+KEPT_IN_PLAY = 32
+"""Frames that stay behind the cursor while it goes forwards, once as many were passed: a decoder's memory is used again
+and again, where new memory for each frame would cost a third of decoding it."""
 BEHIND = 48
 """Frames before the cursor that are decoded ahead of it while it moves backwards through video."""
 log = logging.getLogger(__name__)
@@ -213,6 +216,9 @@ class FrameStore:
         self._answer(request, lambda: self._shown(index, image, False))
         if self.proxy is not None and index in self.proxy:
             self.check(index, image)
+        if request.streak > KEPT_IN_PLAY and request.stride > 0:
+            for passed in range(request.stride):
+                self._cache.pop(index - KEPT_IN_PLAY * request.stride - passed)
         if request.stride > 0:
             self._decode_ahead(reader, request)
         elif request.stride < 0:

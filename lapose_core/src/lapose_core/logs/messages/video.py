@@ -106,6 +106,8 @@ class StreamSource:
         self._index[rows] = np.arange(len(rows))
         self.give_up: Callable[[], bool] | None = None
         """Asked between messages whether the frame being decoded is still wanted."""
+        self.threads = 1
+        """That turn a frame into RGB; 0 for all cores."""
         self._cache = self._own = ByteBudget(cache_bytes).cache("frames")
         self._next = 0  # message that the decoder gets next
         self._inside: set[int] = set()  # messages whose picture has not come out yet
@@ -132,7 +134,7 @@ class StreamSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        return self._picture(index).rgb()
+        return self._picture(index).rgb(threads=self.threads)
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
         """Frames start, start + step, ... before stop with their indices."""
