@@ -119,6 +119,7 @@ class Inspector(QObject):
         self.analysis.finished.connect(self._on_finished)
         self.analysis.failed.connect(self._on_analysis_failed)
         self.analysis.noted.connect(self._on_noted)
+        self.analysis.checking_changed.connect(self.window.show_checking)
         self.unexpected.connect(self._on_unexpected)
         self.window.dropped.connect(self.opener.take_dropped)
         self.window.closing.connect(self.close)
@@ -243,7 +244,7 @@ class Inspector(QObject):
         """Give up what is being opened; else stop the analysis."""
         if self.opener.busy:
             self.opener.cancel()
-        elif self.analysis.running:
+        elif self.analysis.running or self.analysis.checking:
             self.analysis.cancel()
 
     def _start_analysis(self) -> None:

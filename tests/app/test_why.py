@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_drives import write_folder
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
@@ -110,6 +111,22 @@ def test_another_checkpoint_is_not_calibrated_and_says_so(launch, log_folder: Pa
     assert np.isnan(app.session.analysis.confidence).all()
     assert "Confidence" not in [t.label for t in app.window.tracks.tracks]
     assert not app.session.series.doubtful.any()
+
+
+def test_checks_show_their_progress_and_can_be_cancelled(launch, tmp_path: Path, calibrated: Path, qtbot) -> None:
+    app = launch(write_folder(tmp_path / "long", 900), checkpoint=calibrated)
+    qtbot.waitUntil(lambda: app.analysis.checking, timeout=120_000)
+    assert app.window.status.progress.isVisible()
+    assert app.window.status.doing.text() == "checking"
+    qtbot.waitUntil(lambda: app.window.status.progress.value() > 0, timeout=60_000)
+    app.window.actions_.refresh()
+    app.window.actions_["analyse.cancel"].trigger()
+    qtbot.waitUntil(lambda: not app.analysis.checking, timeout=30_000)
+    assert app.window.status.doing.text() == "analysed"
+    seen = app.session.analysis.checks.seen
+    assert seen.any()
+    assert not seen.all()
+    assert np.isfinite(app.session.analysis.confidence[seen]).all()
 
 
 def test_a_panel_of_any_size_settles(launch, log_folder: Path, qtbot) -> None:

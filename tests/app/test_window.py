@@ -53,6 +53,7 @@ def test_a_drive_opens_is_analysed_and_every_panel_shows_it(launch, log_folder: 
     qtbot.waitUntil(lambda: window.video.shown_frame == 12, timeout=10_000)
     qtbot.waitUntil(lambda: window.forward.shown_transition == 12, timeout=10_000)
     assert "frame 12 / 39" in window.status.where.text()
+    qtbot.waitUntil(lambda: not app.analysis.checking, timeout=ANALYSIS)
     assert window.status.doing.text() == "analysed"
     assert not window.status.progress.isVisible()
     assert window.transport.time.text().startswith("1.20 / 3.9 s")

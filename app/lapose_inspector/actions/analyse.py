@@ -23,8 +23,8 @@ def analyse_commands() -> list[Command]:
         Command(
             "analyse.cancel", "Cancel", lambda a: a.cancel(), "Analyse", (),
             "mdi6.stop-circle-outline",
-            "Give up opening a log, or stop the analysis within one window; what is done is kept.",
-            enabled=lambda a: a.analysis.running or a.opener.busy, section="run",
+            "Give up opening a log, or stop the analysis or the checks after it; what is done is kept.",
+            enabled=lambda a: a.analysis.running or a.analysis.checking or a.opener.busy, section="run",
         ),
         Command(
             "analyse.checkpoint", "Checkpoint…", lambda a: a.choose_checkpoint(), "Analyse", (),

@@ -331,6 +331,11 @@ class MainWindow(QMainWindow):
         self.status.set_running(running)
         self.actions_.refresh_soon()
 
+    def show_checking(self, checking: bool) -> None:
+        """Whether the analysed drive is looked at again, for its confidence."""
+        self.status.set_checking(checking)
+        self.actions_.refresh_soon()
+
     def show_opening(self, opening: bool) -> None:
         """Whether a log is being listed or opened."""
         self.status.set_opening(opening)

@@ -38,7 +38,7 @@ class StatusBar(QStatusBar):
         self.addWidget(self.note, 1)
         for widget in (self.doing, self.progress, self.cancel, self.memory, self.device):
             self.addPermanentWidget(widget)
-        self._running = self._opening = False
+        self._running = self._opening = self._checking = False
         session.drive_changed.connect(self._show_where)
         session.rate_changed.connect(self._on_rate)
         session.timeline.frame_changed.connect(self._on_frame)
@@ -62,6 +62,11 @@ class StatusBar(QStatusBar):
     def set_running(self, running: bool) -> None:
         """Whether an analysis is going on."""
         self._running = running
+        self._show_doing()
+
+    def set_checking(self, checking: bool) -> None:
+        """Whether the drive is looked at again, for its confidence."""
+        self._checking = checking
         self._show_doing()
 
     def show_memory(self, use: MemoryUse) -> None:
@@ -112,12 +117,18 @@ class StatusBar(QStatusBar):
         share = 0.0 if analysis is None else analysis.progress
         self.progress.setRange(0, 0 if self._opening else 1000)
         self.progress.setValue(round(share * 1000))
-        self.progress.setVisible(self._running or self._opening)
-        self.cancel.setVisible(self._running or self._opening)
+        if self._checking and analysis is not None and analysis.checks is not None:
+            self.progress.setValue(round(analysis.checks.seen.mean() * 1000))
+        elif self._checking:
+            self.progress.setValue(0)
+        self.progress.setVisible(self._running or self._opening or self._checking)
+        self.cancel.setVisible(self._running or self._opening or self._checking)
         failed = 0 if analysis is None else len(analysis.failed_windows)
         words = self._session.status
         if self._running and not self._opening:
             words = "analysing"
+        elif self._checking and not words:
+            words = "checking"
         elif not words and analysis is not None:
             words = "analysed" if analysis.complete else f"analysis paused at {share:.0%}"
         if failed:

@@ -70,8 +70,11 @@ class DriveChecks:
                 return False
         except StopIteration:
             self.stop()
-        except (LogError, OSError) as error:
-            log.warning("the confidence of %s: %s", self._analyzer.drive.name, error)
+        except Exception as error:  # a check that fails costs the confidence, not the thread that serves everything
+            if isinstance(error, LogError | OSError):
+                log.warning("the confidence of %s: %s", self._analyzer.drive.name, error)
+            else:
+                log.exception("the confidence of %s", self._analyzer.drive.name)
             self.stop()
         self._assess()
         return True

@@ -45,13 +45,15 @@ class AnalysisWorker(QObject):
     """The analysis stopped; whether it is complete."""
     failed = Signal(str, str)
     """The analysis cannot go on: one line, and details."""
+    checking_changed = Signal(bool)
+    """The checks that give confidence begin, or are over."""
     noted = Signal(str)
     """One line about what the analysis makes do with: a stored result made anew, too little memory."""
 
     def __init__(self, results: Path, parent: QObject | None = None, tap: DriveTap | None = None) -> None:
         super().__init__(parent)
         self.generation = 0
-        self.running = False
+        self.running = self.checking = False
         self.thread_ = InferenceThread(results, tap)
         self.thread_.loaded.connect(self._on_loaded)
         self.thread_.unloadable.connect(self._on_unloadable)
@@ -59,19 +61,20 @@ class AnalysisWorker(QObject):
         self.thread_.grown.connect(self._on_grown)
         self.thread_.ended.connect(self._on_ended)
         self.thread_.broken.connect(self._on_broken)
+        self.thread_.checking.connect(self._on_checking)
         self.thread_.noted.connect(self.noted)
         self.thread_.start()
 
     def load(self, checkpoint: Path) -> None:
         """Load a checkpoint folder; ends a running analysis."""
-        self.generation += 1
+        self._next_generation()
         self.running = False
         self.thread_.request_load(checkpoint)
 
     def start(self, drive: Drive, rate: float, frame: int, *, ignore_camera: bool = False) -> None:
         """Analyse ``drive`` at ``rate`` Hz from ``frame`` on; a stored result is gone on with. With ``ignore_camera``
         the model is told nothing of the log's camera."""
-        self.generation += 1
+        self._next_generation()
         self.running = True
         self.thread_.request_analysis(_Start(self.generation, drive, rate, frame, ignore_camera))
 
@@ -80,12 +83,12 @@ class AnalysisWorker(QObject):
         self.thread_.request_seek(frame)
 
     def cancel(self) -> None:
-        """Stop within a part of a window, keeping what there is; ``finished`` follows."""
+        """Stop within a part of a window, keeping what there is; ``finished`` follows. Or stop the checks."""
         self.thread_.request_cancel()
 
     def forget(self) -> None:
         """Drop the drive: its frames are no longer read."""
-        self.generation += 1
+        self._next_generation()
         self.running = False
         self.thread_.request_analysis(None)
 
@@ -110,6 +113,16 @@ class AnalysisWorker(QObject):
     def _on_grown(self, generation: int, analysis: object) -> None:
         if generation == self.generation:
             self.grown.emit(analysis)
+
+    def _next_generation(self) -> None:
+        self.generation += 1
+        self._on_checking(self.generation, False)
+
+    @Slot(int, bool)
+    def _on_checking(self, generation: int, checking: bool) -> None:
+        if generation == self.generation and checking != self.checking:
+            self.checking = checking
+            self.checking_changed.emit(checking)
 
     @Slot(int, bool)
     def _on_ended(self, generation: int, complete: bool) -> None:
@@ -144,6 +157,7 @@ class InferenceThread(QThread):
     prepared = Signal(int, object)
     grown = Signal(int, object)
     ended = Signal(int, bool)
+    checking = Signal(int, bool)
     broken = Signal(int, str, str)
     noted = Signal(str)
     answered = Signal(int, str, object)
@@ -259,6 +273,7 @@ class InferenceThread(QThread):
             self._job.analyzer.seek(seek)
         if cancel and self._job is not None and self._job.checks.running:
             self._job.checks.stop()
+            self.checking.emit(self._generation, False)
         elif cancel and self._job is not None and self._job.running:
             self._job.pause()
             self._report(self._job)
@@ -355,10 +370,13 @@ class InferenceThread(QThread):
             self.ended.emit(self._generation, job.analyzer.analysis.complete)
             if job.analyzer.analysis.complete and job.checks.begin():
                 self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
+            self.checking.emit(self._generation, job.checks.running)
 
     def _check_one(self, job: AnalysisJob) -> None:
         if job.check():
             self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
+        if not job.checks.running:
+            self.checking.emit(self._generation, False)
 
     def _reconstruct_one(self, transition: int) -> None:
         assert self._job is not None
