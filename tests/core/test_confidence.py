@@ -269,4 +269,13 @@ def test_one_command_calibrates_and_writes_the_report(tmp_path: Path, capsys: py
     assert {p: p.stat().st_mtime_ns for p in work.rglob("*.safetensors")} == kept
     assert checkpoint_hash(folder) != digest
     assert load_confidence(folder, digest) is None
+    # And an analysis of a drive has it.
     capsys.readouterr()
+    assert main(["synth", "--out", str(tmp_path / "drives"), "--size", "120x56", "--seconds", "4", "--seed", "9"]) == 0
+    (log,) = (tmp_path / "drives").iterdir()
+    analyse = ["analyze", str(log), "--checkpoint", str(folder), "--out", str(tmp_path / "out"), "--rate", "10"]
+    assert main([*analyse, "--confidence", "--device", "cpu"]) == 0
+    assert "confidence       median" in capsys.readouterr().out
+    stored = read_result(tmp_path / "out")
+    assert stored.checks is not None
+    assert np.isfinite(stored.confidence).all()

@@ -52,6 +52,10 @@ class Analyze(LogChoice):
     ignore_camera: bool = False
     """Let the model guess the camera even where the log knows it, as the paper's protocol has it."""
 
+    confidence: bool = False
+    """Look at the pictures again for signs of trouble and say how far to trust each transition; takes about as long
+    as the analysis."""
+
     fresh: bool = False
     """Start anew even where the folder holds results."""
 
@@ -119,10 +123,40 @@ class Analyze(LogChoice):
         if not analysis.done.any():
             reason = next(iter(analysis.failed_windows.values()))
             raise ValueError(f"{drive.path}: no window could be analysed: {reason}")
+        if self.confidence and (analysis.checks is None or not analysis.checks.seen.all()):
+            _assess(analyzer, checkpoint)
+            write_result(analysis, self.out)
         _write_trajectories(analysis, self.out)
         print(_summary(analyzer, drive, elapsed, before))
         print(f"result: {self.out}")
         return 0
+
+
+def _assess(analyzer: DriveAnalyzer, checkpoint: Path) -> None:
+    """Give an analysed drive its checks and, where the checkpoint is calibrated, its confidence."""
+    from tqdm import tqdm
+
+    from lapose_core.inference.checking import DriveChecker
+    from lapose_core.inference.confidence import load_confidence, signs
+    from lapose_core.inference.latent_reference import load_reference
+
+    analysis = analyzer.analysis
+    model = load_confidence(checkpoint, analysis.checkpoint_hash)
+    checker = DriveChecker(analyzer.model, analyzer.drive, analysis)
+    with tqdm(total=len(analysis.done), unit="transition", desc="check", disable=None) as bar:
+        for look in checker.steps():
+            if look is not None:
+                bar.update(len(look.blind))
+    confidence = None
+    if model is None:
+        print(
+            "note: this checkpoint is not calibrated, so that there is no confidence; 'lapose confidence' calibrates it"
+        )
+    else:
+        reference = load_reference(checkpoint, analysis.checkpoint_hash)
+        known = analysis.done & checker.checks.seen
+        confidence = model.confidence(signs(analysis, checker.checks, reference), known)
+    analysis.assess(checker.checks, confidence)
 
 
 def _tried(analysis: DriveAnalysis) -> int:
@@ -204,6 +238,9 @@ def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int)
         lines.append(f"direction error  {_spread(direction)} deg (signed), {moving.sum()} moving transitions")
         ratio = errors.scale_ratio[moving]
         lines.append(f"step length      median {np.median(ratio):.3f} of the true one")
+    trusted = analysis.confidence[np.isfinite(analysis.confidence)]
+    if len(trusted):
+        lines.append(f"confidence       median {np.median(trusted):.2f}, {np.mean(trusted < 0.7):.0%} below 0.7")
     return "\n".join(lines)
 
 
