@@ -2,18 +2,17 @@
 
     python benchmarks/latent_map.py [--count 100000]
 
-Needs a display (xvfb-run will do). Prints the median and the maximum of each in milliseconds; the OpenGL renderer is
-named, since a software one draws on the CPU.
+Needs a display (xvfb-run will do). Figures: median and maximum of each in milliseconds; the OpenGL renderer is named,
+since a software one draws on the CPU and thins the points.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
 from collections.abc import Callable
 
 import numpy as np
+from measure import parser, report
 
 from lapose_inspector.application import make_application
 
@@ -46,9 +45,11 @@ def session_of(count: int):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=100_000)
-    options = parser.parse_args()
+    asked = parser(__doc__)
+    asked.add_argument("--count", type=int, default=100_000)
+    options = asked.parse_args()
+    if options.short:
+        options.count = min(options.count, 20_000)
     application = make_application()
     from vispy.gloo import gl
 
@@ -62,11 +63,11 @@ def main() -> None:
     begun = time.perf_counter()
     while view.projection is None:
         application.processEvents()
-    print(f"{options.count:,} points, PCA map shown after {time.perf_counter() - begun:.2f} s")
+    figures: dict[str, object] = {"points": options.count, "first_map_s": time.perf_counter() - begun}
     for _ in range(20):
         application.processEvents()
     view.canvas.set_current()
-    print(f"OpenGL: {gl.glGetParameter(gl.GL_RENDERER)}; load {os.getloadavg()[0]:.1f}")
+    figures["opengl"] = str(gl.glGetParameter(gl.GL_RENDERER))
     rng = np.random.default_rng(1)
     places = view.pixels(view.projection.points[rng.integers(0, options.count, 50)])
     width, height = view.canvas.size
@@ -81,21 +82,22 @@ def main() -> None:
             start = time.perf_counter()
             does(number)
             taken.append(1000 * (time.perf_counter() - start))
-        print(f"{name:34} median {np.median(taken):7.1f} ms   max {max(taken):7.1f} ms")
+        figures[f"{name}_ms"], figures[f"{name}_max_ms"] = float(np.median(taken)), max(taken)
 
-    measure("hover: what is under the mouse", lambda i: view.pick((float(places[i, 0]), float(places[i, 1]))), 50)
-    measure("lasso: which points lie inside", lambda i: view._on_select(lasso, "replace" if i % 2 else "subtract"))
-    measure("select a quarter", lambda i: session.selection.replace(chosen if i % 2 else {}))
-    measure("cursor to another frame", lambda i: session.timeline.seek(97 * (i + 1)), 50)
-    measure("recolour all points", lambda i: setattr(session.display, "colour_by", keys[i % 4]))
-    measure("draw a frame at rest", lambda i: view.canvas.native.grabFramebuffer())
+    measure("hover", lambda i: view.pick((float(places[i, 0]), float(places[i, 1]))), 50)
+    measure("lasso", lambda i: view._on_select(lasso, "replace" if i % 2 else "subtract"))
+    measure("select", lambda i: session.selection.replace(chosen if i % 2 else {}))
+    measure("cursor", lambda i: session.timeline.seek(97 * (i + 1)), 50)
+    measure("recolour", lambda i: setattr(session.display, "colour_by", keys[i % 4]))
+    measure("draw", lambda i: view.canvas.native.grabFramebuffer())
 
     def pan(_: int) -> None:
         view.view.camera.pan((0.2, 0.1))
         view.canvas.native.grabFramebuffer()
 
-    measure("draw a frame while panning", pan)
+    measure("pan", pan)
     view.close_panel()
+    report("latent_map", {}, figures)
 
 
 if __name__ == "__main__":

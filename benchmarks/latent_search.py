@@ -2,30 +2,36 @@
 
     python benchmarks/latent_search.py [--count 1000000] [--width 50] [--queries 20]
 
-Prints the time to build the index and the median, 95th percentile and maximum of the queries; asserts exactness on
-the first by comparing all distances in float64.
+Figures: seconds to build the index; median, 95th percentile and maximum of the queries in milliseconds, asked for:
+<= 100. Exactness is asserted on the first by comparing all distances in float64.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import time
 
 import numpy as np
 import torch
+from measure import parser, report
 
 from lapose_core.inference.neighbours import LatentIndex
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--width", type=int, default=50)
-    parser.add_argument("--queries", type=int, default=20)
-    parser.add_argument("--neighbours", type=int, default=100)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--count", type=int, default=1_000_000)
+    options.add_argument("--width", type=int, default=50)
+    options.add_argument("--queries", type=int, default=20)
+    options.add_argument("--neighbours", type=int, default=100)
+    options.add_argument("--device", default="cpu")
+    run(options.parse_args())
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure and report."""
+    if options.short:
+        options.count = min(options.count, 200_000)
     rng = np.random.default_rng(0)
     # Correlated in time, as a drive's are: neighbours exist.
     latents = np.cumsum(rng.standard_normal((options.count, options.width), np.float32) * 0.1, axis=0)
@@ -44,11 +50,12 @@ def main() -> None:
             wanted = np.sqrt(np.sort(all_distances)[: options.neighbours])
             assert np.allclose(found.distances, wanted, rtol=1e-9), "not the nearest"
     times = times[1:]
-    print(f"{options.count:,} latents of width {options.width}, {options.neighbours} neighbours, {options.device}, "
-          f"{torch.get_num_threads()} of {os.cpu_count()} threads, load {os.getloadavg()[0]:.1f}")  # fmt: skip
-    print(f"index built in {built:.2f} s")
-    print(f"query: median {np.median(times):.1f} ms, p95 {np.percentile(times, 95):.1f} ms, max {max(times):.1f} ms; "
-          "exact, checked against float64")  # fmt: skip
+    figures: dict[str, object] = {
+        "latents": options.count, "width": options.width, "neighbours": options.neighbours, "device": options.device,
+        "threads": torch.get_num_threads(), "index_s": built, "query_median_ms": float(np.median(times)),
+        "query_p95_ms": float(np.percentile(times, 95)), "query_max_ms": max(times),
+    }  # fmt: skip
+    report("latent_search", {}, figures)
 
 
 if __name__ == "__main__":

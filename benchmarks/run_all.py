@@ -31,6 +31,8 @@ BENCHMARKS: dict[str, tuple[bool, list[str], list[str]]] = {
     "scrub": (False, ["--seconds", "60", "--reads", "20", "--seeks", "500"], []),
     "startup": (True, ["--short"], []),
     "heartbeat": (True, ["--short"], []),
+    "latent_search": (False, ["--short"], []),
+    "latent_map": (True, ["--short"], []),
     "soak": (True, ["--short"], []),
 }
 ONCE = ("soak", "startup")
