@@ -61,6 +61,9 @@ class ColourLegend(QWidget):
             return QSize(0, 0)
         width = max(float(WIDTH), QFontMetricsF(self.font()).horizontalAdvance(self.title) + 2 * PAD + 2)
         if self._series.categories:
+            metrics = QFontMetricsF(self.font())
+            names = [metrics.horizontalAdvance(self._series.categories[at]) for at in self._present]
+            width = max([width, *(name + 16 + 2 * PAD + 4 for name in names)])
             return QSize(int(width), int(line * (1 + len(self._present)) + 2 * PAD))
         if not np.isfinite(self._series.values).any():
             return QSize(int(width), int(line + 2 * PAD))

@@ -14,7 +14,7 @@ from lapose_inspector.models.gallery import Item
 from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.views.transition_drag import carry
 
-WIDTH = 132
+WIDTH = 120
 """Pixels of each picture of a pair."""
 GAP, PAD = 2, 6
 SLACK = 8

@@ -157,7 +157,8 @@ class GalleryView(QWidget):
             clock = gallery.clock(found.query.drive)
             frame = "?" if clock is None else str(int(clock.frames[found.query.transition]))
             drives = f"{found.drives} drives" if found.drives > 1 else "this drive"
-            self.count.setText(f"{count} like frame {frame} among {found.searched:,} of {drives}")
+            self.count.setText(f"{count} like frame {frame}, {drives}")
+            self.count.setToolTip(f"The nearest in latent space of {found.searched:,} transitions")
         else:
             self.count.setText(f"{count:,} transitions" if count else "")
         self.place.setText(f"{self._page + 1} / {self.pages}")
