@@ -37,6 +37,7 @@ from lapose_inspector.application import make_application
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.settings import Folders
+from lapose_inspector.workers.inference import snapshot_interval
 
 LATENTS = 50
 RATE = 10.0
@@ -142,8 +143,10 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
     pulse.reset()
     rest = iter(np.array_split(np.arange(ready, len(windows)), max(2, round(2 * seconds))))
     rng = np.random.default_rng(1)
+    due = 0.0
 
     def act(now: float) -> None:
+        nonlocal due
         size = latent_map.canvas.native.size()
         at = QPoint(int(rng.integers(size.width())), int(rng.integers(size.height())))
         QTest.mouseMove(latent_map.canvas.native, at)
@@ -152,9 +155,12 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
         if camera is not None and hasattr(camera, "azimuth"):
             camera.azimuth = (camera.azimuth + 4) % 360 - 180
             view.canvas.update()
-        if round(10 * now) % 5 == 0:
+        if now >= due:  # as often as the inference thread would send it
             analysis.merge_all(windows[i] for i in next(rest, np.zeros(0, int)))
-            app.session.set_analysis(analysis.snapshot())
+            grown = analysis.snapshot()
+            began = time.perf_counter()
+            app.session.set_analysis(grown)
+            due = now + snapshot_interval(time.perf_counter() - began)
 
     run(seconds, act)
 

@@ -235,6 +235,15 @@ class TestAnalysis:
         assert int(first.args[0].done.sum()) == kept
         qtbot.waitUntil(lambda: int(grown[-1].done.sum()) > kept, timeout=60_000)
 
+    def test_a_result_that_takes_long_to_show_is_shown_less_often(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        self.load(worker, checkpoint, qtbot)
+        worker.grown.connect(lambda _: time.sleep(0.05))
+        with qtbot.waitSignal(worker.finished, timeout=60_000):
+            worker.start(drive, 10.0, 0)
+        assert worker.thread_.snapshot_interval >= 0.5
+
     def test_without_a_model_the_reason_is_told(self, worker: AnalysisWorker, drive: Drive, qtbot) -> None:
         with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
             worker.start(drive, 10.0, 0)

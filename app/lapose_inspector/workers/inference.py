@@ -24,7 +24,11 @@ Question = Callable[[AnalysisJob], object]
 """Asked on the inference thread, of the drive under analysis; takes a fraction of a second."""
 
 SNAPSHOT_INTERVAL = 0.15
-"""Seconds between two snapshots of a growing result; panels redraw for each."""
+"""Seconds between two snapshots of a growing result, at the least; panels redraw for each."""
+SHOWING_SHARE = 0.1
+"""Of the window's time that showing a growing result may take: that of a very long drive is shown less often."""
+LONGEST_INTERVAL = 5.0
+"""Seconds between two snapshots, at the most."""
 
 
 class AnalysisWorker(QObject):
@@ -112,7 +116,9 @@ class AnalysisWorker(QObject):
     @Slot(int, object)
     def _on_grown(self, generation: int, analysis: object) -> None:
         if generation == self.generation:
+            began = time.monotonic()
             self.grown.emit(analysis)
+            self.thread_.snapshot_interval = snapshot_interval(time.monotonic() - began)
 
     def _next_generation(self) -> None:
         self.generation += 1
@@ -182,6 +188,8 @@ class InferenceThread(QThread):
         self._predict: ForwardRequest | None = None
         self._questions: dict[str, Question] = {}
         self._stopping = False
+        self.snapshot_interval = SNAPSHOT_INTERVAL
+        """Seconds; set by the GUI thread, which knows how long showing one takes."""
         # Of this thread alone.
         self._model: LoadedModel | None = None
         self._job: AnalysisJob | None = None
@@ -359,7 +367,7 @@ class InferenceThread(QThread):
             self._break(job.drive, error)
             return
         grown = job.analyzer.analysis.revision != self._sent_revision
-        if not job.running or (grown and time.monotonic() - self._sent_at > SNAPSHOT_INTERVAL):
+        if not job.running or (grown and time.monotonic() - self._sent_at > self.snapshot_interval):
             self._report(job)
 
     def _report(self, job: AnalysisJob) -> None:
@@ -431,6 +439,12 @@ class InferenceThread(QThread):
             job.close()
         except Exception:
             log.exception("closing the analysis of %s", job.drive.name)
+
+
+def snapshot_interval(showing: float) -> float:
+    """Seconds to the next snapshot after one that took ``showing`` seconds to show."""
+    # One that the machine was too busy to show must not end the growing.
+    return min(max(SNAPSHOT_INTERVAL, showing / SHOWING_SHARE), LONGEST_INTERVAL)
 
 
 def _import_store() -> None:
