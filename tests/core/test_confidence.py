@@ -279,3 +279,13 @@ def test_one_command_calibrates_and_writes_the_report(tmp_path: Path, capsys: py
     stored = read_result(tmp_path / "out")
     assert stored.checks is not None
     assert np.isfinite(stored.confidence).all()
+
+
+def test_the_bundled_checkpoint_is_calibrated() -> None:
+    folder = Path(__file__).parents[2] / "resources" / "nano"
+    digest = checkpoint_hash(folder)
+    assert load_confidence(folder, digest) is not None, "another checkpoint was bundled: run 'lapose confidence'"
+    reference = load_reference(folder, digest)
+    assert reference is not None
+    assert np.isfinite(reference.latents).all()
+    assert (folder / REFERENCE).stat().st_size < 500_000
