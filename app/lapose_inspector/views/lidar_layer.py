@@ -66,7 +66,7 @@ class LidarLayer(QObject):
         if not self.available or mode == "off":
             return ""
         if mode == "frame":
-            return self._problem or (f"Lidar: this frame's sweep, {self._words}" if self._scene.cloud.count else "")
+            return self._problem or (f"Lidar {self._words}" if self._scene.cloud.count else "")
         if not self._segments():
             return "Lidar: no true path" if mode == "truth" else "Lidar: no predicted path yet"
         if self._map is None:

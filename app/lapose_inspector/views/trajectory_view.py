@@ -10,6 +10,7 @@ import numpy as np
 import qtawesome
 from psygnal import SignalInstance
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 from vispy import scene
 
@@ -30,6 +31,8 @@ from lapose_inspector.visuals.grid import spacing_text
 FOLLOW_METRES = 26.0
 """Height of the view around the car when the camera follows it."""
 USUAL_ELEVATION = 38.0
+CAPTIONS_FROM = 640
+"""Pixels of width from which the tools have captions."""
 PLAIN = "prediction colour"
 
 
@@ -76,9 +79,11 @@ class TrajectoryView(QWidget):
             tip = DEFINITIONS.get(quantity, "")
             self.colour_box.setItemData(self.colour_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.colour_box.setToolTip("What colours the predicted path")
+        self._captions: list[QLabel] = []
         for text, box in (("Align", self.alignment_box), ("Path", self.colour_box)):
             label = QLabel(text, row)
             label.setBuddy(box)
+            self._captions.append(label)
             tools.addWidget(label)
             tools.addWidget(box)
         tools.addWidget(self.lidar.box)
@@ -369,6 +374,12 @@ class TrajectoryView(QWidget):
         if error is not None:
             lines.append(f"position error {metres(error[0])}, rotation error {np.degrees(error[1]):.2f}°")
         return "\n".join(lines)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for caption in self._captions:
+            # The choices say by themselves what they are of; cut off they would not.
+            caption.setVisible(self.width() >= CAPTIONS_FROM)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
         self._update_readout()
