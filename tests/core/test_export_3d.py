@@ -197,7 +197,7 @@ def test_rerun_loads_what_was_written(bundle: Exported, tmp_path: Path) -> None:
     words = [v[0] for v in column("/annotations", "text")]
     assert any("leaves the lane, <b>twice</b>" in w for w in words)
     assert sorted(v[0] for v in column("/annotations/full", "severity")) == ["major", "note"]
-    assert len(column("/video", "sample")) == 35
+    assert len(column("/video", "sample")) == 36
     strips = column("/world/log/ground_truth/path", "strips")[0]
     assert len(strips) == len(bundle) - 1
     assert len(column("/world/log/lidar", "positions")[0]) > 100

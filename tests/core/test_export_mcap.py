@@ -92,7 +92,7 @@ def test_the_official_reader_finds_every_topic(exported: tuple[Path, Exported]) 
         "/prediction/path": (1, "foxglove.PosesInFrame"),
         "/prediction/pose": (predicted, "foxglove.PoseInFrame"),
         "/scene": (1, "foxglove.SceneUpdate"),
-        "/camera/video": (35, "foxglove.CompressedVideo"),
+        "/camera/video": (36, "foxglove.CompressedVideo"),
         "/camera/calibration": (1, "foxglove.CameraCalibration"),
         "/samples": (n, "lapose.Sample"),
         "/log": (2, "foxglove.Log"),
@@ -140,7 +140,7 @@ def test_annotations_and_values(exported: tuple[Path, Exported]) -> None:
     full = [m for _, _, m in found["/annotations"]]
     assert [m["id"] for m in full] == ["one", "two"]
     assert full[1]["text"] == NOTES[1].text
-    assert (full[1]["time"], full[1]["end_time"]) == (5.0, 8.5), "cut at the end of the drive"
+    assert (full[1]["time"], full[1]["end_time"]) == (5.0, 8.75), "cut at the end of the drive"
     rows = [m for _, _, m in found["/samples"]]
     assert [r["frame"] for r in rows] == bundle.frames.tolist()
     assert rows[3]["rotation_error"] == bundle["rotation_error"][3]
@@ -151,14 +151,14 @@ def test_annotations_and_values(exported: tuple[Path, Exported]) -> None:
 def test_the_video_decodes_from_each_key_frame(exported: tuple[Path, Exported]) -> None:
     path, _ = exported
     rows = messages(path)["/camera/video"]
-    assert [time for time, _, _ in rows] == [round(i * 0.25 * 1e9) for i in range(35)]
+    assert [time for time, _, _ in rows] == [round(i * 0.25 * 1e9) for i in range(36)]
     keys = [i for i, (_, _, m) in enumerate(rows) if b"\x00\x00\x01\x67" in m.data]
     assert keys[0] == 0
     assert len(keys) >= 8, "one a second, with its parameter sets"
     for start in (0, keys[3]):
         decoder = av.CodecContext.create("h264", "r")
         shown = [f for _, _, m in rows[start:] for f in decoder.decode(av.Packet(m.data))] + decoder.decode(None)
-        assert len(shown) == 35 - start
+        assert len(shown) == 36 - start
         means = [f.to_ndarray(format="rgb24").mean() for f in shown]
         assert means == pytest.approx([40 + 4 * (start + i) for i in range(len(shown))], abs=3)
 
@@ -166,10 +166,10 @@ def test_the_video_decodes_from_each_key_frame(exported: tuple[Path, Exported]) 
 def test_our_own_reader_opens_it(exported: tuple[Path, Exported]) -> None:
     path, bundle = exported
     drive = open_log(path)
-    assert (len(drive), drive.width, drive.height) == (35, 150, 56)
+    assert (len(drive), drive.width, drive.height) == (36, 150, 56)
     assert drive.poses is not None
     assert drive.pose_valid is not None
-    assert drive.pose_valid.all()
+    assert drive.pose_valid[:35].all(), "the last picture comes after the last sample"
     np.testing.assert_allclose(drive.poses[bundle.frames], bundle.truth, atol=1e-9)
     assert drive.intrinsics is not None
     assert (drive.intrinsics.fx, drive.intrinsics.cx) == pytest.approx((80, 75))

@@ -81,7 +81,7 @@ def test_overlapping_notes_become_cues_in_turn() -> None:
     ]
     found = cues(export_bundle(analysis, drive=drive, annotations=notes))
     assert found == [
-        Cue(2, 5, "note one"), Cue(6, 9, "note one\nnote two"), Cue(10, 20, "note two"), Cue(30, 34, "note three"),
+        Cue(2, 5, "note one"), Cue(6, 9, "note one\nnote two"), Cue(10, 20, "note two"), Cue(30, 35, "note three"),
     ]  # fmt: skip
 
 

@@ -59,6 +59,17 @@ def test_errors_are_those_of_the_transitions_and_of_the_aligned_path() -> None:
     assert set(bundle["regime"][:-1]) <= {"standstill", "reverse", "straight", "gentle", "medium", "sharp"}
 
 
+def test_notes_between_samples_and_at_the_ends_are_not_lost() -> None:
+    edges = [Annotation(str(f), f, f, created=WHEN, modified=WHEN) for f in (0, 2, 4, 199, 202, 203)]
+    bundle = export_bundle(erring(), annotations=edges)  # samples at 3, 8 ... 198
+    assert (bundle.first_frame, bundle.last_frame) == (0, 202)
+    assert [note.id for note in bundle.annotations] == ["0", "2", "4", "199", "202"]
+    assert [note.id for note in bundle.notes_at(0)] == ["0", "2", "4"]
+    assert [note.id for note in bundle.notes_at(39)] == ["199", "202"]
+    part = export_bundle(erring(), Choice(first=7, last=20), annotations=edges)
+    assert (part.first_frame, part.last_frame, part.frames.tolist()) == (7, 20, [8, 13, 18])
+
+
 def test_confidence_goes_along_where_there_is_one(tmp_path: Path) -> None:
     analysis = erring(truth=False)
     assert np.isnan(export_bundle(analysis)["confidence"]).all()

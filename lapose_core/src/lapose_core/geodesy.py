@@ -38,7 +38,7 @@ class SphericalMercator:
 
 @dataclass(frozen=True)
 class UniversalTransverseMercator:
-    """UTM on WGS 84, by Krueger's series to the third order in the flattening: a tenth of a millimetre in a zone."""
+    """UTM on WGS 84, by Krueger's series to the third order in the flattening: under a millimetre off in a zone."""
 
     zone: int
 

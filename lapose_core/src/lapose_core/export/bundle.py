@@ -69,6 +69,7 @@ class Exported:
 
     Attributes:
         drive_name, model, rate: what was analysed by which checkpoint, at how many samples a second.
+        first_frame, last_frame: the range that was asked for, as far as there are frames; the samples lie in it.
         frames: [M] frame of the drive.
         times: [M] seconds on the drive's clock.
         predicted: [M, 4, 4] aligned; identity where ``predicted_valid`` [M] is False.
@@ -86,6 +87,8 @@ class Exported:
     drive_name: str
     model: str
     rate: float
+    first_frame: int
+    last_frame: int
     frames: NDArray[np.int64]
     times: Array
     predicted: Array
@@ -150,9 +153,12 @@ class Exported:
         return [np.arange(a, b) for a, b in itertools.pairwise(edges) if key[a] >= 0]
 
     def notes_at(self, row: int) -> list[Annotation]:
-        """The annotations that touch the frames from sample ``row`` to the one before the next sample."""
-        first = int(self.frames[row])
-        last = int(self.frames[row + 1]) - 1 if row + 1 < len(self.frames) else first
+        """The annotations that touch the frames from sample ``row`` to the one before the next sample.
+
+        What lies before the first sample stands with it.
+        """
+        first = int(self.frames[row]) if row else self.first_frame
+        last = int(self.frames[row + 1]) - 1 if row + 1 < len(self.frames) else self.last_frame
         return [a for a in self.annotations if a.first_frame <= last and a.last_frame >= first]
 
     def rows_of(self, note: Annotation) -> NDArray[np.int64]:
@@ -220,10 +226,13 @@ def export_bundle(
     latents = np.full((count, analysis.latent_dim), np.nan, np.float32)
     latents[:-1] = analysis.latents
     frames = analysis.frames[kept]
+    first, last = _range(analysis, choice, frames, drive)
     return Exported(
         drive_name=analysis.drive_name,
         model=f"{analysis.checkpoint_name} ({analysis.checkpoint_hash})",
         rate=analysis.rate,
+        first_frame=first,
+        last_frame=last,
         frames=frames,
         times=analysis.times[kept],
         predicted=predicted[kept],
@@ -233,7 +242,7 @@ def export_bundle(
         piece=piece[kept],
         columns=tuple(columns),
         latents=latents[kept],
-        annotations=_touching(annotations, choice, int(frames[0]), int(frames[-1])),
+        annotations=_touching(annotations, choice, first, last),
         alignment=_alignment_words(list(segments.values())),
         analysis=analysis,
         choice=choice,
@@ -263,6 +272,16 @@ def _kept(analysis: DriveAnalysis, choice: Choice, only: AlignedSegment | None) 
             f"{analysis.frames[0]} to {analysis.frames[-1]}"
         )
     return kept if choice.rate is None else kept[indices_at_rate(analysis.times[kept], choice.rate)]
+
+
+def _range(analysis: DriveAnalysis, choice: Choice, frames: NDArray[np.int64], drive: Drive | None) -> tuple[int, int]:
+    """First and last frame of what is exported: also those that no sample falls on."""
+    if choice.segment is not None:
+        return int(frames[0]), int(frames[-1])
+    step = int(np.median(np.diff(analysis.frames)))
+    end = int(analysis.frames[-1]) + step - 1 if drive is None else len(drive) - 1
+    last = end if choice.last is None else min(choice.last, end)
+    return min(max(choice.first, 0), int(frames[0])), max(last, int(frames[-1]))
 
 
 def _alignment_words(segments: Sequence[AlignedSegment]) -> str:

@@ -263,6 +263,8 @@ def _times(bundle: Exported, note: Annotation) -> tuple[float, float]:
     else:
         begin, end = np.interp([note.first_frame, note.last_frame], bundle.frames, bundle.times).tolist()
     first, last_time = float(bundle.times[0]), float(bundle.times[-1])
+    if bundle.drive is not None:
+        first, last_time = (float(bundle.drive.timestamps[f]) for f in (bundle.first_frame, bundle.last_frame))
     return min(max(begin, first), last_time), min(max(end, first), last_time)
 
 

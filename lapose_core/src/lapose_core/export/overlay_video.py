@@ -94,7 +94,7 @@ def write_mp4(bundle: Exported, path: Path, options: Options, progress: Progress
 
 def cues(bundle: Exported) -> list[Cue]:
     """Annotations as stretches that do not overlap, each with the words of all that cover it, in order."""
-    first, last = int(bundle.frames[0]), int(bundle.frames[-1])
+    first, last = bundle.first_frame, bundle.last_frame
     notes = [(max(a.first_frame, first), min(a.last_frame, last), annotation_words(a)) for a in bundle.annotations]
     edges = sorted({first for first, _, _ in notes} | {last + 1 for _, last, _ in notes})
     out = []

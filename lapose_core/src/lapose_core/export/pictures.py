@@ -13,13 +13,13 @@ from lapose_core.export.files import Progress
 
 
 def picture_frames(bundle: Exported) -> NDArray[np.int64]:
-    """Every frame of the drive from the first exported sample to the last.
+    """Every frame of the range.
 
     Raises:
         ValueError: where the log is not at hand.
     """
     drive_of(bundle)
-    return np.arange(int(bundle.frames[0]), int(bundle.frames[-1]) + 1)
+    return np.arange(bundle.first_frame, bundle.last_frame + 1)
 
 
 def drive_of(bundle: Exported) -> Drive:

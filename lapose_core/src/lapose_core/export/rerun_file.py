@@ -157,7 +157,7 @@ def _log_samples(recording: Any, rr: Any, bundle: Exported) -> None:
 
 def _log_notes(recording: Any, rr: Any, bundle: Exported) -> None:
     for note in bundle.annotations:
-        frame = max(note.first_frame, int(bundle.frames[0]))
+        frame = max(note.first_frame, bundle.first_frame)
         _at(recording, frame, float(np.interp(frame, bundle.frames, bundle.times)))
         words = f"{annotation_words(note)} (frames {note.first_frame} to {note.last_frame})"
         recording.log("annotations", rr.TextLog(words, level=_LEVELS[note.severity]))

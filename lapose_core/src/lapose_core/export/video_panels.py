@@ -130,11 +130,13 @@ class ScenePanel:
         poses = bundle.truth if which == "truth" else bundle.predicted
         for rows, _ in self._paths[which]:
             frames = bundle.frames[rows]
-            if frames[0] <= frame <= frames[-1]:
-                at = min(max(int(np.searchsorted(frames, frame, side="right")) - 1, 0), max(len(rows) - 2, 0))
+            # Before the first sample and after the last their poses stand; gaps between pieces stay gaps.
+            held = min(max(frame, int(bundle.frames[0])), int(bundle.frames[-1]))
+            if frames[0] <= held <= frames[-1]:
+                at = min(max(int(np.searchsorted(frames, held, side="right")) - 1, 0), max(len(rows) - 2, 0))
                 pair = rows[at : at + 2]
                 known = bundle.frames[pair].astype(np.float64)
-                pose = interpolate_poses(poses[pair], known, np.array([float(frame)]))[0]
+                pose = interpolate_poses(poses[pair], known, np.array([float(held)]))[0]
                 out = np.eye(4)
                 out[:3, :3] = self._upright @ pose[:3, :3]
                 out[:3, 3] = self._upright @ (pose[:3, 3] - self._centre)
@@ -228,7 +230,8 @@ class TracksPanel:
         drawn = self._ground.copy()
         drive = self._bundle.drive
         time = np.interp(frame, self._bundle.frames, self._bundle.times) if drive is None else drive.timestamps[frame]
-        x = float(self._axes.transData.transform((time - self._bundle.times[0], 0.0))[0])
+        shown = np.clip(time, self._bundle.times[0], self._bundle.times[-1]) - self._bundle.times[0]
+        x = float(self._axes.transData.transform((shown, 0.0))[0])
         ImageDraw.Draw(drawn).line([(x, self._span[0]), (x, self._span[1])], fill="#f2f4f8", width=1)
         return drawn
 
