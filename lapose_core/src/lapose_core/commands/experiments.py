@@ -48,8 +48,8 @@ class Run:
     effort: float = 1.0
     """Times as many steps in label_efficiency, out_of_domain and bottleneck; seeds repeats the checkpoint's own."""
     slow: bool = True
-    """Run what takes hours on two cores too: the network from scratch in label_efficiency and COLMAP on the real drive.
-    --no-slow leaves them out, and the results say so."""
+    """Run what takes hours on two cores too: training of the whole network in label_efficiency and out_of_domain, and
+    COLMAP on the real drive. --no-slow leaves them out, and the results say so."""
     pretrain_seeds: bool = False
     """Repeat pretraining as well for the seeds: nearly an hour each on two cores."""
     quick: bool = False

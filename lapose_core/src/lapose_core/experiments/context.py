@@ -36,7 +36,8 @@ class Context:
         cache: frozen inputs of shards, as ``lapose train`` keeps them.
         shared: the folder of the real drives, or None.
         workers: rendering processes; 1 renders in this one.
-        slow: whether to run what takes hours: the network from scratch in label_efficiency, COLMAP on the real drive.
+        slow: whether to run what takes hours: training of the whole network in label_efficiency and out_of_domain, and
+            COLMAP on the real drive.
         pretrain_seeds: whether the seeds experiment repeats pretraining as well.
         toy: whether this shows that the experiments run and nothing else; it stands in what they write.
     """

@@ -41,13 +41,17 @@ def settings(context: Context) -> dict[str, Any]:
         "labels": {"clips": sizes.domain_labels, "of": "day without fog, the first training clips that are"},
         "steps": sizes.domain_steps,
         "batch": sizes.batch,
-        "training": [dataclasses.asdict(_training(context, backbone)) for backbone in BACKBONES],
+        "training": [dataclasses.asdict(_training(context, backbone)) for backbone in _backbones(context)],
         "domains": {name: dataclasses.asdict(scene) for name, scene in DOMAINS.items()},
         "clips": sizes.domain_clips,
         "frames": sizes.frames,
         "train": context.train_settings(),
         "kitti": context.shared is not None and (context.shared / "kitti_odometry").is_dir(),
     }
+
+
+def _backbones(context: Context) -> tuple[str, ...]:
+    return BACKBONES if context.slow else BACKBONES[:1]
 
 
 def _training(context: Context, backbone: str) -> Posttraining:
@@ -64,8 +68,9 @@ def run(context: Context) -> dict[str, Any]:
     tests = {
         name: context.cached(domain_shards(context, name, scene, i)) for i, (name, scene) in enumerate(DOMAINS.items())
     }
-    rows, notes = [], []
-    for backbone in BACKBONES:
+    rows: list[dict[str, Any]] = []
+    notes = [] if context.slow else ["the fine-tuned network; run without --no-slow (hours on two cores)"]
+    for backbone in _backbones(context):
         folder = context.work / "out_of_domain"
         model, _ = train_head(context.pretrained, _training(context, backbone), train, tests["day"], folder)
         for name, test in tests.items():

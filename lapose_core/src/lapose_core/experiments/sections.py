@@ -84,7 +84,7 @@ def out_of_domain(record: Record, results: dict[str, Record]) -> str:
     rows = [([r["domain"], r["backbone"]], r) for r in sorted(record["rows"], key=_domain_order(record))]
     return (
         f"Labels: {record['labels']} clips, {settings['labels']['of']}; {settings['steps']} steps of "
-        f"{settings['batch']} clips for both. The backbone was pretrained on all conditions without labels; no "
+        f"{settings['batch']} clips. The backbone was pretrained on all conditions without labels; no "
         "training saw the textures of these worlds. Training cameras see 45° to 85°, narrow is 32° to 40°, wide 95° to "
         "110°. KITTI's clips overlap, hence no interval.\n\n" + pose_table(["domain", "backbone"], rows)
     )
