@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
 GROWING = 600
-"""Milliseconds between two looks at a result that grows."""
+"""Milliseconds, at the least, between two looks at a result that grows."""
+SHARE = 5
+"""How many times as long as a look takes is waited until the next: those at a very long drive take seconds."""
 
 
 class TriageController(QObject):
@@ -30,6 +33,7 @@ class TriageController(QObject):
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self._on_failed)
         self._waiting = False
+        self._asked_at = 0.0
         self._soon = QTimer(self, singleShot=True, interval=GROWING)
         self._soon.timeout.connect(self._request)
         session = app.session
@@ -114,7 +118,7 @@ class TriageController(QObject):
 
     def _on_analysis(self) -> None:
         analysis = self._app.session.analysis
-        if analysis is not None and analysis.complete:
+        if analysis is not None and analysis.complete and not self._app.analysis.checking:
             self._soon.stop()
             self._request()
         elif not self._soon.isActive():
@@ -139,10 +143,12 @@ class TriageController(QObject):
             others = OtherDrives(
                 dataset.path, dataset.reader, dataset.listings, info.checkpoint_hash, session.rate, info.image_size
             )
-        self._waiting = True
+        self._waiting, self._asked_at = True, time.monotonic()
         self._worker.request(current, others)
 
     @Slot(object, object)
     def _on_done(self, rows: list[Row], evaluation: object) -> None:
         self._waiting = False
+        took = 1000 * (time.monotonic() - self._asked_at)
+        self._soon.setInterval(max(GROWING, round(SHARE * took)))
         self.model.take(rows, evaluation)  # type: ignore[arg-type]
