@@ -60,6 +60,11 @@ def write_confidence_report(
         f"tested on {held_out.transitions} of {held_out.drives} others. The model was trained on none of these worlds. "
         "Any other checkpoint is *not calibrated* and has no confidence until the command was run for it.",
         "",
+        "The looks that it needs come after the analysis (in the window by themselves, in `lapose analyze` with "
+        "`--confidence`) and cost about as much time as the analysis. `lapose confidence [LOG...]` writes this page, "
+        "`confidence.json` and the reference of training latents beside the checkpoint; rendering and encoding the "
+        "drives takes minutes once, a new pose head on the same backbone seconds.",
+        "",
         "## How good it is",
         "",
         "| drives | transitions | AUROC of the worst tenth [95 %] | worst tenth beyond | Brier | bad: said | bad: is |",
