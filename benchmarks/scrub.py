@@ -258,6 +258,8 @@ def measure(path: Path, seconds: float, reads: int, seeks: int, folder: Path) ->
 
     plain = Plain(path)
     ours = Ours(drive, BUDGET)
+    plain.read(0)
+    ours.full(0)  # the drive is open: its first frame is there
     plain_random, ours_random = compare(plain, ours, anywhere)
     ours.full(middle + 1)
     plain_back, ours_back = compare(plain, ours, backwards)
