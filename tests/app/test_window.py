@@ -412,9 +412,9 @@ def open_and_close(launch, log_folder: Path, qtbot) -> dict[str, weakref.ref]:
         "session": weakref.ref(app.session),
         "app": weakref.ref(app),
     }
-    threads = [app.analysis.thread_, app.frames._thread]
+    thread = app.analysis.thread_
     end(app)
-    assert all(thread.isFinished() for thread in threads)
+    assert thread.isFinished()
     return watched
 
 
