@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from cmap import Colormap
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -10,9 +12,11 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
-from lapose_core.inference.explain import Attention, Sensitivity
 from lapose_inspector.models.colours import DARK, ThemeColours
 from lapose_inspector.visuals.tracks import small
+
+if TYPE_CHECKING:
+    from lapose_core.inference.explain import Attention, Sensitivity  # brings torch, which the window does not wait for
 
 HEAT = Colormap("inferno")
 GAP, HEAD = 6.0, 15.0
