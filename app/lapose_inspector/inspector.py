@@ -152,6 +152,7 @@ class Inspector(QObject):
 
     def show_drive(self, drive: Drive, frame: int, log: OpenLog) -> None:
         """Show a drive that was opened, and analyse it."""
+        self.keeper.save(now=True)
         self.session.status = self.idle_status
         self.analysis.forget()
         self.frames.open(drive)

@@ -203,6 +203,7 @@ class SessionKeeper(QObject):
         if not now:
             self._writer.submit(write)
             return
+        self._writer.cancel()
         try:
             write()
         except (OSError, ValueError) as error:

@@ -12,6 +12,11 @@ DEFINITIONS: dict[str, str] = {
     "time": "Seconds from the drive's first frame to the middle of a transition",
     "regime": "Kind of driving by the true poses: standstill below 0.1 m a step, reverse, then by curvature straight "
     "(below 0.001 1/m), gentle (to 0.01), medium (to 0.1), sharp",
+    "cross-entropy": "How badly the forward model predicts the next frame's codes from this one and the action, in "
+    "nats/code",
+    "translation spread": "Standard deviation in m between the overlapping windows' estimates of a transition",
+    "rotation spread": "Standard deviation in ° between the overlapping windows' estimates of a transition",
+    "field of view": "Horizontal field of view in ° of the model's picture, as it predicts it",
     "confidence": "0 to 1: how likely a transition is not among the worst, by what the model alone sees, without truth",
     "rotation apart": "Angle in ° between the compared trajectory's relative rotation and the predicted one",
     "direction apart": "Angle in ° between the compared trajectory's translation and the predicted one, as vectors",
