@@ -17,6 +17,7 @@ DEFINITIONS: dict[str, str] = {
     "translation spread": "Standard deviation in m between the overlapping windows' estimates of a transition",
     "rotation spread": "Standard deviation in ° between the overlapping windows' estimates of a transition",
     "field of view": "Horizontal field of view in ° of the model's picture, as it predicts it",
+    "annotation": "Label of the note that a transition lies in, by the labels' colours; none outside of notes",
     "confidence": "0 to 1: how likely a transition is not among the worst, by what the model alone sees, without truth",
     "rotation apart": "Angle in ° between the compared trajectory's relative rotation and the predicted one",
     "direction apart": "Angle in ° between the compared trajectory's translation and the predicted one, as vectors",
