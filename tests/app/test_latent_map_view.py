@@ -11,7 +11,6 @@ from panel_drive import analyse, make_drive, read_index, winding_path
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from lapose_core.annotations import Annotation, AnnotationSet, new_id
 from lapose_core.geometry import relative
@@ -329,7 +328,7 @@ def drag(
     for point in at[1:]:
         # A move without the button held: QTest's own moves carry none.
         QTest.mouseMove(window, point)
-        QApplication.processEvents()  # else Qt makes one move of several
+        QTest.qWait(12)  # vispy drops moves that follow each other within 10 ms, which no hand's do
     QTest.mouseRelease(window, Qt.MouseButton.LeftButton, modifiers, at[-1])
 
 

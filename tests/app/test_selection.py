@@ -102,7 +102,10 @@ def test_esc_lets_go_of_one_thing_at_a_time(launch, log_folder, qtbot) -> None:
     qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
     fingerprint = app.session.drive.fingerprint
     actions = app.window.actions_
-    qtbot.waitUntil(lambda: app.window.latent_map.projection is not None, timeout=20_000)
+    projected = lambda: app.window.latent_map.projection  # noqa: E731
+    qtbot.waitUntil(
+        lambda: projected() is not None and len(projected().points) == len(app.session.series), timeout=20_000
+    )
     actions["select.all"].trigger()
     assert len(app.session.selection) == len(app.session.series)
     app.session.selection.subtract({fingerprint: [0, 1]})
