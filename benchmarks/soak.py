@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from measure import parser, report
-from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -68,6 +68,14 @@ def held() -> dict[str, float]:
     }
 
 
+def close_dialog() -> None:
+    """A dialog that a command opened is closed as a user would, also one whose command waits for it."""
+    dialog = QApplication.activeModalWidget()
+    if dialog is not None:
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+        dialog.close()
+
+
 class User:
     """Does something at random, and counts what."""
 
@@ -81,10 +89,6 @@ class User:
         what = self._random.choices(("seek", "key", "command", "mouse", "rate", "open"), (30, 30, 20, 20, 1, 2))[0]
         self.did[what] += 1
         getattr(self, f"_{what}")()
-        for window in QApplication.topLevelWidgets():  # a dialog that a command opened is closed as a user would
-            if window.isVisible() and window.isModal():
-                QTest.keyClick(window, Qt.Key.Key_Escape)
-                window.close()
 
     def _seek(self) -> None:
         self._app.timeline.seek(self._random.randrange(max(1, self._app.timeline.n_frames)))
@@ -151,6 +155,9 @@ def main() -> None:
             settle(app, pictures)
             before = settle(app, video)
             user = User(app, [video, pictures], given.seed)
+            dialogs = QTimer(interval=100)
+            dialogs.timeout.connect(close_dialog)
+            dialogs.start()
             began = time.perf_counter()
             halfway: dict[str, float] = {}
             while (spent := time.perf_counter() - began) < seconds and not errors:
