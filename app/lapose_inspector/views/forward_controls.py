@@ -48,12 +48,20 @@ class SweepDirections(QObject):
         return offset_of(direction, self._state.amount)
 
     def text(self) -> str:
-        """How far the slider stands, in the direction's unit."""
+        """How far the slider stands, in the direction's unit; a dash where the direction is not known."""
         direction, amount = self.known.get(self._state.direction), self._state.amount
         if direction is None:
-            return "not fitted yet" if not self.known else "cannot be fitted"
+            return "–"
         value = f"{amount * direction.spread:+.1f}" if amount else "0"
         return f"{value} {direction.unit}".replace("-", "−").rstrip()
+
+    def reason(self) -> str:
+        """Why the slider cannot be moved; empty where it can."""
+        if self._state.direction in self.known:
+            return ""
+        if not self.known:
+            return "Directions are fitted to this drive's actions, once some are analysed"
+        return "This drive has too few transitions, or too even a motion, to fit this direction"
 
     def _on_analysis(self) -> None:
         analysis = self._session.analysis
@@ -147,6 +155,7 @@ class ForwardControls(QFrame):
         self.slider.blockSignals(False)
         self.slider.setEnabled(state.direction in self._directions.known)
         self.value.setText(self._directions.text())
+        self.value.setToolTip(self._directions.reason())
         self.film_button.setChecked(state.film)
         self.reset_button.setEnabled(not state.plain)
 
