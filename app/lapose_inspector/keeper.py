@@ -13,7 +13,6 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Slot
 
 from lapose_core.annotations import AnnotationError, AnnotationSet, merge_annotations
@@ -28,6 +27,7 @@ from lapose_inspector.models.session_state import (
     restore,
     restore_look,
 )
+from lapose_inspector.models.stored import read_or_set_aside
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class SessionKeeper(QObject):
 
     def _restore(self, fingerprint: str) -> None:
         assert self.folder is not None
-        state = _read_state(self.folder / STATE)
+        state = read_or_set_aside(self.folder / STATE, SessionState)
         if state is None:
             return
         if self._first:
@@ -212,20 +212,6 @@ class SessionKeeper(QObject):
     @Slot(str)
     def _on_unwritten(self, reason: str) -> None:
         log.warning("the session cannot be kept: %s", reason)
-
-
-def _read_state(path: Path) -> SessionState | None:
-    """The stored session; a bad file is set aside and logged."""
-    try:
-        return SessionState.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        aside = path.with_name(path.name + ".bad")
-        log.warning("%s cannot be read and is set aside as %s: %s", path, aside.name, error)
-        with contextlib.suppress(OSError):
-            os.replace(path, aside)
-        return None
 
 
 def _signature(path: Path) -> tuple[int, ...] | None:

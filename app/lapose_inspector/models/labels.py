@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from pathlib import Path
 from typing import Literal
 
 from psygnal import Signal
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from lapose_core.export.files import write_text
+from lapose_inspector.models.stored import read_or_set_aside
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,8 @@ class LabelPalette:
 
     def open(self, path: Path) -> None:
         """Offer the labels of a file, and keep every change there."""
-        self._path, self._labels = path, _read(path)
+        stored = read_or_set_aside(path, _Content)
+        self._path, self._labels = path, DEFAULTS if stored is None else stored.labels
         self.changed.emit()
 
     @property
@@ -87,17 +87,3 @@ class LabelPalette:
     def colour_of(self, name: str) -> str:
         """The colour of a label, #rrggbb; UNKNOWN for one that is not offered."""
         return next((label.colour for label in self._labels if label.name == name), UNKNOWN)
-
-
-def _read(path: Path) -> tuple[Label, ...]:
-    """The stored labels, or the defaults; a bad file is set aside and logged."""
-    try:
-        return _Content.model_validate_json(path.read_bytes()).labels
-    except FileNotFoundError:
-        return DEFAULTS
-    except (OSError, ValidationError) as error:
-        aside = path.with_name(path.name + ".bad")
-        log.warning("%s cannot be read and is set aside as %s: %s", path, aside.name, error)
-        with contextlib.suppress(OSError):
-            os.replace(path, aside)
-        return DEFAULTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import tempfile
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lapose_core.logs.reader import LogOptions, PoseFrame
 from lapose_inspector.models.memory import default_memory
 from lapose_inspector.models.session import DEFAULT_RATE
+from lapose_inspector.models.stored import read_or_set_aside
 
 log = logging.getLogger(__name__)
 
@@ -124,16 +124,7 @@ class SettingsFile:
 
     def load(self) -> Settings:
         """The stored settings, or defaults; a bad file is set aside as settings.json.bad and logged."""
-        try:
-            return Settings.model_validate_json(self.path.read_bytes())
-        except FileNotFoundError:
-            return Settings()
-        except (OSError, ValidationError) as error:
-            aside = self.path.with_name(self.path.name + ".bad")
-            log.warning("%s cannot be read and is set aside as %s: %s", self.path, aside.name, error)
-            with contextlib.suppress(OSError):
-                os.replace(self.path, aside)
-            return Settings()
+        return read_or_set_aside(self.path, Settings) or Settings()
 
     def save(self, settings: Settings) -> None:
         """Write atomically; a folder that cannot be written is logged, not raised."""
