@@ -363,6 +363,16 @@ def test_a_head_trains_what_its_backbone_says_and_goes_on_where_it_was(
         assert torch.equal(tensor, again.pose_head.state_dict()[name]), name
 
 
+def test_the_network_from_scratch_owes_the_backbone_nothing(context: Context, tmp_path: Path) -> None:
+    train, test = context.cached(context.train), context.cached(unseen_split(context))
+    training = short_training("scratch", labels=6, steps=2, batch=4, rates=(1e-3, 1e-3))
+    pretrained = train_head(context.pretrained, training, train, test, tmp_path)[1]
+    folders = list(tmp_path.iterdir())
+    of_codec = train_head(context.runs / "vqvae", training, train, test, tmp_path)[1]
+    assert list(tmp_path.iterdir()) == folders, "the codec alone decides, so it was trained already"
+    assert of_codec.overall.model["auc30"] == pytest.approx(pretrained.overall.model["auc30"])
+
+
 def test_the_lines_cross_where_scratch_catches_up() -> None:
     def rows(*skills: tuple[int, float, float]) -> list[dict[str, Any]]:
         return [

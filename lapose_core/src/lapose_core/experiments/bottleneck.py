@@ -12,7 +12,7 @@ import torch
 from lapose_core.experiments.context import Context, recorded_pretraining
 from lapose_core.experiments.heads import train_head
 from lapose_core.experiments.record import Experiment, key
-from lapose_core.experiments.scoring import evaluate, row_of
+from lapose_core.experiments.scoring import row_of
 from lapose_core.experiments.worlds import unseen_split
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
@@ -23,7 +23,7 @@ from lapose_core.training.settings import Posttraining, Pretraining
 
 def settings(context: Context) -> dict[str, Any]:
     return {
-        "codec_of": context.backbone_hash,
+        "codec": context.codec_hash,
         "widths": context.sizes.widths,
         "pretraining": dataclasses.asdict(_pretraining(context)),
         "posttraining": dataclasses.asdict(_posttraining(context)),
@@ -39,14 +39,15 @@ def _pretraining(context: Context) -> Pretraining:
         recorded_pretraining(context.pretrained),
         steps=steps,
         motion_steps=context.sizes.width_motion_steps,
-        evaluate_every=max(1, steps // 2),
+        evaluate_every=steps,
+        evaluate_clips=context.sizes.batch,  # its log only
     )
 
 
 def _posttraining(context: Context) -> Posttraining:
     sizes = context.sizes
     steps, batch = sizes.width_head_steps, min(Posttraining().batch, 8 * sizes.batch)
-    return Posttraining(steps=steps, batch=batch, labels=sizes.width_labels, evaluate_every=max(1, steps // 2))
+    return Posttraining(steps=steps, batch=batch, labels=sizes.width_labels, mirror=False, evaluate_every=steps)
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -57,9 +58,9 @@ def run(context: Context) -> dict[str, Any]:
     for width in context.sizes.widths:
         folder = _pretrained(context, width, train, held_out)
         figures = collect(load_checkpoint(folder, context.device), test, watched)[1]
-        model, _ = train_head(folder, _posttraining(context), train, test, context.work / "bottleneck")
+        model, found = train_head(folder, _posttraining(context), train, test, context.work / "bottleneck")
         labels = {"width": width, "latent": model.config.latent_dim, **figures}
-        rows.append(row_of(evaluate(model, test, frozen=True).overall, **labels))
+        rows.append(row_of(found.overall, **labels))
     return {"rows": rows}
 
 
@@ -67,7 +68,7 @@ def _pretrained(context: Context, width: int | None, train: CachedClips, held_ou
     """The folder of the short pretraining at one width, on the checkpoint's codec."""
     training = _pretraining(context)
     config = dataclasses.replace(read_config(context.pretrained)[0], bottleneck=width)
-    run_key = key([context.backbone_hash, config.to_dict(), dataclasses.asdict(training), train.shards.origin])
+    run_key = key([context.codec_hash, config.to_dict(), dataclasses.asdict(training), train.shards.origin])
     folder = context.work / "bottleneck" / f"pretrain-{width or 'wide'}-{run_key}"
     torch.manual_seed(training.seed)
     model = LaPose(config)

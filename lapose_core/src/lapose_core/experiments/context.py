@@ -14,7 +14,7 @@ from lapose_core.evaluation.leaks import shard_seeds
 from lapose_core.experiments.sizes import Sizes
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
-from lapose_core.training.checkpoints import CONFIG, checkpoint_hash, load_checkpoint, read_config
+from lapose_core.training.checkpoints import CONFIG, checkpoint_hash, codec_hash, load_checkpoint, read_config
 from lapose_core.training.settings import PoseLossWeights, Posttraining, Pretraining
 from lapose_core.training.shards import Shards
 
@@ -77,6 +77,10 @@ class Context:
     @cached_property
     def backbone_hash(self) -> str:
         return checkpoint_hash(self.pretrained)
+
+    @cached_property
+    def codec_hash(self) -> str:
+        return codec_hash(self.pretrained)
 
     @cached_property
     def size(self) -> tuple[int, int]:

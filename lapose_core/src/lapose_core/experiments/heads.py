@@ -12,7 +12,7 @@ from lapose_core.evaluation.evaluate import Evaluation
 from lapose_core.experiments.record import key
 from lapose_core.model.lapose import LaPose
 from lapose_core.training.cache import CachedClips
-from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint, read_config
+from lapose_core.training.checkpoints import checkpoint_hash, codec_hash, load_checkpoint, read_config
 from lapose_core.training.posttrain import posttrain, whole_clip_latents
 from lapose_core.training.settings import Posttraining
 
@@ -25,7 +25,7 @@ def train_head(
     """The trained model, and its evaluation on the clips of ``test``, which choose nothing.
 
     What was begun in ``folder`` with the same backbone, settings and clips goes on where it stopped. The network from
-    scratch begins with actions of unit spread, as pretraining begins.
+    scratch begins with actions of unit spread, as pretraining begins; of what is in ``pretrained`` it has the codec.
     """
     torch.manual_seed(training.seed)
     fresh = LaPose(read_config(pretrained)[0])
@@ -40,7 +40,8 @@ def train_head(
         model.inverse_dynamics.calibrate(whole_clip_latents(model, data, some).flatten(0, 1))
     labelled = int(torch.isfinite(data.poses).flatten(1).all(1).sum())
     run = {
-        "backbone": checkpoint_hash(pretrained),
+        "backbone": codec_hash(pretrained) if training.backbone == "scratch" else checkpoint_hash(pretrained),
+        "model": model.config.to_dict(),
         "training": dataclasses.asdict(training),
         "data": data.shards.origin,
         "labelled": labelled,
@@ -55,7 +56,8 @@ def short_training(
 ) -> Posttraining:
     """Settings of one of several runs that see the same labels for the same number of steps.
 
-    ``rates`` are the learning rates of the head alone, for a frozen backbone, and of the whole network.
+    ``rates`` are the learning rates of the head alone, for a frozen backbone, and of the whole network. There are no
+    mirror images: their codec features are not cached, and would double the cost of a step of the whole network.
     """
     if backbone not in ("frozen", "finetune", "scratch"):
         raise ValueError(f"there is no backbone {backbone!r}")
@@ -65,6 +67,7 @@ def short_training(
         rate=rates[0] if backbone == "frozen" else rates[1],
         backbone=backbone,  # type: ignore[arg-type]
         labels=labels,
-        evaluate_every=max(1, steps // 2),
+        mirror=False,
+        evaluate_every=steps,
         seed=seed,
     )

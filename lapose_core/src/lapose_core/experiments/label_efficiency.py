@@ -11,7 +11,7 @@ from typing import Any
 from lapose_core.experiments.context import Context
 from lapose_core.experiments.heads import short_training, train_head
 from lapose_core.experiments.record import Experiment
-from lapose_core.experiments.scoring import evaluate, row_of
+from lapose_core.experiments.scoring import row_of
 from lapose_core.experiments.worlds import unseen_split
 from lapose_core.training.settings import Posttraining
 
@@ -51,9 +51,8 @@ def run(context: Context) -> dict[str, Any]:
     rows = []
     for backbone, labels, steps in _runs(context):
         training = _training(context, backbone, labels, steps)
-        model, _ = train_head(context.pretrained, training, train, test, context.work / "label_efficiency")
-        summary = evaluate(model, test, frozen=backbone == "frozen").overall
-        rows.append(row_of(summary, backbone=backbone, labels=min(labels, len(train)), steps=steps))
+        _, found = train_head(context.pretrained, training, train, test, context.work / "label_efficiency")
+        rows.append(row_of(found.overall, backbone=backbone, labels=min(labels, len(train)), steps=steps))
     notes = [] if context.slow else ["the network from scratch; run without --no-slow (hours on two cores)"]
     return {"rows": rows, "crossing": crossing(rows) if context.slow else None, "notes": notes}
 

@@ -72,11 +72,10 @@ def run(context: Context) -> dict[str, Any]:
     notes = [] if context.slow else ["the fine-tuned network; run without --no-slow (hours on two cores)"]
     for backbone in _backbones(context):
         folder = context.work / "out_of_domain"
-        model, _ = train_head(context.pretrained, _training(context, backbone), train, tests["day"], folder)
+        model, by_day = train_head(context.pretrained, _training(context, backbone), train, tests["day"], folder)
         for name, test in tests.items():
-            rows.append(
-                row_of(evaluate(model, test, frozen=backbone == "frozen").overall, backbone=backbone, domain=name)
-            )
+            found = by_day if name == "day" else evaluate(model, test, frozen=backbone == "frozen")
+            rows.append(row_of(found.overall, backbone=backbone, domain=name))
         try:
             rows += _on_kitti(context, model, backbone)
         except Unavailable as error:

@@ -117,10 +117,9 @@ def _measured(results: Results) -> str:
     by_checkpoint: dict[str, list[str]] = {}
     for name, record in results.items():
         settings = record["settings"]
-        for kind in ("checkpoint", "backbone", "codec_of"):
+        for kind in ("checkpoint", "backbone", "codec"):
             if kind in settings:
-                what = "checkpoint" if kind == "checkpoint" else "backbone"
-                by_checkpoint.setdefault(f"{what} `{settings[kind]}`", []).append(name)
+                by_checkpoint.setdefault(f"{kind} `{settings[kind]}`", []).append(name)
                 break
     lines = [f"- {what}: {', '.join(names)}" for what, names in by_checkpoint.items()]
     several = sum(what.startswith("checkpoint") for what in by_checkpoint) > 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Sizes:
     """How many clips, steps and worlds; part of the settings of the experiments that use them.
 
-    Steps for which the whole inverse model runs are few: one of 16 clips costs about a second on two cores.
+    Steps for which the whole inverse model runs are few: one of 8 clips costs a second of a core.
     """
 
     frames: int = 16
@@ -21,17 +21,17 @@ class Sizes:
     map_clips: int = 100
     seeds: int = 3
     labels: tuple[int, ...] = (30, 100, 300, 1000, 3000)
-    label_steps: tuple[int, ...] = (300, 400, 600, 800, 1000)  # of the head on frozen latents
-    scratch_steps: tuple[int, ...] = (150, 200, 300, 450, 600)  # of the whole network, each as long as 200 of the head
-    batch: int = 16  # clips, wherever a whole network trains
+    label_steps: tuple[int, ...] = (600, 800, 1200, 1600, 2000)  # of the head on frozen latents
+    scratch_steps: tuple[int, ...] = (120, 160, 240, 320, 480)  # of the whole network, each as long as 200 of the head
+    batch: int = 8  # clips, wherever a whole network trains
     domain_clips: int = 64  # of each domain
     domain_labels: int = 1000
     domain_steps: int = 400
     widths: tuple[int | None, ...] = (8, 16, 50, None)
-    width_steps: int = 500
-    width_motion_steps: int = 1000
-    width_head_steps: int = 1500
-    width_labels: int = 1000
+    width_steps: int = 200
+    width_motion_steps: int = 600
+    width_head_steps: int = 1000
+    width_labels: int = 500
     rate_clips: int = 100
     rates: tuple[float, ...] = (1.0, 2.0, 4.0, 10.0)
     kitti_rates: tuple[float, ...] = (2.0, 5.0, 10.0)

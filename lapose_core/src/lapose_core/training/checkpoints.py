@@ -143,8 +143,17 @@ def checkpoint_hash(folder: Path) -> str:
     """12 hex digits that change with any weight or the configuration, and with nothing else."""
     folder = Path(folder)
     config, _ = read_config(folder)
-    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
-    for name in (MODEL, CODEC):
+    return _hash(folder, json.dumps(config.to_dict(), sort_keys=True), (MODEL, CODEC))
+
+
+def codec_hash(folder: Path) -> str:
+    """12 hex digits that change with any weight of a checkpoint's codec, and with nothing else."""
+    return _hash(Path(folder), "", (CODEC,))
+
+
+def _hash(folder: Path, told: str, names: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(told.encode())
+    for name in names:
         try:
             with (folder / name).open("rb") as file:
                 while block := file.read(1 << 20):

@@ -229,8 +229,11 @@ def posttrain(
             informed = evaluate_latents(model, chosen, held_out, test, camera_known=True)
         return evaluate_latents(model, chosen, held_out, test), informed
 
+    latest: tuple[Evaluation, Evaluation | None] | None = None
+
     def evaluate() -> dict[str, Any]:
-        unknown, informed = score()
+        nonlocal latest
+        latest = unknown, informed = score()
         found = unknown.to_json()
         figures = {
             "held_out_auc5_signed": found["model"]["auc5_signed"],
@@ -249,4 +252,4 @@ def posttrain(
 
     run.loop(parts, optimizer, Schedule(training.rate, training.steps), step, evaluate, training.evaluate_every)
     model.eval()
-    return score()
+    return latest or score()  # the loop ends with an evaluation, unless there was nothing left to train
