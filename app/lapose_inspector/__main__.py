@@ -8,13 +8,19 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lapose_core.frames.heap import steady_heap
 from lapose_inspector import __version__
 
+if TYPE_CHECKING:
+    from lapose_inspector.models.figure import FigureRequest
+
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line; on a mistake, argparse's message and exit code 2."""
+    from lapose_inspector.actions.command import PANELS
+
     parser = argparse.ArgumentParser(
         "lapose-inspector", description="Watch LA-Pose estimate camera motion on a driving log."
     )
@@ -28,6 +34,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--no-restore", action="store_true", help="ignore the remembered layout and logs")
     picture = parser.add_argument_group("taking a picture of the window")
     picture.add_argument("--screenshot", type=Path, metavar="PNG", help="open LOG, write it, exit")
+    picture.add_argument(
+        "--figure",
+        nargs=2,
+        metavar=("PANEL", "FILE"),
+        help=f"open LOG, write a panel for print as .png or .svg, exit; one of {', '.join(PANELS)}",
+    )
+    picture.add_argument("--width", type=_positive, default=160.0, metavar="MM", help="of the figure (default 160)")
+    picture.add_argument("--dpi", type=_positive, default=300.0, metavar="N", help="of the figure (default 300)")
+    picture.add_argument("--text", type=_positive, default=8.0, metavar="PT", help="text in the figure (default 8)")
+    picture.add_argument("--whole", action="store_true", help="with what needs scrolling in the panel")
     picture.add_argument("--at", type=int, metavar="FRAME", help="frame at the cursor")
     picture.add_argument("--size", type=_size, metavar="WxH", help="of the window, such as 1280x800")
     picture.add_argument(
@@ -39,8 +55,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"lapose-inspector {__version__}")
     options = parser.parse_args(argv)
-    if options.screenshot is not None and options.log is None:
-        parser.error("--screenshot needs a LOG")
+    if (options.screenshot or options.figure) and options.log is None:
+        parser.error("--screenshot and --figure need a LOG")
+    if options.screenshot and options.figure:
+        parser.error("--screenshot and --figure: one of them")
+    if options.figure:
+        panel, file = options.figure
+        if panel not in PANELS:
+            parser.error(f"--figure: there is no panel {panel!r}; there are {', '.join(PANELS)}")
+        if Path(file).suffix.lower() not in (".png", ".svg"):
+            parser.error(f"--figure: {file}: name a .png or .svg file")
     if options.log is None and (options.drive or options.camera or options.poses):
         parser.error("--drive, --camera and --poses need a LOG")
     if options.at is not None and options.at < 0:
@@ -71,10 +95,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     from lapose_inspector.inspector import Inspector
     from lapose_inspector.models.settings import Folders
-    from lapose_inspector.screenshot import Screenshot
+    from lapose_inspector.screenshot import Screenshot, panel_figure, window_picture
     from lapose_inspector.workers.latest import unfinished
 
-    remember = not options.no_restore and options.screenshot is None
+    pictured = options.screenshot or options.figure
+    remember = not options.no_restore and not pictured
     inspector = Inspector(
         Folders(), checkpoint=options.checkpoint, rate=options.rate, theme=options.theme, remember=remember
     )
@@ -82,9 +107,14 @@ def main(argv: list[str] | None = None) -> int:
     with reporting_exceptions(inspector), quitting_on_interrupt(inspector):
         if options.size is not None:
             inspector.window.resize(*options.size)
-        if options.screenshot is not None:
+        if pictured:
             inspector.window.move(0, 0)
-            picture = Screenshot(inspector, options.screenshot, options.at, options.analysis_seconds)
+            take = (
+                panel_figure(inspector, _figure(options))
+                if options.figure
+                else window_picture(inspector, options.screenshot)
+            )
+            picture = Screenshot(inspector, take, options.at, options.analysis_seconds)
             picture.done.connect(problems.append)
             picture.done.connect(inspector.quit)
         inspector.window.show()
@@ -107,6 +137,17 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _figure(options: argparse.Namespace) -> FigureRequest:
+    from lapose_inspector.models.figure import FigureRequest, Form
+
+    panel, file = options.figure
+    path = Path(file)
+    form: Form = "svg" if path.suffix.lower() == ".svg" else "png"
+    return FigureRequest(
+        panel, path, form, options.width, dpi=round(options.dpi), text=options.text, whole=options.whole
+    )
 
 
 def _fail(message: str) -> int:

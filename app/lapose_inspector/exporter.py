@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.annotations import read_annotations
+from lapose_core.export.files import Progress
 from lapose_inspector.models.export import ExportRequest, Source, missing
 from lapose_inspector.views.export_dialog import ExportDialog
 from lapose_inspector.workers.exporting import ExportResult, ExportWorker
@@ -34,7 +36,7 @@ class Exporter(QObject):
         if self._app.session.drive is None:
             return
         if self.dialog is None:
-            self.dialog = ExportDialog(self._app.session, self._folder(), self._app.window)
+            self.dialog = ExportDialog(self._app.session, self.folder(), self._app.window)
             self.dialog.wanted.connect(self.export)
             self.dialog.given_up.connect(self.cancel)
             self.dialog.finished.connect(self._on_closed)
@@ -50,7 +52,7 @@ class Exporter(QObject):
             self._on_finished(ExportResult(problem=problem))
             return
         self._form = request.form
-        self.worker.write(Source.of(self._app.session), request)
+        self.worker.write(partial(write_one, Source.of(self._app.session), request))
         if self.dialog is not None:
             self.dialog.show_running(True)
 
@@ -64,7 +66,7 @@ class Exporter(QObject):
 
     def ask_picture(self, key: str) -> None:
         """Ask where to save the panel ``key``, or the ``window``, as it is shown now."""
-        start = str(self._folder() / f"{key}.png")
+        start = str(self.folder() / f"{key}.png")
         name, _ = QFileDialog.getSaveFileName(self._app.window, "Save picture", start, "PNG (*.png)")
         if name:
             self.save_picture(key, Path(name))
@@ -83,7 +85,7 @@ class Exporter(QObject):
     def ask_notes(self) -> None:
         """Ask for a file of annotations and bring them in."""
         name, _ = QFileDialog.getOpenFileName(
-            self._app.window, "Import notes", str(self._folder()), "Annotations (*.annotations.json *.json)"
+            self._app.window, "Import notes", str(self.folder()), "Annotations (*.annotations.json *.json)"
         )
         if name:
             self.import_notes(Path(name))
@@ -116,7 +118,8 @@ class Exporter(QObject):
         """End the thread."""
         self.worker.close()
 
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
+        """Where exports go by themselves."""
         last = self._app.settings.export_folder
         return last if last is not None and last.is_dir() else Path(self._app.opener.last_folder())
 
@@ -131,9 +134,7 @@ class Exporter(QObject):
         path = result.files[0]
         self._app.settings.export_folder = path.parent
         beside = "" if len(result.files) == 1 else ", annotations beside it"
-        self._app.window.status.showMessage(
-            f"{result.samples} samples written to {path} in {result.seconds:.1f} s{beside}", 8000
-        )
+        self._app.window.status.showMessage(f"{result.what} written to {path} in {result.seconds:.1f} s{beside}", 8000)
         if self.dialog is not None:
             self.dialog.accept()
 
@@ -142,3 +143,12 @@ class Exporter(QObject):
         if self.worker.busy:
             self.cancel()
         self.dialog = None
+
+
+def write_one(source: Source, request: ExportRequest, progress: Progress) -> ExportResult:
+    """Write one export of the open drive."""
+    from lapose_core.export.formats import write_export
+
+    bundle = source.bundle(request)
+    files = write_export(bundle, request.form, request.path, request.options, progress)
+    return ExportResult(tuple(files), f"{len(bundle)} samples")

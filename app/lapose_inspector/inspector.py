@@ -16,6 +16,7 @@ from lapose_core.resources import default_checkpoint
 from lapose_inspector.annotator import Annotator
 from lapose_inspector.comparer import Comparer
 from lapose_inspector.exporter import Exporter
+from lapose_inspector.figures import Figures
 from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
@@ -90,6 +91,7 @@ class Inspector(QObject):
         self.player = Player(self)
         self.opener = Opener(self)
         self.exporter = Exporter(self)
+        self.figures = Figures(self)
         self.instruments = Instruments(self, folders.cache_dir)
         self.annotator = Annotator(self)
         self.comparer = Comparer(self, folders.cache_dir)
@@ -385,7 +387,7 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.triage, self.instruments, self.manifests,
+                self.figures, self.triage, self.instruments, self.manifests,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

@@ -1,14 +1,20 @@
-"""A picture of the real window, for documentation and tests: wait until everything is shown, then grab."""
+"""A picture of the real window, or a figure of a panel, for documentation and tests: wait until everything is shown,
+then take it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QPixmap
 
 from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.figure import FigureRequest
+
+Take = Callable[[Callable[[str], object]], object]
+"""Takes a picture, and tells the problem, or ""."""
 
 SETTLE = 1.2
 """Seconds from the last thing to wait for to the picture: deferred redraws and the first map are through."""
@@ -22,13 +28,13 @@ OPEN_SECONDS = 120.0
 
 class Screenshot(QObject):
     """Waits for drive (or, where there are several, the list of them), analysis, frame, reconstruction and the map's
-    last layout; then ``done`` with the problem, or with ""."""
+    last layout; then calls ``take``, and when that has told a problem or "", ``done`` tells it too."""
 
     done = Signal(str)
 
-    def __init__(self, inspector: Inspector, out: Path, frame: int | None, analysis_seconds: float) -> None:
+    def __init__(self, inspector: Inspector, take: Take, frame: int | None, analysis_seconds: float) -> None:
         super().__init__(inspector)
-        self._inspector, self._out, self._frame = inspector, out, frame
+        self._inspector, self._take, self._frame = inspector, take, frame
         self._limit = analysis_seconds
         self._started = time.monotonic()
         self._settled_since: float | None = None
@@ -89,16 +95,29 @@ class Screenshot(QObject):
         return app.window.forward.shown_transition == transition
 
     def _grab(self) -> None:
-        pixmap = grab_window(self._inspector)
-        if pixmap.isNull() or not pixmap.save(str(self._out), "PNG"):
-            self._end(f"{self._out}: the picture cannot be written; is the folder there?")
-        else:
-            self._end("")
+        self._poll.stop()
+        self._take(self.done.emit)
 
     def _end(self, problem: str) -> None:
         if self._poll.isActive():
             self._poll.stop()
             self.done.emit(problem)
+
+
+def window_picture(inspector: Inspector, out: Path) -> Take:
+    """Takes the window as a PNG."""
+
+    def take(told: Callable[[str], object]) -> None:
+        pixmap = grab_window(inspector)
+        saved = not pixmap.isNull() and pixmap.save(str(out), "PNG")
+        told("" if saved else f"{out}: the picture cannot be written; is the folder there?")
+
+    return take
+
+
+def panel_figure(inspector: Inspector, request: FigureRequest) -> Take:
+    """Takes a figure of a panel for print."""
+    return lambda told: inspector.figures.make(request, told)
 
 
 def grab_window(inspector: Inspector) -> QPixmap:

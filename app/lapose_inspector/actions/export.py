@@ -19,6 +19,11 @@ def export_commands() -> list[Command]:
             )
             for form in FORMATS.values()
         ),
+        Command(
+            "export.figure", "Figure of a panel…", lambda a: a.figures.ask(), "Export", ("Ctrl+Shift+E",),
+            "mdi6.printer-outline", "Any panel as it stands, black on white and at print size: PNG or SVG.",
+            section="panels",
+        ),
         *(
             Command(
                 f"export.shown.{key}", title, of(key, lambda a, key: a.exporter.ask_picture(key)),

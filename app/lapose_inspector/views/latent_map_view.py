@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from psygnal import SignalInstance
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
-from vispy import scene
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import rgba, series_colours
@@ -29,6 +28,7 @@ from lapose_inspector.views.map_projector import MapProjector
 from lapose_inspector.views.map_tools import MapTools
 from lapose_inspector.views.pair_popup import WIDTH, PairPopup
 from lapose_inspector.views.transition_drag import carry
+from lapose_inspector.visuals.canvas import SceneCanvas
 from lapose_inspector.visuals.map_points import MapCursor, MapDensity, MapOutline, MapPoints, MapSelection, thinned
 from lapose_inspector.visuals.renderer import draws_in_software
 from lapose_inspector.workers.projection import Projection
@@ -76,7 +76,7 @@ class LatentMapView(QWidget):
         self._zoomed.timeout.connect(self._redraw_points)
         self._held: int | None = None
         """Id of the point that the mouse holds."""
-        self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
+        self.canvas = SceneCanvas(self)
         self.view = self.canvas.central_widget.add_view()
         self.view.camera = MapCamera(self.map_state)
         colours = session.display.colours

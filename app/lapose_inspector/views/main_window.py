@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from lapose_inspector import theme
 from lapose_inspector.actions import PANELS
+from lapose_inspector.models.display import Display
 from lapose_inspector.models.session import RATES
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.action_set import ActionSet
@@ -70,6 +72,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._app, session = app, app.session
         self._browser_came = False
+        self._keeps_colours = False
         self.setWindowTitle("LA-Pose Inspector")
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
@@ -131,6 +134,11 @@ class MainWindow(QMainWindow):
         for signal in self._state_signals():
             signal.connect(self.actions_.refresh_soon)
         app.display.theme_changed.connect(self._show_theme)
+
+    @property
+    def display(self) -> Display:
+        """The theme and what else is chosen of how things are shown."""
+        return self._app.display
 
     def show_state(self) -> None:
         """Show everything as the models have it now. Called once, when the inspector knows its window."""
@@ -365,7 +373,18 @@ class MainWindow(QMainWindow):
             self.rate.addItem(f"{offered:g} Hz", offered)
         self.rate.setCurrentIndex(self.rate.findData(rate))
 
+    @contextlib.contextmanager
+    def keeping_its_colours(self) -> Iterator[None]:
+        """While a panel shows another theme, for a figure."""
+        self._keeps_colours = True
+        try:
+            yield
+        finally:
+            self._keeps_colours = False
+
     def _show_theme(self, _: str) -> None:
+        if self._keeps_colours:
+            return
         colours = self._app.display.colours
         self.setPalette(theme.qt_palette(colours))
         self.setStyleSheet(theme.style_sheet(colours))

@@ -13,6 +13,7 @@ from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
+from lapose_inspector.visuals.printing import on_screen
 from lapose_inspector.visuals.tracks import (
     AXIS,
     RIGHT,
@@ -233,29 +234,13 @@ class TracksView(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
         span = self.span
-        if self._static is None:
-            time_of = session.timeline.time_of
-            selected = [(time_of(a), time_of(b)) for a, b in session.selected_frames()]
-            doubtful = [(time_of(a), time_of(b)) for a, b in session.doubtful_frames()]
-            self._static = paint_static(
-                self.size(),
-                self.devicePixelRatioF(),
-                self.font(),
-                colours,
-                span,
-                self._tracks,
-                self._loop(),
-                selected,
-                doubtful,
-            )
-            notes, time_of = session.annotations, session.timeline.time_of
-            last = session.timeline.n_frames - 1
-            spans = (
-                (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
-                for n in notes.notes
-            )
-            paint_notes(self._static, span, self.height() - AXIS, spans)
-        painter.drawPixmap(0, 0, self._static)
+        if on_screen(painter, self.devicePixelRatioF()):
+            if self._static is None:
+                self._static = self._drawn_static(span)
+            painter.drawPixmap(0, 0, self._static)
+        else:
+            self._paint_static(painter, span)
+            painter.setFont(self.font())
         paint_cursor(
             painter,
             self.size(),
@@ -267,6 +252,29 @@ class TracksView(QWidget):
             session.timeline.frame,
             session.transition,
         )
+
+    def _drawn_static(self, span: TimeSpan) -> QPixmap:
+        """What does not move with the cursor, drawn once for the screen."""
+        ratio = self.devicePixelRatioF()
+        pixmap = QPixmap(self.size() * ratio)
+        pixmap.setDevicePixelRatio(ratio)
+        painter = QPainter(pixmap)
+        self._paint_static(painter, span)
+        painter.end()
+        return pixmap
+
+    def _paint_static(self, painter: QPainter, span: TimeSpan) -> None:
+        session, colours = self._session, self._session.display.colours
+        time_of = session.timeline.time_of
+        selected = [(time_of(a), time_of(b)) for a, b in session.selected_frames()]
+        doubtful = [(time_of(a), time_of(b)) for a, b in session.doubtful_frames()]
+        paint_static(painter, self.size(), self.font(), colours, span, self._tracks, self._loop(), selected, doubtful)
+        notes, last = session.annotations, session.timeline.n_frames - 1
+        spans = (
+            (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
+            for n in notes.notes
+        )
+        paint_notes(painter, span, self.height() - AXIS, spans)
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:

@@ -12,7 +12,6 @@ from psygnal import SignalInstance
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
-from vispy import scene
 
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, series_colours
 from lapose_inspector.models.comparison import other_segments
@@ -25,6 +24,7 @@ from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.lidar_layer import LidarLayer
 from lapose_inspector.views.trajectory_text import PositionErrors, lengths, metres, position_errors, summary
+from lapose_inspector.visuals.canvas import SceneCanvas
 from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 from lapose_inspector.visuals.grid import spacing_text
 
@@ -47,8 +47,7 @@ class TrajectoryView(QWidget):
         self._elevation: float | None = USUAL_ELEVATION
         """At which the view keeps the whole path fitted; None once the user has moved the camera."""
         self._heading: float | None = None
-        # Multisampling is what keeps thin lines whole; a driver without it simply gives none.
-        self.canvas = scene.SceneCanvas(keys=None, config={"samples": 4}, parent=self)
+        self.canvas = SceneCanvas(self)
         self.scene = DriveScene(self.canvas.central_widget.add_view(), session.display.colours)
         self.lidar = LidarLayer(session, self.scene, self._on_lidar, self)
         self._build()

@@ -38,6 +38,7 @@ from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge, draw_crop, draw_ribbon
+from lapose_inspector.visuals.printing import clipped
 from lapose_inspector.visuals.tracks import small
 
 if TYPE_CHECKING:
@@ -326,7 +327,8 @@ class VideoView(QWidget):
     def _paint_crop(self, painter: QPainter, canvas: ImageCanvas) -> None:
         crop = self._session.crop
         if crop is not None and self._shown is not None and self._session.display.overlay("crop"):
-            draw_crop(painter, canvas, crop)
+            with clipped(painter, canvas.rect_of_image()):
+                draw_crop(painter, canvas, crop)
 
     def _paint_paths(self, painter: QPainter, canvas: ImageCanvas) -> None:
         display = self._session.display
@@ -337,7 +339,8 @@ class VideoView(QWidget):
         for key in shown:
             colour = TRUTH if key == "truth" else PREDICTION
             ribbon = self._ribbons[key][1]
-            draw_ribbon(painter, canvas, ribbon, colour, filled=key != "truth", seconds=key == shown[-1])
+            with clipped(painter, canvas.rect_of_image()):
+                draw_ribbon(painter, canvas, ribbon, colour, filled=key != "truth", seconds=key == shown[-1])
 
     def _paint_badges(self, painter: QPainter, canvas: ImageCanvas) -> None:
         if self._shown is None:

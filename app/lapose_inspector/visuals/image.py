@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lapose_core.drive import Image
+from lapose_inspector.visuals.printing import pixel_scale
 
 MAX_ZOOM = 24.0
 PIXELS_VISIBLE = 5.0
@@ -149,7 +150,7 @@ class ImageCanvas(QWidget):
     def _draw_image(self, painter: QPainter) -> None:
         """Draws the visible part, resampled once per image and view: repaints for an overlay cost a blit."""
         assert self._image is not None
-        image, ratio = self._image, self.devicePixelRatioF()
+        image, ratio = self._image, pixel_scale(painter, self.devicePixelRatioF())
         rect = self.rect_of_image()
         scale = rect.width() / image.width()
         own = QTransform.fromTranslate(rect.left(), rect.top()).scale(scale, rect.height() / image.height())

@@ -25,9 +25,8 @@ def draw_ribbon(
     """The car-wide strip's edges and one heading chevron per second ahead.
 
     The prediction is ``filled`` with solid edges, the truth is dashed edges alone: where the two agree both
-    stay visible, and colour is not all that tells them apart.
+    stay visible, and colour is not all that tells them apart. The caller clips to the image.
     """
-    painter.setClipRect(canvas.rect_of_image())
     if filled:
         strip = QPainterPath()
         strip.setFillRule(Qt.FillRule.WindingFill)
@@ -69,7 +68,8 @@ def _label_seconds(painter: QPainter, chevrons: list[tuple[int, QPolygonF]]) -> 
 
 
 def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: Crop) -> None:
-    """Shades what the model does not see and outlines what it does: where the lens bends it, along its bent border."""
+    """Shades what the model does not see and outlines what it does: where the lens bends it, along its bent border.
+    The caller clips to the image."""
     whole = canvas.rect_of_image()
     seen = canvas.transform().mapRect(QRectF(crop.left, crop.top, crop.width, crop.height)).adjusted(0, 0, -1, -1)
     border = QPolygonF(canvas.to_widget(np.array(crop.outline))) if crop.outline else QPolygonF(seen)
@@ -77,7 +77,6 @@ def draw_crop(painter: QPainter, canvas: ImageCanvas, crop: Crop) -> None:
     outside.addRect(whole)
     inside.addPolygon(border)
     inside.closeSubpath()
-    painter.setClipRect(whole)
     painter.fillPath(outside.subtracted(inside), QColor(0, 0, 0, 105))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, bool(crop.outline))
     painter.setPen(QPen(QColor(255, 255, 255, 170), 1, Qt.PenStyle.DotLine))

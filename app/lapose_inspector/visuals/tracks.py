@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import ThemeColours
+from lapose_inspector.visuals.printing import clipped
 from lapose_inspector.visuals.tracks_axis import (
     TimeSpan,
     decimate,
@@ -101,8 +102,8 @@ def gutter(height: float, count: int, font: QFont) -> float:
 
 
 def paint_static(
+    painter: QPainter,
     size: QSize,
-    ratio: float,
     font: QFont,
     colours: ThemeColours,
     span: TimeSpan,
@@ -110,13 +111,9 @@ def paint_static(
     loop: tuple[float, float] | None,
     selected: Sequence[tuple[float, float]] = (),
     doubtful: Sequence[tuple[float, float]] = (),
-) -> QPixmap:
-    """All that does not move with the cursor, at ``ratio`` device pixels per widget pixel; ``loop``, ``selected``
-    and ``doubtful`` are stretches of seconds."""
-    pixmap = QPixmap(size * ratio)
-    pixmap.setDevicePixelRatio(ratio)
-    pixmap.fill(QColor(colours.panel))
-    painter = QPainter(pixmap)
+) -> None:
+    """All that does not move with the cursor; ``loop``, ``selected`` and ``doubtful`` are stretches of seconds."""
+    painter.fillRect(QRectF(QPointF(0, 0), size), QColor(colours.panel))
     painter.setFont(font)
     plot = QRectF(span.left, 0, span.width, size.height() - AXIS)
     painter.fillRect(plot, QColor(colours.canvas))
@@ -134,8 +131,6 @@ def paint_static(
     painter.setPen(QColor(colours.muted))
     for box, text in _tick_labels(size, span, painter.font()):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-    painter.end()
-    return pixmap
 
 
 def paint_cursor(
@@ -264,20 +259,18 @@ def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, c
             text = f"{tick:.{digits}f}".replace("-", "−")
             painter.drawText(label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
     painter.setFont(base)
-    painter.save()
-    painter.setClipRect(box)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    if track.signed:
-        painter.setPen(QPen(QColor(colours.muted), 1, Qt.PenStyle.DotLine))
-        zero = round(float(y_of(np.array(0.0)))) + 0.5
-        painter.drawLine(QPointF(box.left(), zero), QPointF(box.right(), zero))
-    # One sample more at either side, so that a line leaves the picture instead of ending at its last sample.
-    first = max(int(np.searchsorted(track.times, span.start)) - 1, 0)
-    last = int(np.searchsorted(track.times, span.stop, side="right")) + 1
-    x = span.x(track.times[first:last])
-    for line in track.lines:
-        _paint_line(painter, inner, x, line, line.values[first:last], y_of, (low, high))
-    painter.restore()
+    with clipped(painter, box):
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if track.signed:
+            painter.setPen(QPen(QColor(colours.muted), 1, Qt.PenStyle.DotLine))
+            zero = round(float(y_of(np.array(0.0)))) + 0.5
+            painter.drawLine(QPointF(box.left(), zero), QPointF(box.right(), zero))
+        # One sample more at either side, so that a line leaves the picture instead of ending at its last sample.
+        first = max(int(np.searchsorted(track.times, span.start)) - 1, 0)
+        last = int(np.searchsorted(track.times, span.stop, side="right")) + 1
+        x = span.x(track.times[first:last])
+        for line in track.lines:
+            _paint_line(painter, inner, x, line, line.values[first:last], y_of, (low, high))
 
 
 def _paint_line(

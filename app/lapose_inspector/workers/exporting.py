@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import LogError
-from lapose_core.export.files import Cancelled
-from lapose_inspector.models.export import ExportRequest, Source
+from lapose_core.export.files import Cancelled, Progress
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 _TOLD_EVERY = 0.05
@@ -20,17 +20,18 @@ _TOLD_EVERY = 0.05
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The files written, how many samples, and what it took; or ``problem``, one line, with its details."""
+    """The files written, what they hold in a few words, and what it took; or ``problem``, one line, with its
+    details."""
 
     files: tuple[Path, ...] = ()
-    samples: int = 0
+    what: str = ""
     seconds: float = 0.0
     problem: str = ""
     details: str = ""
 
 
 class ExportWorker(QObject):
-    """A new request waits for none: give up the one before it first."""
+    """A new export waits for none: give up the one before it first."""
 
     progress = Signal(float)
     """The share that is done, 0 to 1."""
@@ -48,12 +49,12 @@ class ExportWorker(QObject):
         """Whether an export is being written."""
         return self._busy
 
-    def write(self, source: Source, request: ExportRequest) -> None:
-        """Write one export."""
+    def write(self, export: Callable[[Progress], ExportResult]) -> None:
+        """Run one export, which tells its progress, and is given up by what that raises."""
         told = self.progress
 
         def job(stale: Stale) -> object:
-            return _write(source, request, stale, told.emit)
+            return _write(export, stale, told.emit)
 
         self._busy = True
         self._worker.submit(job)
@@ -74,9 +75,7 @@ class ExportWorker(QObject):
         self.finished.emit(result)
 
 
-def _write(source: Source, request: ExportRequest, stale: Stale, tell) -> ExportResult:  # type: ignore[no-untyped-def]
-    from lapose_core.export.formats import write_export
-
+def _write(export: Callable[[Progress], ExportResult], stale: Stale, tell: Progress) -> ExportResult:
     began = last = time.monotonic()
 
     def progress(share: float) -> None:
@@ -89,10 +88,16 @@ def _write(source: Source, request: ExportRequest, stale: Stale, tell) -> Export
             tell(share)
 
     try:
-        bundle = source.bundle(request)
-        files = write_export(bundle, request.form, request.path, request.options, progress)
+        result = export(progress)
     except Cancelled:
         return ExportResult(problem="given up")
     except (ValueError, OSError, LogError, ImportError) as error:
-        return ExportResult(problem=str(error), details=traceback.format_exc())
-    return ExportResult(tuple(files), len(bundle), time.monotonic() - began)
+        return ExportResult(problem=_words(error), details=traceback.format_exc())
+    return replace(result, seconds=time.monotonic() - began)
+
+
+def _words(error: Exception) -> str:
+    """One line about it; of the system's errors the file and the reason, without their number."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
