@@ -60,7 +60,7 @@ def test_every_panel_is_a_figure_of_its_size_in_the_light_theme(app: Inspector, 
             assert f"panel: {PANELS[panel]}; drive: small drive; frame: 12" in image.info["Description"]
             pixels = np.asarray(image.convert("RGB"))
         if panel != "video":
-            assert np.median(pixels) > 240, f"{panel} is not black on white"
+            assert (pixels.min(axis=-1) > 245).mean() > 0.2, f"{panel} is not black on white"
         assert app.display.theme == "dark"
     assert np.median(np.asarray(_grab(app, tmp_path))) < 60, "the window itself stays dark"
 
