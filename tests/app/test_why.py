@@ -66,7 +66,11 @@ def test_a_calibrated_checkpoint_has_confidence_and_says_what_it_is_made_of(
     wait_checked(app, qtbot)
     analysis = app.session.analysis
     assert np.isfinite(analysis.confidence).all()
-    assert [t.label for t in app.window.tracks.tracks][-1] == "Confidence"
+    *_, confidence, explained = app.window.tracks.tracks
+    assert (confidence.label, explained.label) == ("Confidence", "Explained by action")
+    without, given = analysis.checks.blind_cross_entropy, analysis.cross_entropy
+    assert explained.lines[0].values == pytest.approx(without - given, nan_ok=True)
+    assert np.isfinite(explained.lines[0].values).all()
     assert app.session.series.doubtful.tolist() == (analysis.confidence < 0.7).tolist()
     assert sum(b - a for a, b in app.session.doubtful_frames()) == app.session.series.doubtful.sum()
     words = explain(app, qtbot, 25)
@@ -100,6 +104,7 @@ def test_the_checks_are_stored_and_not_done_again(launch, log_folder: Path, cali
     wait_checked(again, qtbot)
     assert not again.analysis.thread_._job.checks.running
     assert again.session.analysis.confidence == pytest.approx(before)
+    assert "Explained by action" in [t.label for t in again.window.tracks.tracks]
 
 
 def test_another_checkpoint_is_not_calibrated_and_says_so(launch, log_folder: Path, qtbot) -> None:
@@ -113,8 +118,11 @@ def test_another_checkpoint_is_not_calibrated_and_says_so(launch, log_folder: Pa
     assert not app.session.series.doubtful.any()
 
 
-def test_checks_show_their_progress_and_can_be_cancelled(launch, tmp_path: Path, calibrated: Path, qtbot) -> None:
-    app = launch(write_folder(tmp_path / "long", 900), checkpoint=calibrated)
+def test_checks_show_their_progress_can_be_cancelled_and_go_on_at_the_next_opening(
+    launch, tmp_path: Path, calibrated: Path, qtbot
+) -> None:
+    log = write_folder(tmp_path / "long", 900)
+    app = launch(log, checkpoint=calibrated, keep=False)
     qtbot.waitUntil(lambda: app.analysis.checking, timeout=120_000)
     assert app.window.status.progress.isVisible()
     assert app.window.status.doing.text() == "checking"
@@ -127,6 +135,14 @@ def test_checks_show_their_progress_and_can_be_cancelled(launch, tmp_path: Path,
     assert seen.any()
     assert not seen.all()
     assert np.isfinite(app.session.analysis.confidence[seen]).all()
+    assert "Explained by action" in [t.label for t in app.window.tracks.tracks]
+    app.window.close()
+    again = launch(log, checkpoint=calibrated)
+    restored = lambda: again.session.analysis is not None and again.session.analysis.checks is not None  # noqa: E731
+    qtbot.waitUntil(restored, timeout=120_000)
+    assert again.session.analysis.checks.seen[seen].all()
+    wait_checked(again, qtbot)
+    assert again.session.analysis.checks.seen.all()
 
 
 def test_a_panel_of_any_size_settles(launch, log_folder: Path, qtbot) -> None:

@@ -72,6 +72,25 @@ def test_checks_are_those_of_the_clip_looked_at_again(model: LaPose) -> None:
     )
 
 
+def test_checks_that_were_broken_off_go_on_where_they_stopped(model: LaPose) -> None:
+    memory = MemoryDrive(70)
+    analysis = analysed(model, memory).analysis
+    whole = DriveChecker(model, memory.drive, analysis)
+    for _ in whole.steps():
+        pass
+    first = DriveChecker(model, memory.drive, analysis)
+    run = first.steps()
+    next(look for look in run if look is not None)
+    run.close()
+    analysis.assess(first.checks, None)
+    rest = DriveChecker(model, memory.drive, analysis)
+    assert [block.start for block in rest.pending()] == [30, 60]
+    assert [look.start for look in rest.steps() if look is not None] == [30, 60]
+    assert rest.pending() == []
+    assert rest.checks.blind_cross_entropy == pytest.approx(whole.checks.blind_cross_entropy, nan_ok=True)
+    assert rest.checks.rate_rotation == pytest.approx(whole.checks.rate_rotation, nan_ok=True)
+
+
 def test_a_frame_that_cannot_be_read_costs_its_block_alone(model: LaPose) -> None:
     memory = MemoryDrive(70, broken=frozenset({40}))
     analysis = analysed(model, memory).analysis

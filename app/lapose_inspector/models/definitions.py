@@ -14,6 +14,8 @@ DEFINITIONS: dict[str, str] = {
     "(below 0.001 1/m), gentle (to 0.01), medium (to 0.1), sharp",
     "cross-entropy": "How badly the forward model predicts the next frame's codes from this one and the action, in "
     "nats/code",
+    "explained by action": "Cross-entropy of the next frame under a zero action less that under the inferred one, in "
+    "nats/code: what the action tells the forward model. Below zero it misleads",
     "translation spread": "Standard deviation in m between the overlapping windows' estimates of a transition",
     "rotation spread": "Standard deviation in ° between the overlapping windows' estimates of a transition",
     "field of view": "Horizontal field of view in ° of the model's picture, as it predicts it",

@@ -14,7 +14,8 @@ ALIGNMENT_NAMES: dict[str, str] = {"se3": "SE(3)", "sim3": "Sim(3)", "raw": "Raw
 
 ColourBy = Literal[
     "speed", "yaw rate", "rotation error", "direction error", "time", "regime", "scale error", "confidence",
-    "cross-entropy", "translation spread", "rotation spread", "field of view", "annotation",
+    "cross-entropy", "explained by action", "translation spread", "rotation spread", "field of view",
+    "annotation",
 ]  # fmt: skip
 COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
 """Series keys (see series.py) that colour the map and the path; the first six have the keys 1 to 6."""

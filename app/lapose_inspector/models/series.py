@@ -183,11 +183,19 @@ def _series_set(
         Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
         regime,
         Series("cross-entropy", "Cross-entropy", "nats/code", result("cross_entropy")),
+        Series("explained by action", "Explained by action", "nats/code", _explained(analysis, count), signed=True),
         Series("translation spread", "Windows disagree", "m", result("translation_spread"), digits=3),
         Series("rotation spread", "Windows disagree", "°", result("rotation_spread"), factor=degrees),
         Series("field of view", "Field of view", "°", result("fov"), factor=degrees, digits=1),
     ]
     return SeriesSet(frames, times, done, {s.key: s for s in made}, last_frame)
+
+
+def _explained(analysis: DriveAnalysis | None, count: int) -> Array:
+    """Nats per code [T] that the action saves; NaN until the drive was looked at without it."""
+    if analysis is None or analysis.checks is None or count == 0:
+        return np.full(count, np.nan)
+    return np.asarray(analysis.checks.blind_cross_entropy - analysis.cross_entropy)
 
 
 def _last_frame(drive: Drive, frames: NDArray[np.int64], rate: float) -> int:

@@ -134,7 +134,7 @@ class WhyView(QWidget):
         assert self._shown is not None
         analysis = self._session.analysis
         checked = analysis is not None and bool(np.isfinite(analysis.confidence[self._shown.transition]))
-        return bool(self._shown.parts) or not checked
+        return self._shown.calibrated is not None and (bool(self._shown.parts) or not checked)
 
     @Slot(object)
     def _on_ready(self, explanation: Explanation) -> None:
@@ -184,7 +184,7 @@ class WhyView(QWidget):
         confidence, muted = session.analysis.confidence, session.display.colours.muted
         if not np.isfinite(confidence[at]):
             why = "not known yet: the drive is checked once its analysis is complete"
-            if shown is not None and not shown.calibrated:
+            if shown is not None and shown.calibrated is False:
                 why = "not calibrated for this checkpoint (lapose confidence calibrates it)"
             return f"Confidence <span style='color:{muted}'>{why}</span>"
         usual = float(np.nanmedian(confidence))

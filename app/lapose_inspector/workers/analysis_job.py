@@ -105,7 +105,7 @@ class AnalysisJob:
 
     def begin(self, frame: int) -> None:
         """Go on from ``frame``; what is done already is not done again."""
-        self.checks.stop()
+        self.stop_checks()
         self._run = None if self.analyzer.analysis.complete else self.analyzer.steps(frame)
 
     def step(self) -> bool:
@@ -133,11 +133,17 @@ class AnalysisJob:
             self.save()
 
     def check(self) -> bool:
-        """Do a little of the checks, and save at their end; whether the result has new values."""
+        """Do a little of the checks, and save now and then; whether the result has new values."""
         grown = self.checks.step()
-        if not self.checks.running:
+        if not self.checks.running or (grown and time.monotonic() - self._saved_at > SAVE_INTERVAL):
             self.save()
         return grown
+
+    def stop_checks(self) -> None:
+        """Look no further, and keep what was found."""
+        if self.checks.running:
+            self.checks.stop()
+            self.save()
 
     def save(self) -> None:
         """Store the result so far; a full disk costs the cache, not the analysis."""
@@ -199,7 +205,7 @@ class AnalysisJob:
         return image
 
     def close(self) -> None:
-        self.checks.stop()
+        self.stop_checks()
         self.pause()
         if self._source is not None:
             with contextlib.suppress(OSError):

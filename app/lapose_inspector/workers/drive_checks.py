@@ -32,6 +32,7 @@ class DriveChecks:
     def __init__(self, analyzer: DriveAnalyzer, folder: Path) -> None:
         self._analyzer, self._folder = analyzer, folder
         self._model: ConfidenceModel | None = None
+        self._begun = False
         self.reference: LatentReference | None = None
         """Latents of the checkpoint's training clips, once ``begin`` has found them."""
         self._checker: DriveChecker | None = None
@@ -42,7 +43,7 @@ class DriveChecks:
         return self._run is not None
 
     def begin(self) -> bool:
-        """Look at the drive, unless that was done; whether the analysis has new values already."""
+        """Look at the drive, at what is left of it; whether the analysis has new values already."""
         from lapose_core.inference.checking import DriveChecker
         from lapose_core.inference.confidence import load_confidence
         from lapose_core.inference.latent_reference import load_reference
@@ -53,13 +54,15 @@ class DriveChecks:
         except ValueError as error:
             log.warning("%s", error)
         self.reference = load_reference(self._folder, analysis.checkpoint_hash)
-        if analysis.checks is not None:
-            before = analysis.confidence
-            self._assess()  # the calibration may be newer than the checks
-            return not np.array_equal(before, analysis.confidence, equal_nan=True)
-        self._checker = DriveChecker(self._analyzer.model, self._analyzer.drive, analysis)
-        self._run = self._checker.steps()
-        return False
+        self._begun = True
+        checker = DriveChecker(self._analyzer.model, self._analyzer.drive, analysis)
+        if checker.pending():
+            self._checker, self._run = checker, checker.steps()
+        if analysis.checks is None:
+            return False
+        before = analysis.confidence
+        self._assess()  # the calibration may be newer than the checks
+        return not np.array_equal(before, analysis.confidence, equal_nan=True)
 
     def step(self) -> bool:
         """Do a little; whether the analysis has new values, which is also so at the end."""
@@ -80,9 +83,9 @@ class DriveChecks:
         return True
 
     @property
-    def calibrated(self) -> bool:
-        """Whether the checkpoint has a confidence."""
-        return self._model is not None
+    def calibrated(self) -> bool | None:
+        """Whether the checkpoint has a confidence; None before ``begin`` has looked for it."""
+        return self._model is not None if self._begun else None
 
     def contributions(self) -> dict[str, Array]:
         """What each part of the confidence adds to the log-odds of being bad, [M - 1] by part; empty without one."""

@@ -27,7 +27,7 @@ class Explanation:
     Attributes:
         parts: what each part of the confidence adds to the log-odds of being bad, here and in the drive's median; empty
             where the checkpoint is not calibrated or the drive not checked.
-        calibrated: whether the checkpoint is.
+        calibrated: whether the checkpoint is; None where the analysis was not complete, and nobody had looked.
         neighbours: the nearest training transitions; empty where the checkpoint has no reference.
     """
 
@@ -35,7 +35,7 @@ class Explanation:
     attention: Attention
     sensitivity: Sensitivity
     parts: dict[str, tuple[float, float]]
-    calibrated: bool
+    calibrated: bool | None
     neighbours: list[Neighbour]
 
 

@@ -196,6 +196,7 @@ class InferenceThread(QThread):
         self._generation = 0
         self._window_due = False
         self._sent_at, self._sent_revision = 0.0, -1
+        self._checks_grown = False
 
     def request_load(self, checkpoint: Path) -> None:
         with self._condition:
@@ -280,7 +281,8 @@ class InferenceThread(QThread):
         if seek is not None and self._job is not None:
             self._job.analyzer.seek(seek)
         if cancel and self._job is not None and self._job.checks.running:
-            self._job.checks.stop()
+            self._job.stop_checks()
+            self.grown.emit(self._generation, self._job.analyzer.analysis.snapshot())
             self.checking.emit(self._generation, False)
         elif cancel and self._job is not None and self._job.running:
             self._job.pause()
@@ -381,7 +383,9 @@ class InferenceThread(QThread):
             self.checking.emit(self._generation, job.checks.running)
 
     def _check_one(self, job: AnalysisJob) -> None:
-        if job.check():
+        self._checks_grown = job.check() or self._checks_grown
+        if self._checks_grown and (not job.checks.running or time.monotonic() - self._sent_at > self.snapshot_interval):
+            self._checks_grown, self._sent_at = False, time.monotonic()
             self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
         if not job.checks.running:
             self.checking.emit(self._generation, False)

@@ -143,7 +143,8 @@ def _assess(analyzer: DriveAnalyzer, checkpoint: Path) -> None:
     analysis = analyzer.analysis
     model = load_confidence(checkpoint, analysis.checkpoint_hash)
     checker = DriveChecker(analyzer.model, analyzer.drive, analysis)
-    with tqdm(total=len(analysis.done), unit="transition", desc="check", disable=None) as bar:
+    left = sum(len(block) - 1 for block in checker.pending())
+    with tqdm(total=left, unit="transition", desc="check", disable=None) as bar:
         for look in checker.steps():
             if look is not None:
                 bar.update(len(look.blind))

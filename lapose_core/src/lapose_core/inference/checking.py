@@ -45,26 +45,33 @@ class Look:
 class DriveChecker:
     """Fills ``checks`` for an analysed drive, block by block of as many samples as a window at half the rate spans.
 
-    ``model`` is in eval mode, ``analysis`` is complete and of this model on this drive.
+    ``model`` is in eval mode, ``analysis`` is complete and of this model on this drive. What its checks hold already,
+    of a pass that was broken off, is kept.
     """
 
     def __init__(self, model: LaPose, drive: Drive, analysis: DriveAnalysis) -> None:
         config = model.config
         self.model, self.drive, self.analysis = model, drive, analysis
-        self.checks = Checks.unknown(len(analysis))
+        self.checks = Checks.unknown(len(analysis)) if analysis.checks is None else analysis.checks.copy()
         self._preprocess = Preprocessor.for_drive(drive, (config.image_width, config.image_height))
 
+    def pending(self) -> list[range]:
+        """The samples of every block that was not looked at yet; neighbours share one."""
+        stride = 2 * (self.model.config.window - 1)
+        starts = range(0, len(self.analysis) - 1, stride)
+        blocks = [range(start, min(start + stride + 1, len(self.analysis))) for start in starts]
+        return [b for b in blocks if not np.isfinite(self.checks.luminance[b.start : b.stop]).all()]
+
     def steps(self) -> Generator[Look | None, None, None]:
-        """Work in short steps; a block's look where it is done. Blocks with a frame that cannot be read are left out.
+        """Work in short steps; a block's look where it is done. Blocks that were looked at, or that have a frame that
+        cannot be read, are left out.
 
         Raises:
             LogError: where the log's frames cannot be opened at all.
         """
         source = self.drive.open_frames()
-        stride = 2 * (self.model.config.window - 1)
         try:
-            for start in range(0, len(self.analysis) - 1, stride):
-                samples = range(start, min(start + stride + 1, len(self.analysis)))
+            for samples in self.pending():
                 images = self._read(source, samples)
                 yield None
                 if images is not None:
