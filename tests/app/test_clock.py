@@ -55,7 +55,7 @@ def assert_everything_is_at(app: Inspector, frame: int, qtbot) -> None:
     qtbot.waitUntil(lambda: window.forward.shown_transition == transition, timeout=20_000)
     projection = window.latent_map.projection
     row = int(np.searchsorted(projection.transitions, transition))
-    np.testing.assert_array_equal(window.latent_map.marker.position, projection.points[row])
+    np.testing.assert_array_equal(window.latent_map.scene.marker.position, projection.points[row])
     tracks = window.tracks
     column = round(float(tracks.span.x(frame / RATE)))
     shown = tracks.grab().toImage()
@@ -67,7 +67,7 @@ def assert_everything_is_at(app: Inspector, frame: int, qtbot) -> None:
 
 def test_a_click_on_a_latent_point_moves_every_panel(app: Inspector, qtbot) -> None:
     view = app.window.latent_map
-    at = view.pixels(view.projection.points)
+    at = view.scene.pixels(view.projection.points)
     distance = np.linalg.norm(at[:, None] - at[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     lonely = np.argsort(-distance.min(axis=1))[:2]
@@ -80,7 +80,7 @@ def test_a_click_on_a_latent_point_moves_every_panel(app: Inspector, qtbot) -> N
 def test_a_click_on_the_3d_path_moves_every_panel(app: Inspector, qtbot) -> None:
     view = app.window.trajectory
     app.display.set_overlay("truth", False)  # paths that cross would leave it open which one is meant
-    before = app.window.latent_map.marker.position.copy()
+    before = app.window.latent_map.scene.marker.position.copy()
     places = view.scene.pixels(view.scene.points("prediction"))
     room = np.abs(places[:, None] - places[None]).max(axis=2)
     np.fill_diagonal(room, np.inf)
@@ -90,7 +90,7 @@ def test_a_click_on_the_3d_path_moves_every_panel(app: Inspector, qtbot) -> None
         click(app, view.canvas.native, places[sample])
         app.display.set_overlay("truth", True)
         assert_everything_is_at(app, int(app.session.analysis.frames[sample]), qtbot)
-    assert not np.array_equal(app.window.latent_map.marker.position, before)
+    assert not np.array_equal(app.window.latent_map.scene.marker.position, before)
 
 
 def test_ctrl_right_and_ctrl_left_jump_between_events(launch, log_folder: Path, qtbot) -> None:

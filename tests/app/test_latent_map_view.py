@@ -16,7 +16,7 @@ from lapose_core.annotations import Annotation, AnnotationSet, new_id
 from lapose_core.geometry import relative
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.latent_map_view import LatentMapView
-from lapose_inspector.visuals.map_points import thinned
+from lapose_inspector.visuals.map_density import thinned
 from lapose_inspector.workers.map_comparison import compared_source
 from lapose_inspector.workers.thumbnails import ThumbnailLoader, shrink
 
@@ -56,7 +56,7 @@ def make_view(qtbot):
         view.resize(width, height)
         view.show()
         qtbot.waitExposed(view)
-        qtbot.waitUntil(lambda: view.view.size[0] > 0.9 * width)
+        qtbot.waitUntil(lambda: view.scene.view.size[0] > 0.9 * width)
         if session.analysis is not None:
             qtbot.waitUntil(lambda: view.projection is not None, timeout=20_000)
         views.append(view)
@@ -71,14 +71,14 @@ def place(view: LatentMapView, transition: int) -> QPoint:
     """Where a transition's point is, in the window."""
     assert view.projection is not None
     row = int(np.searchsorted(view.projection.transitions, transition))
-    x, y = view.pixels(view.projection.points[row : row + 1])[0]
+    x, y = view.scene.pixels(view.projection.points[row : row + 1])[0]
     return view.canvas.native.mapTo(view.window(), QPoint(round(x), round(y)))
 
 
 def lonely(view: LatentMapView, count: int = 3) -> list[int]:
     """Transitions whose points have the most room around them."""
     assert view.projection is not None
-    at = view.pixels(view.projection.points)
+    at = view.scene.pixels(view.projection.points)
     distance = np.linalg.norm(at[:, None] - at[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     return [int(view.projection.transitions[row]) for row in np.argsort(-distance.min(axis=1))[:count]]
@@ -107,28 +107,28 @@ def test_every_analysed_transition_is_a_point_inside_the_panel(make_view):
     session = session_of(until=0.6)
     view = make_view(session)
     np.testing.assert_array_equal(view.projection.transitions, np.flatnonzero(session.analysis.done))
-    at = view.pixels(view.projection.points)
+    at = view.scene.pixels(view.projection.points)
     assert (at >= 0).all()
-    assert (at <= view.view.size).all()
+    assert (at <= view.scene.view.size).all()
     assert f"{int(session.analysis.done.sum())} of {len(session.analysis.done)}" in view.state.text()
 
 
 def test_the_marker_is_on_the_cursors_transition_and_uploads_no_points(make_view):
     session = session_of()
     view = make_view(session)
-    uploads = view.points.uploads
+    uploads = view.scene.points.uploads
     for frame in (0, 101, 298):
         session.timeline.seek(frame)
         row = int(np.searchsorted(view.projection.transitions, session.transition))
-        np.testing.assert_array_equal(view.marker.position, view.projection.points[row])
-    assert view.points.uploads == uploads
+        np.testing.assert_array_equal(view.scene.marker.position, view.projection.points[row])
+    assert view.scene.points.uploads == uploads
 
 
 def test_the_marker_hides_where_nothing_is_analysed(make_view):
     session = session_of(until=0.5)
     view = make_view(session)
     session.timeline.seek(290)
-    assert view.marker.position is None
+    assert view.scene.marker.position is None
 
 
 def test_recolouring_moves_nothing_and_explains_itself(make_view):
@@ -186,7 +186,7 @@ def test_results_of_the_drive_before_are_dropped(make_view, qtbot):
     view = make_view(session, method="t-sne")
     session.open(make_drive(80, RATE, name="another"))
     assert view.projection is None
-    assert not view.points.node.visible
+    assert not view.scene.points.visible
     qtbot.wait(300)
     assert view.projection is None
     assert "Waiting" in view.overlay.message.text()
@@ -215,14 +215,14 @@ def test_hovering_shows_the_two_frames_of_the_transition(make_view, qtbot):
     window = view.window().windowHandle()
     hover(view, transition, qtbot)
     pair = tuple(int(f) for f in session.analysis.frames[transition : transition + 2])
-    assert view.popup.pair == pair
-    assert session.series["speed"].text(transition) in view.popup.text
-    assert session.series["yaw rate"].text(transition) in view.popup.text
-    qtbot.waitUntil(lambda: view.popup.has_pictures, timeout=20_000)
-    for label, frame in zip(view.popup.pictures, pair):
+    assert view.pointer.popup.pair == pair
+    assert session.series["speed"].text(transition) in view.pointer.popup.text
+    assert session.series["yaw rate"].text(transition) in view.pointer.popup.text
+    qtbot.waitUntil(lambda: view.pointer.popup.has_pictures, timeout=20_000)
+    for label, frame in zip(view.pointer.popup.pictures, pair):
         assert read_index(pixels_of(label.pixmap().toImage())) == frame
     QTest.mouseMove(window, QPoint(20, 60))
-    qtbot.waitUntil(lambda: not view.popup.isVisible())
+    qtbot.waitUntil(lambda: not view.pointer.popup.isVisible())
 
 
 def hover(view: LatentMapView, transition: int, qtbot) -> None:
@@ -231,7 +231,7 @@ def hover(view: LatentMapView, transition: int, qtbot) -> None:
     QTest.mouseMove(window, QPoint(20, 60))
     qtbot.wait(20)
     QTest.mouseMove(window, place(view, transition))
-    qtbot.waitUntil(view.popup.isVisible)
+    qtbot.waitUntil(view.pointer.popup.isVisible)
 
 
 def test_another_drive_never_shows_the_pictures_of_the_one_before(make_view, qtbot):
@@ -239,16 +239,16 @@ def test_another_drive_never_shows_the_pictures_of_the_one_before(make_view, qtb
     view = make_view(session)
     transition = lonely(view, 1)[0]
     hover(view, transition, qtbot)
-    qtbot.waitUntil(lambda: view.popup.has_pictures, timeout=20_000)
-    pair = view.popup.pair
+    qtbot.waitUntil(lambda: view.pointer.popup.has_pictures, timeout=20_000)
+    pair = view.pointer.popup.pair
     session.open(make_drive(300, RATE, broken=pair))
-    assert not view.popup.isVisible()
+    assert not view.pointer.popup.isVisible()
     session.set_analysis(analysis_of(session, 1.0))
     qtbot.waitUntil(lambda: view.projection is not None and len(view.projection.transitions) > transition)
     hover(view, transition, qtbot)
-    assert view.popup.pair == pair
-    qtbot.waitUntil(lambda: view.popup.pictures[0].text() == "cannot be read", timeout=20_000)
-    assert not view.popup.has_pictures
+    assert view.pointer.popup.pair == pair
+    qtbot.waitUntil(lambda: view.pointer.popup.pictures[0].text() == "cannot be read", timeout=20_000)
+    assert not view.pointer.popup.has_pictures
 
 
 def pixels_of(image: QImage) -> np.ndarray:
@@ -334,7 +334,7 @@ def drag(
 
 def boxed(view: LatentMapView, share: float) -> tuple[np.ndarray, set[int]]:
     """Corners of a box over the left ``share`` of the canvas, and the transitions whose points it holds."""
-    at = view.pixels(view.projection.points)
+    at = view.scene.pixels(view.projection.points)
     edge = float(np.quantile(at[:, 0], share))
     size = view.canvas.size
     corners = np.array([[2.0, 2.0], [edge, size[1] - 3.0]])
@@ -348,12 +348,12 @@ def test_a_box_selects_adds_and_takes_away_and_the_tool_stays(make_view):
     view.map_state.tool = "box"
     fingerprint = session.drive.fingerprint
     corners, half = boxed(view, 0.5)
-    before = tuple(view.view.camera.rect.pos)
+    before = tuple(view.scene.view.camera.rect.pos)
     drag(view, corners)
     assert half <= set(session.selection.of(fingerprint).tolist())
     assert len(session.selection) <= len(half) + 4, "points on the edge itself may go either way"
-    assert view.selected.count == len(session.selection)
-    assert tuple(view.view.camera.rect.pos) == before, "the drag moved the map as well"
+    assert view.scene.selected.count == len(session.selection)
+    assert tuple(view.scene.view.camera.rect.pos) == before, "the drag moved the map as well"
     assert view.map_state.tool == "box"
     quarter, few = boxed(view, 0.25)
     drag(view, quarter, Qt.KeyboardModifier.AltModifier)
@@ -369,7 +369,7 @@ def test_a_lasso_holds_what_lies_inside_it_and_a_click_with_it_still_seeks(make_
     session = session_of()
     view = make_view(session)
     view.map_state.tool = "lasso"
-    at = view.pixels(view.projection.points)
+    at = view.scene.pixels(view.projection.points)
     centre, radius = np.median(at, axis=0), 60.0
     angles = np.linspace(0, 2 * np.pi, 60)
     drag(view, centre + radius * np.stack([np.cos(angles), np.sin(angles)], 1))
@@ -388,12 +388,12 @@ def test_a_lasso_holds_what_lies_inside_it_and_a_click_with_it_still_seeks(make_
 def test_selecting_uploads_no_points(make_view):
     session = session_of()
     view = make_view(session)
-    uploads = view.points.uploads
+    uploads = view.scene.points.uploads
     session.selection.replace({session.drive.fingerprint: [1, 2, 3], "another drive": [4, 5]})
-    assert view.selected.count == 3
+    assert view.scene.selected.count == 3
     session.selection.invert(view.shown)
-    assert view.selected.count == len(view.projection.transitions) - 3
-    assert view.points.uploads == uploads
+    assert view.scene.selected.count == len(view.projection.transitions) - 3
+    assert view.scene.points.uploads == uploads
 
 
 def test_a_map_of_directions_has_the_probes_as_axes_and_says_what_they_are(make_view, qtbot):
@@ -415,11 +415,11 @@ def test_density_shows_under_faint_points(make_view):
     view = make_view(session)
     before = view.canvas.native.grabFramebuffer()
     view.map_state.density = True
-    assert view.density.visible
+    assert view.scene.density.visible
     assert view.tools.density_button.isChecked()
     assert view.canvas.native.grabFramebuffer() != before
     view.map_state.density = False
-    assert not view.density.visible
+    assert not view.scene.density.visible
 
 
 def other_result(session: Session, *, checkpoint: str = "0" * 16, fingerprint: str = "fedcba9876543210"):
@@ -446,7 +446,7 @@ def test_two_drives_share_a_map_with_shapes_and_colours_of_their_own(make_view, 
     # The same latents lie on the same places, whichever drive they are of.
     np.testing.assert_allclose(view.projection.points[:alone], view.projection.points[alone:], atol=1e-3)
     session.selection.replace({"fedcba9876543210": [3, 4]})
-    assert view.selected.count == 2
+    assert view.scene.selected.count == 2
     session.selection.invert(view.shown)
     assert len(session.selection) == 2 * alone - 2
     view.map_state.compared = None
@@ -466,7 +466,7 @@ def test_two_models_of_one_drive_are_laid_on_each_other(make_view, qtbot):
     np.testing.assert_allclose(view.projection.points[:count], view.projection.points[count:], atol=0.05)
     assert "R² 1.00" in view.state.text()
     session.selection.replace({session.drive.fingerprint: [5]})
-    assert view.selected.count == 2, "both models' points of one transition"
+    assert view.scene.selected.count == 2, "both models' points of one transition"
 
 
 def test_results_that_share_nothing_are_refused():
@@ -501,21 +501,21 @@ def test_what_the_analysis_says_of_itself_colours_the_map(make_view, key):
 def test_dragging_a_point_carries_it_and_leaves_the_map_where_it_is(make_view, monkeypatch):
     carried = []
     monkeypatch.setattr(
-        "lapose_inspector.views.latent_map_view.carry", lambda widget, id, text, colour: carried.append((id, text))
+        "lapose_inspector.views.map_pointer.carry", lambda widget, id, text, colour: carried.append((id, text))
     )
     session = session_of()
     view = make_view(session)
     transition = lonely(view, 1)[0]
     row = int(np.searchsorted(view.projection.transitions, transition))
-    start = view.pixels(view.projection.points[row : row + 1])[0]
-    before = tuple(view.view.camera.rect.pos)
+    start = view.scene.pixels(view.projection.points[row : row + 1])[0]
+    before = tuple(view.scene.view.camera.rect.pos)
     drag(view, start + np.linspace(0, 40, 9)[:, None] * np.array([[1.0, 0.5]]))
     assert [id for id, _ in carried] == [(session.drive.fingerprint, transition)]
     assert f"frame {session.analysis.frames[transition]}" in carried[0][1]
-    assert tuple(view.view.camera.rect.pos) == before
+    assert tuple(view.scene.view.camera.rect.pos) == before
     drag(view, np.array([[8.0, 200.0]]) + np.linspace(0, 40, 9)[:, None] * np.array([[1.0, 0.5]]))
     assert len(carried) == 1
-    assert tuple(view.view.camera.rect.pos) != before, "a drag beside the points moves the map"
+    assert tuple(view.scene.view.camera.rect.pos) != before, "a drag beside the points moves the map"
 
 
 def test_a_thinned_cloud_keeps_its_shape_and_its_number():

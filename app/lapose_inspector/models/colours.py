@@ -105,16 +105,18 @@ def limits_of(series: Series) -> tuple[float, float]:
     return low, high if high > low else low + 1.0
 
 
-def series_colours(series: Series, theme: str = "dark") -> NDArray[np.float32]:
-    """Colours [T, 4] float32 of a series' values; the theme's ``missing`` where a value does not exist."""
+def series_colours(series: Series, theme: str = "dark", rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    """Colours [T, 4] float32 of a series' values, or of some ``rows`` of them; the theme's ``missing`` where a value
+    does not exist."""
+    values = series.values if rows is None else series.values[rows]
     missing = rgba((DARK if theme == "dark" else LIGHT).missing)
-    out = np.tile(missing, (len(series.values), 1))
-    known = np.isfinite(series.values)
+    out = np.tile(missing, (len(values), 1))
+    known = np.isfinite(values)
     if series.categories:
         table = np.stack([rgba(colour) for colour in category_colours(series)])
-        out[known] = table[series.values[known].astype(int)]
+        out[known] = table[values[known].astype(int)]
     elif known.any():
         low, high = limits_of(series)
-        position = np.clip((series.shown[known] - low) / (high - low), 0.0, 1.0)
+        position = np.clip((values[known] * series.factor - low) / (high - low), 0.0, 1.0)
         out[known] = np.asarray(colormap_of(series, theme)(position), np.float32)
     return out

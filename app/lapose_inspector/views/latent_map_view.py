@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import SignalInstance
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.geometry import Array
@@ -24,31 +24,15 @@ from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.map_gestures import MapCamera, MapGestures, inside
+from lapose_inspector.views.map_pointer import MapPointer, Shown
 from lapose_inspector.views.map_projector import MapProjector
 from lapose_inspector.views.map_tools import MapTools
-from lapose_inspector.views.pair_popup import WIDTH, PairPopup
-from lapose_inspector.views.transition_drag import carry
 from lapose_inspector.visuals.canvas import SceneCanvas
-from lapose_inspector.visuals.map_points import MapCursor, MapDensity, MapOutline, MapPoints, MapSelection, thinned
-from lapose_inspector.visuals.renderer import draws_in_software
+from lapose_inspector.visuals.map_scene import SOFTWARE_POINTS, MapScene
 from lapose_inspector.workers.projection import Projection
-from lapose_inspector.workers.thumbnails import ThumbnailLoader
 
-PICK_RADIUS = 10.0
-"""Pixels from the mouse within which a point is meant."""
 TRAIL_SECONDS = 3.0
 """How much of the drive before the cursor is drawn as a line through the map."""
-INSETS = ((18.0, 34.0, 18.0, 58.0), (120.0, 34.0, 182.0, 12.0))
-"""Pixels of the canvas left, above, right and below the fitted points: they stand over the legends or, in a
-low panel, between them."""
-SYMBOLS = ("disc", "triangle_up")
-"""Of the points of the first and the second result."""
-SOFTWARE_POINTS = 5000
-"""Points drawn without a graphics card."""
-CARRY = 8
-"""Pixels that a point is dragged before it is carried."""
-FAINT = 0.25
-"""Opacity of points over a density."""
 
 
 class LatentMapView(QWidget):
@@ -65,38 +49,21 @@ class LatentMapView(QWidget):
         self._data = MapData()
         self._key: object = None
         self._touched = False
-        self._software: bool | None = None
-        """Whether the CPU draws; None until a canvas can be asked."""
-        self._drawn_of: Projection | None = None
-        self._drawn_place: tuple[float, ...] = ()
-        self._drawn_rows = np.zeros(0, np.int64)
-        """Rows that are drawn of that projection, with the view at that place."""
         self._selected = 0
         self._zoomed = QTimer(self, singleShot=True, interval=120)
         self._zoomed.timeout.connect(self._redraw_points)
-        self._held: int | None = None
-        """Id of the point that the mouse holds."""
-        self.canvas = SceneCanvas(self)
-        self.view = self.canvas.central_widget.add_view()
-        self.view.camera = MapCamera(self.map_state)
-        colours = session.display.colours
-        self.density = MapDensity(self.view.scene, order=0)
-        self.points = MapPoints(self.view.scene, order=1)
-        self.selected = MapSelection(self.view.scene, rgba(colours.selection), order=2)
-        self.marker = MapCursor(self.view.scene, rgba(colours.cursor), order=3)
-        self.outline = MapOutline(self.canvas.scene, order=10)
+        # Without multisampling, which would treble what a CPU has to draw: everything here smooths its own edges.
+        self.canvas = SceneCanvas(self, samples=0)
+        camera = MapCamera(self.map_state)
+        self.scene = MapScene(self.canvas, camera, session.display.colours)
         self.projector = MapProjector(self.map_state, self)
         self.projector.projected.connect(self._on_projected)
         self.projector.progressed.connect(self._update_text)
-        self.thumbnails = ThumbnailLoader(WIDTH, self)
         self._build()
-        self.thumbnails.ready.connect(self.popup.set_pictures)
-        self.thumbnails.failed.connect(self.popup.set_failed)
-        self.canvas.events.mouse_press.connect(self._on_press)
-        self.canvas.events.mouse_move.connect(self._on_move)
-        self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
+        self.pointer = MapPointer(self.scene, camera, self.overlay, session, self.map_state, self._shown)
+        self._mouse = CanvasMouse(self.canvas, self._on_click, self.pointer.hover, self._on_camera)
         self.gestures = MapGestures(self.canvas, self.map_state, self._on_outline, self._on_select)
-        self.view.events.resize.connect(self._on_resize)
+        self.scene.view.events.resize.connect(self._on_resize)
         self._connect()
         self._on_theme_change()
         self._on_drive_change()
@@ -113,7 +80,6 @@ class LatentMapView(QWidget):
         self.caption = self.overlay.label("bottom left", "caption")
         self.colour_legend = ColourLegend()
         self.overlay.place(self.colour_legend, "bottom right")
-        self.popup = PairPopup(self.overlay)
         layout.addWidget(self.overlay, 1)
 
     def _connect(self) -> None:
@@ -143,7 +109,7 @@ class LatentMapView(QWidget):
         self._links = []
         self.tools.close_panel()
         self.projector.stop()
-        self.thumbnails.stop()
+        self.pointer.close()
         self.canvas.close()
 
     @property
@@ -169,11 +135,13 @@ class LatentMapView(QWidget):
         """The transitions that are points of the map, by drive: what an inverted selection is inverted in."""
         return {} if self.projection is None else self._data.transitions(self.projection.transitions)
 
+    def _shown(self) -> Shown:
+        return Shown(self.projection, self._data)
+
     # -- projecting
 
     def _on_drive_change(self) -> None:
-        self.thumbnails.set_drive(self._session.drive)
-        self.popup.forget()
+        self.pointer.set_drive()
         self._forget()
         self._say()
 
@@ -219,55 +187,24 @@ class LatentMapView(QWidget):
         if projection is not None:
             shown = self._series(projection.transitions)
         if projection is None or shown is None:
-            self.points.clear()
-            self.density.set_points(None, np.zeros((256, 4), np.float32))
+            self.scene.clear()
         else:
-            rows = self._rows_drawn(projection)
-            colours = series_colours(shown, display.theme)[rows]
-            if self.map_state.density:
-                colours[:, 3] *= FAINT
-            symbols: NDArray[np.str_] | str = SYMBOLS[0]
-            if len(self._data.sources) > 1:
-                symbols = np.array(SYMBOLS)[self._data.source_of(projection.transitions[rows])]
-            rim = rgba(display.colours.muted, 0.0 if self.map_state.density else 0.4)
-            self.points.set_data(projection.points[rows], colours, rim, symbols)
-            ramp = np.tile(rgba(display.colours.accent), (256, 1))
-            ramp[:, 3] = np.linspace(0.0, 0.95, 256)
-            self.density.set_points(projection.points if self.map_state.density else None, ramp)
+            rows = self.scene.rows_drawn(projection.points, fitted=not self._touched)
+            colours = series_colours(shown, display.theme, rows)
+            several = len(self._data.sources) > 1
+            sources = self._data.source_of(projection.transitions[rows]) if several else None
+            self.scene.set_points(
+                projection.points, rows, colours, display.colours, sources, density=self.map_state.density
+            )
         self.colour_legend.set_series(shown, display.colours, display.theme)
         self._on_selection()
         self._on_frame_change(self._session.timeline.frame)
-
-    def _rows_drawn(self, projection: Projection) -> NDArray[np.int64]:
-        """Rows of the points in sight, thinned where the CPU has to draw them; all are picked and selected."""
-        every = np.arange(len(projection.points))
-        if len(every) <= SOFTWARE_POINTS or not self._in_software():
-            return every
-        rect = self.view.camera.rect
-        place = (*rect.pos, *rect.size) if self._touched else ()
-        if self._drawn_of is not projection or place != self._drawn_place:
-            self._drawn_of, self._drawn_place = projection, place
-            self._drawn_rows = self._thin(projection, every)
-        return self._drawn_rows
-
-    def _thin(self, projection: Projection, every: NDArray[np.int64]) -> NDArray[np.int64]:
-        rect = self.view.camera.rect
-        low, high = np.array([rect.left, rect.bottom]), np.array([rect.right, rect.top])
-        margin = 0.25 * (high - low)
-        near = ((projection.points >= low - margin) & (projection.points <= high + margin)).all(axis=1)
-        seen = every[near] if self._touched else every
-        return seen[thinned(projection.points[seen], SOFTWARE_POINTS)]
-
-    def _in_software(self) -> bool:
-        if self._software is None:
-            self._software = draws_in_software(self.canvas)
-        return self._software
 
     @Slot()
     def _redraw_points(self) -> None:
         """Draw what a zoom brought into sight."""
         projection = self.projection
-        if projection is not None and len(projection.points) > SOFTWARE_POINTS and self._in_software():
+        if projection is not None and self.scene.thins(len(projection.points)):
             self._draw()
 
     def _series(self, ids: Indices) -> Series | None:
@@ -290,21 +227,18 @@ class LatentMapView(QWidget):
         projection = self.projection
         if projection is None:
             self._selected = 0
-            self.selected.set_points(np.zeros((0, 2), np.float32), 0)
+            self.scene.select(np.zeros((0, 2), np.float32), 0)
         else:
             selection = self._session.selection
             chosen = {drive: selection.of(drive) for drive in selection.drives}
             rows = self._data.rows_of(projection.transitions, chosen)
-            chosen_points = projection.points[rows]
-            self._selected = len(chosen_points)
-            if self._selected > SOFTWARE_POINTS and self._in_software():
-                chosen_points = chosen_points[thinned(chosen_points, SOFTWARE_POINTS)]
-            self.selected.set_points(chosen_points, len(rows))
+            self._selected = int(rows.sum())
+            self.scene.select(projection.points[rows], len(rows))
         self._update_text()
         self.canvas.update()
 
     def _on_frame_change(self, frame: int) -> None:
-        self.marker.set_trail(self._trail())
+        self.scene.marker.set_trail(self._trail())
         self.canvas.update()
 
     def _trail(self) -> NDArray[np.float32]:
@@ -325,11 +259,9 @@ class LatentMapView(QWidget):
 
     def _on_theme_change(self, theme: str = "") -> None:
         colours = self._session.display.colours
-        self.canvas.bgcolor = colours.canvas
-        self.marker.set_colour(rgba(colours.cursor))
-        self.selected.set_colour(rgba(colours.selection), len(self._data.ids))
+        self.scene.set_colours(colours)
         self.overlay.set_theme(colours)
-        self.popup.set_theme(colours)
+        self.pointer.popup.set_theme(colours)
         self.tools.set_theme(colours)
         self._draw()
 
@@ -354,7 +286,7 @@ class LatentMapView(QWidget):
         if self._selected:
             colour = self._session.display.colours.selection
             text += f' · <span style="color:{colour}">{self._selected:,} selected</span>'
-        if len(projection.points) > SOFTWARE_POINTS and self._in_software():
+        if self.scene.thins(len(projection.points)):
             text += f" · {SOFTWARE_POINTS:,} drawn (no graphics card)"
         if self.map_state.method == "t-sne" and self.projector.refining:
             text += f" · refining t-SNE {self.projector.progress:.0%}"
@@ -363,7 +295,8 @@ class LatentMapView(QWidget):
         text += f"<br>{escape(projection.note)}" if projection.note else ""
         if len(self._data.sources) > 1:
             names = [escape(source.name) for source in self._data.sources]
-            text += f"<br>&#9679; {names[0]} &nbsp; &#9650; {names[1]}"
+            second = "&#9675;" if self.scene.plain(len(projection.points)) else "&#9650;"
+            text += f"<br>&#9679; {names[0]} &nbsp; {second} {names[1]}"
             text += f"<br>{escape(self._data.sources[1].note)}" if self._data.sources[1].note else ""
         self.state.setText(text)
         self.caption.setText(f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}")
@@ -377,65 +310,11 @@ class LatentMapView(QWidget):
         self.canvas.update()
 
     def _fit(self) -> None:
-        if self.projection is None or not len(self.projection.points):
-            return
-        low, high = self.projection.points.min(axis=0), self.projection.points.max(axis=0)
-        width, height = (max(float(v), 80.0) for v in self.view.size)
-        extent = high - low
-
-        def unit_of(insets: tuple[float, float, float, float]) -> float:
-            left, top, right, bottom = insets
-            room = np.maximum([width - left - right, height - top - bottom], 40.0)
-            return max(float((extent / room).max()), 1e-6)
-
-        insets = min(INSETS, key=unit_of)
-        unit, (left, top, right, bottom) = unit_of(insets), insets
-        middle = (low + high) / 2 + np.array([right - left, top - bottom]) / 2 * unit
-        size = np.array([width, height]) * unit
-        self.view.camera.rect = (*(middle - size / 2), *size)
-
-    def pixels(self, points: Array | NDArray[np.float32]) -> Array:
-        """Canvas pixels [n, 2] of map points [n, 2]."""
-        transform = self.view.scene.node_transform(self.canvas.scene)
-        # Pan and zoom are affine: three points say it all, and vispy's own chain is slow for 100,000.
-        origin, right, up = np.asarray(transform.map(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])))[:, :2]
-        return origin + np.asarray(points, np.float64) @ np.stack([right - origin, up - origin])
-
-    def pick(self, position: Position) -> int | None:
-        """The id of the point nearest to a canvas position, within PICK_RADIUS pixels; of the open drive's points
-        it is the transition."""
-        projection = self.projection
-        if projection is None or not len(projection.points):
-            return None
-        # The camera keeps the aspect: what is nearest on the map is nearest on the screen.
-        corner, along = self.pixels(np.array([[0.0, 0.0], [1.0, 0.0]]))
-        unit = max(float(np.linalg.norm(along - corner)), 1e-12)
-        right, up = self.view.scene.node_transform(self.canvas.scene).imap(np.array([position]))[0, :2]
-        distance, row = projection.tree.query([right, up])
-        return int(projection.transitions[row]) if distance * unit <= PICK_RADIUS else None
-
-    def _on_press(self, event: Any) -> None:
-        """A point that is dragged with the moving tool is carried away, and the map stays."""
-        held = None
-        if event.button == 1 and self.map_state.tool == "move" and not event.modifiers:
-            held = self.pick((float(event.pos[0]), float(event.pos[1])))
-        self.view.camera.held = held is not None
-        self._held = held
-
-    def _on_move(self, event: Any) -> None:
-        if self._held is None or not event.is_dragging:
-            return
-        start = event.press_event.pos
-        if abs(event.pos[0] - start[0]) + abs(event.pos[1] - start[1]) > CARRY:
-            id, self._held = self._held, None
-            self.popup.hide()
-            source, transition = self._data.locate(id)
-            text = f"the action of frame {int(source.series.frames[transition])}"
-            colour = self._session.display.colours.selection
-            carry(self.canvas.native, TransitionId(source.fingerprint, transition), text, colour)
+        if self.projection is not None:
+            self.scene.fit(self.projection.points)
 
     def _on_click(self, position: Position) -> None:
-        id = self.pick(position)
+        id = self.pointer.pick(position)
         if id is None:
             return
         source, transition = self._data.locate(id)
@@ -447,8 +326,8 @@ class LatentMapView(QWidget):
             self.elsewhere.emit(Item(TransitionId(source.fingerprint, transition), frames, source.name, ""))
 
     def _on_outline(self, outline: Array) -> None:
-        self.popup.hide()
-        self.outline.set_points(outline, rgba(self._session.display.colours.selection))
+        self.pointer.popup.hide()
+        self.scene.outline.set_points(outline, rgba(self._session.display.colours.selection))
         self.canvas.update()
 
     def _on_select(self, outline: Array, mode: Mode) -> None:
@@ -456,44 +335,21 @@ class LatentMapView(QWidget):
         if projection is None:
             return
         width, height = (int(v) for v in self.canvas.size)
-        rows = inside(outline, self.pixels(projection.points), (width, height))
+        rows = inside(outline, self.scene.pixels(projection.points), (width, height))
         self._session.selection.change(self._data.transitions(projection.transitions[rows]), mode)
 
     def _on_tool(self, tool: str) -> None:
         self.gestures.abandon()
-        self.popup.hide()
-
-    def _on_hover(self, position: Position) -> None:
-        id, drive = self.pick(position), self._session.drive
-        idle = Qt.CursorShape.ArrowCursor if self.map_state.tool == "move" else Qt.CursorShape.CrossCursor
-        self.canvas.native.setCursor(Qt.CursorShape.PointingHandCursor if id is not None else idle)
-        if id is None or drive is None:
-            self.popup.hide()
-            return
-        source, transition = self._data.locate(id)
-        series = source.series
-        pair = int(series.frames[transition]), int(series.frames[transition + 1])
-        seconds = series.times[transition], series.times[transition + 1]
-        captions = tuple(f"frame {frame}, {at:.2f} s" for frame, at in zip(pair, seconds))
-        keys = dict.fromkeys(("speed", "yaw rate", self._session.display.colour_by))
-        known = [series[key] for key in keys if key != "time" and key in series.series]
-        text = "   ".join(f"{one.label} {one.text(transition)}" for one in known)
-        here = source.fingerprint == drive.fingerprint
-        if len(self._data.sources) > 1:
-            text = f"{source.name}\n{text}" + ("" if here else "\nfrom another drive: a click opens it")
-        self.popup.describe(pair, (captions[0], captions[1]), text, drive.width / drive.height, pictures=here)
-        if here:
-            self.thumbnails.request(*pair)
-        self.overlay.point_out(self.popup, position)
+        self.pointer.popup.hide()
 
     def _on_camera(self) -> None:
-        if not self.gestures.drawing and self._held is None:
+        if not self.gestures.drawing and not self.pointer.holding:
             self._touched = True
             self._zoomed.start()
-        self.popup.hide()
+        self.pointer.popup.hide()
 
     def leaveEvent(self, event) -> None:  # type: ignore[no-untyped-def]
-        self.popup.hide()
+        self.pointer.popup.hide()
         super().leaveEvent(event)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]

@@ -12,13 +12,17 @@ SMOOTHING = 2
 
 
 class SceneCanvas(scene.SceneCanvas):
-    """``scene.SceneCanvas`` with multisampling, no keys of its own and a way to print."""
+    """``scene.SceneCanvas`` with multisampling, no keys of its own and a way to print.
+
+    Args:
+        samples: of multisampling. It is what keeps thin lines whole; a driver without it simply gives none. 0 for a
+            scene that smooths its own edges.
+    """
 
     _print_scale = 0.0  # pixels per logical pixel while printing
 
-    def __init__(self, parent: object = None) -> None:
-        # Multisampling is what keeps thin lines whole; a driver without it simply gives none.
-        super().__init__(keys=None, config={"samples": 4}, parent=parent)
+    def __init__(self, parent: object = None, *, samples: int = 4) -> None:
+        super().__init__(keys=None, config={"samples": samples}, parent=parent)
 
     @property
     def physical_size(self) -> tuple[int, int]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from vispy import scene
-from vispy.visuals.transforms import STTransform
 
+from lapose_inspector.visuals.dots import Dots
 from lapose_inspector.visuals.ribbon import Ribbon
 
 Points2 = NDArray[np.float32]  # [N, 2]
+
+SYMBOLS = ("disc", "triangle_up")
+"""Of the points of the first and the second result."""
+HOLLOW = 0.55
+"""Share of a dot's radius that is clear where dots stand for the second result."""
 
 
 def marker_size(count: int) -> float:
@@ -18,41 +23,52 @@ def marker_size(count: int) -> float:
 
 
 class MapPoints:
-    """All transitions in one marker node; data goes up only when they move or change colour."""
+    """All transitions in one node; data goes up only when they move or change colour.
+
+    ``plain`` draws them as dots without a rim, which a CPU can do many of.
+    """
 
     def __init__(self, parent: scene.Node, *, order: int) -> None:
-        self._markers = scene.Markers(parent=parent)
-        self._markers.order = order
+        self._markers, self._dots = scene.Markers(parent=parent), Dots(parent=parent)
         self._markers.set_gl_state("translucent", depth_test=False)
-        self._markers.visible = False
+        for node in (self._markers, self._dots):
+            node.order = order
+            node.visible = False
         self.uploads = 0
         """How often data went to the GPU; moving the cursor must not raise it."""
 
     @property
-    def node(self) -> scene.Node:
-        return self._markers
+    def visible(self) -> bool:
+        return bool(self._markers.visible or self._dots.visible)
 
     def set_data(
         self,
         points: Points2,
         colours: NDArray[np.float32],
         rim: NDArray[np.float32],
-        symbols: NDArray[np.str_] | str = "disc",
+        sources: NDArray[np.int64] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         """Points [N, 2], N >= 1, and colours [N, 4]; ``rim`` [4] shows points that are like the canvas.
 
-        ``symbols`` [N] are vispy's names, or one for all.
+        ``sources`` [N] are 0 or 1, whose symbols differ; None where there is one.
         """
         size = marker_size(len(points))
-        self._markers.set_data(
-            points, size=size, face_color=colours, edge_color=rim, edge_width=0.7 if size > 5 else 0.0, symbol=symbols
-        )
-        self._markers.visible = True
+        self._markers.visible, self._dots.visible = not plain, plain
+        if plain:
+            self._dots.set_data(points, colours, size, 0.0 if sources is None else HOLLOW * sources)
+        else:
+            symbols = SYMBOLS[0] if sources is None else np.array(SYMBOLS)[sources]
+            edge = 0.7 if size > 5 else 0.0
+            self._markers.set_data(
+                points, size=size, face_color=colours, edge_color=rim, edge_width=edge, symbol=symbols
+            )
         self.uploads += 1
 
     def clear(self) -> None:
         """Show no points."""
-        self._markers.visible = False
+        self._markers.visible = self._dots.visible = False
 
 
 class MapCursor:
@@ -98,13 +114,12 @@ class MapSelection:
     """Rings round the selected points; recolouring the points themselves would upload all of them."""
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
-        self._markers = scene.Markers(parent=parent)
-        self._markers.order = order
-        self._markers.set_gl_state("translucent", depth_test=False)
-        self._markers.visible = False
+        self._rings = Dots(parent=parent)
+        self._rings.order = order
+        self._rings.visible = False
         self._colour = colour
         self._points: Points2 = np.zeros((0, 2), np.float32)
-        self._size = 9.0
+        self._among = 0
 
     @property
     def count(self) -> int:
@@ -113,19 +128,16 @@ class MapSelection:
 
     def set_points(self, points: Points2, among: int) -> None:
         """Ring the points [n, 2] of a map of ``among`` points."""
-        self._points, self._size = points, marker_size(among) + 2.5
-        self._markers.visible = len(points) > 0
+        self._points, self._among = points, among
+        self._rings.visible = len(points) > 0
         if len(points):
-            clear = self._colour.copy()
-            clear[3] = 0.0
-            self._markers.set_data(
-                points, size=self._size, face_color=clear, edge_color=self._colour,
-                edge_width=1.4 if self._size > 7 else 1.0,
-            )  # fmt: skip
+            size = marker_size(among) + 2.5
+            width = 1.4 if size > 7 else 1.0
+            self._rings.set_data(points, self._colour, size + width, 1.0 - 2.0 * width / (size + width))
 
-    def set_colour(self, colour: NDArray[np.float32], among: int) -> None:
+    def set_colour(self, colour: NDArray[np.float32]) -> None:
         self._colour = colour
-        self.set_points(self._points, among)
+        self.set_points(self._points, self._among)
 
 
 class MapOutline:
@@ -142,62 +154,3 @@ class MapOutline:
         self._line.visible = len(points) > 1
         if len(points) > 1:
             self._line.set_data(np.concatenate([points, points[:1]]).astype(np.float32), color=colour)
-
-
-class MapDensity:
-    """How many points lie where, as a soft picture under them."""
-
-    BINS = 140
-    """Cells along the longer side."""
-
-    def __init__(self, parent: scene.Node, *, order: int) -> None:
-        self._image = scene.Image(np.zeros((2, 2, 4), np.float32), parent=parent, interpolation="linear")
-        self._image.order = order
-        self._image.set_gl_state("translucent", depth_test=False)
-        self._image.transform = STTransform()
-        self._image.visible = False
-
-    @property
-    def visible(self) -> bool:
-        return bool(self._image.visible)
-
-    def set_points(self, points: Points2 | None, colours: NDArray[np.float32]) -> None:
-        """The density of points [n, 2] in colours [256, 4], from few to many; None hides it."""
-        self._image.visible = points is not None and len(points) > 1
-        if points is None or len(points) < 2:
-            return
-        low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
-        cell = max(float((high - low).max()), 1e-6) / self.BINS
-        low, high = low - 6 * cell, high + 6 * cell
-        cells = np.ceil((high - low) / cell).astype(int)
-        edges = [low[axis] + cell * np.arange(cells[axis] + 1) for axis in (0, 1)]
-        count, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
-        offsets = np.arange(-5, 6)
-        kernel = np.exp(-0.5 * (offsets / 1.8) ** 2)
-        kernel /= kernel.sum()
-        for axis in (0, 1):
-            count = np.apply_along_axis(np.convolve, axis, count, kernel, "same")
-        # Logarithmic: a car that stands still puts half a drive into one place.
-        shade = np.log1p(count / max(float(count[count > 1e-6].mean()), 1e-12))
-        table = np.clip(shade / max(float(shade.max()), 1e-12) * 255, 0, 255).astype(int)
-        self._image.set_data(colours[table.T])
-        self._image.transform.scale = (cell, cell)
-        self._image.transform.translate = tuple(low)
-
-
-def thinned(points: Points2, limit: int) -> NDArray[np.int64]:
-    """Rows of at most ``limit`` points [n, 2] that leave the cloud its shape: one from each cell of a grid, which is as
-    fine as the limit allows. All rows where there are no more than that.
-    """
-    if len(points) <= limit:
-        return np.arange(len(points))
-    low = points.min(axis=0)
-    extent = max(float((points.max(axis=0) - low).max()), 1e-9)
-    # Twice as fine as evenly spread points would need: most of a map is empty.
-    cells = min(4096.0, 4.0 * limit**0.5)
-    while True:
-        grid = np.floor((points - low) / extent * (cells - 1)).astype(np.int64)
-        rows = np.unique(grid[:, 0] * 8192 + grid[:, 1], return_index=True)[1]
-        if len(rows) <= limit or cells < 2:
-            return np.sort(rows)[:limit]
-        cells *= max(0.9 * (limit / len(rows)) ** 0.5, 0.3)
