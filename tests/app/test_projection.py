@@ -89,6 +89,22 @@ def test_tsne_keeps_clusters_apart_and_reports_growing_pictures():
     assert isinstance(seen[-1], Projection)
 
 
+def test_of_many_transitions_tsne_lays_out_a_sample_and_the_others_join_their_neighbours(monkeypatch):
+    monkeypatch.setattr("lapose_inspector.workers.projection.MOST", 150)
+    latents, group = clusters(600)
+    pictures = []
+    found = tsne(latents, all_of(600), show=pictures.append)
+    assert found is not None
+    assert found.points.shape == (600, 2)
+    assert np.isfinite(found.points).all()
+    assert purity(found.points, group) > 0.95
+    assert "150" in found.note
+    maps = [picture for picture in pictures if isinstance(picture, Projection)]
+    assert maps
+    assert all(len(picture.points) == 600 for picture in maps)
+    assert tsne(latents, all_of(600), stale=lambda: True) is None
+
+
 def test_tsne_stops_when_nobody_wants_it():
     latents, _ = clusters(120)
     asked = iter([False, False, True])

@@ -30,6 +30,10 @@ EXAGGERATED, REFINED = 150, 500
 750 that a random start is given."""
 HIDDEN = EXAGGERATED + 50
 """Iterations of which no pictures are sent: exaggeration folds the map up before it unfolds."""
+MOST = 10_000
+"""Transitions that t-SNE lays out: 15 s of processor time; time and memory of 100,000 would be ten times that."""
+NEIGHBOURS = 3
+"""Known transitions among which one that t-SNE did not lay out is placed."""
 SEED = 7
 
 
@@ -204,7 +208,7 @@ def along(
 def extend(latents: NDArray[np.float32], transitions: NDArray[np.int64], previous: Projection) -> Projection:
     """The previous map with transitions that it does not know placed among their neighbours."""
     points = _embed(latents, transitions, np.zeros((len(latents), 2)), previous).astype(np.float32)
-    return Projection(previous.method, transitions, points, previous.axes, previous.progress)
+    return Projection(previous.method, transitions, points, previous.axes, previous.progress, previous.note)
 
 
 def tsne(
@@ -217,13 +221,16 @@ def tsne(
 ) -> Projection | None:
     """t-SNE of latents [n, A], begun from ``previous`` where there is one and from PCA otherwise.
 
-    Transitions that ``previous`` does not know start at the mean of their three nearest neighbours in it.
+    Transitions that ``previous`` does not know start at the mean of their three nearest neighbours in it. Of more than
+    MOST a sample is laid out, and the others stand among their nearest neighbours in it.
     ``show`` gets pictures of the growing map, and before them the progress alone, 0..1.
 
     Returns:
         the finished map, or None when ``stale`` said that nobody wants it any more.
     """
     count = len(latents)
+    if count > MOST:
+        return _sampled(latents, transitions, previous, show, stale)
     start = pca(latents, transitions).points.astype(np.float64)
     if previous is not None:
         start = _embed(latents, transitions, start, previous)
@@ -240,7 +247,9 @@ def tsne(
         return None
     init = start - start.mean(axis=0)
     init = init / max(float(init[:, 0].std()), 1e-12) * 1e-4
-    embedding = TSNEEmbedding(init, affinities, n_jobs=1, random_state=SEED)
+    # On a grid it takes half the time for 10,000 points, and longer for a few hundred.
+    gradient = "fft" if count > 2000 else "bh"
+    embedding = TSNEEmbedding(init, affinities, n_jobs=1, random_state=SEED, negative_gradient_method=gradient)
     done = 0
 
     def picture(progress: float, points: Any) -> Projection:
@@ -262,6 +271,44 @@ def tsne(
     if not stale():
         embedding.optimize(REFINED, momentum=0.8, **options)
     return None if stale() else picture(1.0, embedding)
+
+
+def _sampled(
+    latents: NDArray[np.float32],
+    transitions: NDArray[np.int64],
+    previous: Projection | None,
+    show: Callable[[Projection | float], None],
+    stale: Stale,
+) -> Projection | None:
+    from lapose_core.inference.neighbours import nearest_of_each
+
+    # Evenly through the drives: neighbours in time are neighbours on the map, and no stretch may be missing.
+    rows = np.unique(np.linspace(0, len(latents) - 1, MOST).round().astype(np.int64))
+    others = np.setdiff1d(np.arange(len(latents)), rows)
+    # Once, for all pictures: it takes seconds.
+    near, apart = [], []
+    for block in np.array_split(others, max(1, len(others) // 2000)):
+        if stale():
+            return None
+        found = nearest_of_each(latents[block], latents[rows], NEIGHBOURS)
+        near.append(found[0])
+        apart.append(found[1])
+    nearest, distance = np.concatenate(near), np.concatenate(apart)
+    weights = 1.0 / np.maximum(distance, 1e-9)
+    weights /= weights.sum(axis=1, keepdims=True)
+    note = f"t-SNE of {len(rows):,}; the others stand among the nearest of these"
+
+    def whole(part: Projection) -> Projection:
+        points = np.empty((len(latents), 2), np.float32)
+        points[rows] = part.points
+        points[others] = (part.points[nearest] * weights[..., None]).sum(axis=1)
+        return Projection("t-sne", transitions, points, part.axes, part.progress, note)
+
+    def show_whole(picture: Projection | float) -> None:
+        show(whole(picture) if isinstance(picture, Projection) else picture)
+
+    part = tsne(latents[rows], transitions[rows], previous, show=show_whole, stale=stale)
+    return None if part is None else whole(part)
 
 
 def _scaled(points: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -305,14 +352,10 @@ def _embed(
     out = np.empty((len(latents), 2))
     out[rows] = known
     new = np.setdiff1d(np.arange(len(latents)), rows)
-    base = latents[rows].astype(np.float32)
-    norm = (base**2).sum(1)
-    # In blocks: all distances of 100,000 points at once are 40 GB.
-    for block in np.array_split(new, max(1, -(-len(new) * len(rows) // 4_000_000))):
-        if len(block):
-            distance = norm - 2.0 * latents[block].astype(np.float32) @ base.T
-            nearest = np.argpartition(distance, 2, axis=1)[:, :3]
-            out[block] = known[nearest].mean(axis=1)
+    if len(new):
+        from lapose_core.inference.neighbours import nearest_of_each
+
+        out[new] = known[nearest_of_each(latents[new], latents[rows], min(NEIGHBOURS, len(rows)))[0]].mean(axis=1)
     return out
 
 
