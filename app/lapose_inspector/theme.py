@@ -106,7 +106,7 @@ QWidget#panelTitle {{ background: {c.panel}; border-bottom: 1px solid {c.border}
 QWidget#panelTitle QLabel#panelName {{ font-weight: 600; }}
 QWidget#panelTitle QToolButton#panelButton {{ padding: 1px; border-radius: 3px; }}
 QFrame#tools QLabel {{ color: {c.muted}; }}
-QFrame#tools QToolButton {{ padding: 2px 4px; }}
+QFrame#tools QToolButton {{ padding: 2px; }}
 QToolButton#chip {{ border: 1px solid {c.border}; border-radius: 9px; padding: 1px 7px; color: {c.muted}; }}
 QToolButton#chip:checked {{ border-color: {c.accent}; color: {c.text}; }}
 QFrame#tools QComboBox {{ padding: 1px 8px; }}

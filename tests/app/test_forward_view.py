@@ -100,13 +100,13 @@ def test_the_pictures_are_those_of_the_transition_at_the_cursor(bench, checkpoin
     assert bench.view.words.startswith(f"{expected.cross_entropy:.2f} nats per code: ")
     assert f"{expected.cross_entropy_without_action:.2f}" in bench.view.words
     for canvas, picture in zip(
-        bench.view.canvases, (expected.current, expected.predicted, expected.target), strict=False
+        bench.view.grid.canvases, (expected.current, expected.predicted, expected.target), strict=False
     ):
         rect = canvas.rect_of_image().toRect().adjusted(2, 2, -2, -2)
         shown = pixels(canvas.grab().toImage().copy(rect))
         assert np.abs(shown.mean((0, 1)) - picture.mean((0, 1))).max() < 3
-    assert "frame 100" in bench.view.captions[0]
-    assert "frame 105" in bench.view.captions[1]
+    assert "frame 100" in bench.view.grid.captions[0].text()
+    assert "frame 105" in bench.view.grid.captions[1].text()
 
 
 def test_of_many_cursor_moves_the_last_one_wins(bench):
@@ -165,18 +165,18 @@ def test_another_rate_starts_over(bench):
     assert bench.view.shown_transition is None
     bench.analysis.start(drive, 5.0, 50)
     bench.wait_for(25)
-    assert "frame 50" in bench.view.captions[0]
-    assert "frame 52" in bench.view.captions[1]
+    assert "frame 50" in bench.view.grid.captions[0].text()
+    assert "frame 52" in bench.view.grid.captions[1].text()
 
 
 def test_the_pictures_take_the_layout_that_makes_them_largest(bench):
     bench.show()
     bench.view.resize(500, 330)
-    assert bench.view.columns == 2
+    assert bench.view.grid.columns == 2
     bench.view.resize(1300, 230)
-    assert bench.view.columns == 4
+    assert bench.view.grid.columns == 4
     bench.view.resize(400, 700)
-    assert bench.view.columns == 2
+    assert bench.view.grid.columns == 2
 
 
 def test_a_closed_panel_is_let_go(qtbot, tmp_path):
@@ -234,7 +234,9 @@ def test_another_action_is_shown_beside_the_inferred_one_and_reset_goes_back(rea
     state.kind = "zero"
     ready.qtbot.waitUntil(lambda: view.intervention is not None, timeout=30_000)
     assert view.words.startswith("Zero action. The pose head reads")
-    assert view.captions[1].startswith("Under the action") or view.captions[1].startswith("This action")
+    assert view.grid.captions[1].text().startswith("Under the action") or view.grid.captions[1].text().startswith(
+        "This action"
+    )
     assert not view.heat_box.isVisible()
     without = view._shown[1].cross_entropy_without_action
     assert view.intervention.cross_entropy == pytest.approx(without, abs=1e-3)
@@ -284,7 +286,7 @@ def test_a_film_goes_on_from_the_models_own_frames(ready):
 def test_a_dropped_transition_lends_its_action(ready, qtbot):
     view = ready.view
     id = TransitionId(ready.session.drive.fingerprint, 9)
-    at = QPointF(view.canvases[0].rect().center())
+    at = QPointF(view.grid.canvases[0].rect().center())
     copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
     data = mime_of(id)
     enter = QDragEnterEvent(at.toPoint(), copy, data, left, Qt.KeyboardModifier.NoModifier)
@@ -303,7 +305,7 @@ def test_the_last_picture_shows_what_is_asked_for(ready):
     for heat in ("difference", "cross-entropy", "explained"):
         ready.state.heat = heat
         legends.append(view._legend.high)
-        pictures.append(pixels(view.canvases[3].grab().toImage()))
+        pictures.append(pixels(view.grid.canvases[3].grab().toImage()))
         assert view.heat_box.currentData() == heat
     assert [text.split()[-1] for text in legends] == ["%", "nats", "explained"]
     assert not np.array_equal(pictures[0], pictures[1])

@@ -191,8 +191,8 @@ def test_sweeps_are_coloured_by_height_or_intensity(view: TrajectoryView, qtbot)
     qtbot.waitUntil(lambda: one.count > 0, timeout=20_000)
     assert "by height" in view.legend.text()
     by_height = one.colours.copy()
-    assert view.intensity_button.isVisible()
-    view.intensity_button.click()
+    assert view.tools.intensity_button.isVisible()
+    view.tools.intensity_button.click()
     assert session.display.cloud_colour == "intensity"
     assert "by intensity" in view.legend.text()
     assert one.colours.shape == by_height.shape
@@ -200,7 +200,7 @@ def test_sweeps_are_coloured_by_height_or_intensity(view: TrajectoryView, qtbot)
     order = np.argsort(one.points @ view.scene.space.rotation[:, 2])  # along the wall, the way of the car
     assert (np.diff(one.colours[order].sum(1)) > -1e-6).mean() > 0.95
     session.display.cloud = "off"
-    assert not view.intensity_button.isVisible()
+    assert not view.tools.intensity_button.isVisible()
     session.display.cloud = "truth"
     qtbot.waitUntil(lambda: many.count > 0 and "by intensity" in view.legend.text(), timeout=20_000)
     session.open(lidar_drive())

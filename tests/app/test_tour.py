@@ -70,5 +70,5 @@ def test_every_quantity_is_defined_with_its_unit(launch, log_folder: Path, qtbot
         QApplication.sendEvent(view, QHelpEvent(QEvent.Type.ToolTip, at, view.mapToGlobal(at)))
         qtbot.waitUntil(QToolTip.isVisible, timeout=3000)
         assert QToolTip.text() == DEFINITIONS[view.tracks[number].label.lower()]
-    box = app.window.trajectory.colour_box
+    box = app.window.trajectory.tools.colour_box
     assert all(box.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(1, box.count()))

@@ -175,11 +175,11 @@ def test_alignment_changes_the_path_and_says_so(make_view):
 def test_the_alignment_box_and_the_display_agree(make_view):
     session = session_of()
     view = make_view(session)
-    view.alignment_box.setCurrentIndex(view.alignment_box.findData("sim3"))
-    view.alignment_box.activated.emit(view.alignment_box.currentIndex())
+    view.tools.alignment_box.setCurrentIndex(view.tools.alignment_box.findData("sim3"))
+    view.tools.alignment_box.activated.emit(view.tools.alignment_box.currentIndex())
     assert session.display.alignment == "sim3"
     session.display.alignment = "raw"
-    assert view.alignment_box.currentData() == "raw"
+    assert view.tools.alignment_box.currentData() == "raw"
 
 
 def test_an_error_colours_the_path_and_a_speed_does_not(make_view):
@@ -196,7 +196,7 @@ def test_an_error_colours_the_path_and_a_speed_does_not(make_view):
     session.display.colour_by = "speed"
     assert not path.coloured
     assert not view.colour_legend.isVisible()
-    view.colour_box.activated.emit(view.colour_box.findData("speed"))
+    view.tools.colour_box.activated.emit(view.tools.colour_box.findData("speed"))
     assert path.coloured
 
 

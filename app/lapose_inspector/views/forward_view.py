@@ -9,13 +9,12 @@ from PySide6.QtCore import QPointF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
-    QFontMetricsF,
     QHideEvent,
     QPainter,
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lapose_core.drive import Image
 from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, STEPS, ForwardRequest, ForwardState
@@ -25,7 +24,9 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.film_strip import FilmStrip
 from lapose_inspector.views.forward_controls import ForwardControls, SweepDirections
+from lapose_inspector.views.forward_grid import PictureGrid
 from lapose_inspector.views.forward_pictures import Legend, difference_picture, heat_picture
+from lapose_inspector.views.tool_row import ToolRow
 from lapose_inspector.views.transition_drag import carried
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge
@@ -40,8 +41,13 @@ if TYPE_CHECKING:
 
 TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")
 SHORT = ("Now", "Predicted next", "True next (VQ-VAE)", "Difference")
-HEAD, WORDS, MARGIN, GAP = 16, 38, 6, 6
-"""Heights of the line over a picture and of the words below; room around and between the pictures."""
+OVER_TRUTH = {
+    "cross-entropy": ("Cross-entropy over the true next", "Cross-entropy", "CE"),
+    "explained": ("What the action explains, over the true next", "Explained by the action", "Explained"),
+}
+"""What stands over the last picture where it is no difference; the fullest wording first."""
+WORDS = 38
+"""Height of the words below the pictures."""
 LATE = 150
 """Milliseconds after which a reconstruction still being computed is announced."""
 UNDER = ("Now", "Under the action", "Under the inferred action", "What it changes")
@@ -74,11 +80,9 @@ class ForwardView(QWidget):
         self._failure = ""
         self._run: ResultKey | None = None
         self._plain = ""
-        self._columns = 0
         self._late = QTimer(self, singleShot=True, interval=LATE)
         self._late.timeout.connect(self._update_words)
-        self.canvases = [ImageCanvas(interactive=False) for _ in TITLES]
-        self._captions = [QLabel() for _ in TITLES]
+        self.grid = PictureGrid()
         self._legend = Legend()
         self.heat_box = ComboBox()
         for key, name in HEATS.items():
@@ -97,7 +101,7 @@ class ForwardView(QWidget):
         self._words.setTextFormat(Qt.TextFormat.RichText)
         self._words.setContentsMargins(8, 2, 8, 4)
         self._words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.canvases[0].layers = [self._paint_wait]
+        self.grid.canvases[0].layers = [self._paint_wait]
         self._build()
         reconstruction_worker.ready.connect(self._on_ready)
         reconstruction_worker.failed.connect(self._on_failed)
@@ -128,7 +132,7 @@ class ForwardView(QWidget):
         session.analysis_changed.disconnect(self._on_analysis)
         session.timeline.frame_changed.disconnect(self._on_cursor)
         session.display.theme_changed.disconnect(self._on_theme)
-        self.canvases[0].layers = []
+        self.grid.canvases[0].layers = []
 
     @property
     def shown_transition(self) -> int | None:
@@ -140,75 +144,26 @@ class ForwardView(QWidget):
         """What the panel says about the shown transition, as plain text."""
         return self._plain
 
-    @property
-    def columns(self) -> int:
-        """4 when the panel is wide and low, else 2."""
-        return self._columns
-
-    @property
-    def captions(self) -> list[str]:
-        """What stands over the four pictures."""
-        return [caption.text() for caption in self._captions]
-
     def _build(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self._grid = QGridLayout()
-        self._grid.setContentsMargins(MARGIN, 2, MARGIN, 2)
-        self._grid.setHorizontalSpacing(GAP)
-        self._grid.setVerticalSpacing(2)
-        self._cells = []
-        for caption, canvas in zip(self._captions, self.canvases, strict=True):
-            caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            caption.setAlignment(Qt.AlignmentFlag.AlignCenter)  # as the picture under it
-            caption.setFixedHeight(HEAD)
-            cell = QWidget()
-            cell.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # all four the same
-            box = QVBoxLayout(cell)
-            box.setContentsMargins(0, 0, 0, 0)
-            box.setSpacing(1)
-            box.addWidget(caption)
-            box.addWidget(canvas, 1)
-            self._cells.append(cell)
-        self.tools = QWidget()
-        tools = QHBoxLayout(self.tools)
-        tools.setContentsMargins(12, 0, 6, 0)
-        tools.addStretch(1)
-        tools.addWidget(self._legend)
-        tools.addWidget(self.heat_box)
+        self.tools = ToolRow(self)
+        self.tools.layout_.addStretch(1)
+        self.tools.add(self._legend)
+        self.tools.add(self.heat_box)
         column.addWidget(self.tools)
         column.addWidget(self.controls)
-        self._pictures = QWidget()
-        self._pictures.setLayout(self._grid)
-        column.addWidget(self._pictures, 1)
+        column.addWidget(self.grid, 1)
         column.addWidget(self.strip, 1)
         column.addWidget(self._words)
         self._arrange()
 
     def _arrange(self) -> None:
-        """Four in a row or two by two, whichever makes the pictures larger."""
+        # Not the grid's own size: on a resize the layout gives it its later.
         own = self.controls.sizeHint().height()
         own += self.tools.sizeHint().height() if self.tools.parent() is self else 0
-        height = self.height() - WORDS - own - 4
-
-        def picture(columns: int) -> float:
-            rows = 4 // columns
-            return min(self._cell_width(columns), ((height - 2 * (rows - 1)) / rows - HEAD - 1) * 15 / 7)
-
-        columns = 4 if picture(4) > picture(2) else 2
-        if columns == self._columns:
-            return
-        self._columns = columns
-        for i, cell in enumerate(self._cells):
-            self._grid.addWidget(cell, i // columns, i % columns)
-        for i in range(4):
-            self._grid.setColumnStretch(i, 1 if i < columns else 0)
-            self._grid.setRowStretch(i, 1 if i < 4 // columns else 0)
-
-    def _cell_width(self, columns: int) -> float:
-        # Not the cells' own width: on a resize the layout gives them theirs later.
-        return (self.width() - 2 * MARGIN - GAP * (columns - 1)) / columns
+        self.grid.arrange(self.width(), self.height() - WORDS - own - 4)
 
     def _on_drive(self) -> None:
         self._run, self._shown, self._wanted, self._failure, self._answer = None, None, None, "", None
@@ -233,11 +188,8 @@ class ForwardView(QWidget):
 
     def _on_theme(self, _: str = "") -> None:
         colours = self._session.display.colours
-        for canvas in self.canvases:
-            canvas.set_colours(colours.panel, colours.muted)
+        self.grid.set_colours(colours)
         self._legend.muted = colours.muted
-        for caption in self._captions:
-            caption.setStyleSheet(f"color: {colours.muted}; font-size: 11px")
         self._legend.setStyleSheet("font-size: 11px")
         self.strip.set_theme(colours)
         self._update_words()
@@ -329,8 +281,7 @@ class ForwardView(QWidget):
         elif result is not None:
             heat = heat_picture(result, self._state.heat, self._legend)
             pictures = [result.current, result.predicted, result.target, heat]
-        for canvas, picture in zip(self.canvases, pictures, strict=True):
-            canvas.set_image(picture)
+        self.grid.set_pictures(pictures)
         self.strip.set_film(self.film)
         self.heat_box.setCurrentIndex(self.heat_box.findData(self._state.heat))
         self._show_parts()
@@ -339,26 +290,20 @@ class ForwardView(QWidget):
     def _show_parts(self) -> None:
         """Four pictures, or a film, or the words alone."""
         empty, film = self._shown is None, self.film is not None
-        self._pictures.setVisible(not empty and not film)
+        self.grid.setVisible(not empty and not film)
         self.strip.setVisible(not empty and film)
         self.controls.setVisible(not empty)
 
     def _update_captions(self) -> None:
         known, other = self._shown is not None, self.intervention is not None
         titles, short = (UNDER, UNDER_SHORT) if other else (TITLES, SHORT)
-        room = self._cell_width(max(self._columns, 1)) - 8
-        for i, caption in enumerate(self._captions):
-            caption.ensurePolished()  # the style sheet sets its font
-            metrics = QFontMetricsF(caption.font())
+        wordings = []
+        for i, (title, brief) in enumerate(zip(titles, short, strict=True)):
             frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
-            candidates = (titles[i] + frame, short[i] + frame, short[i])
-            if i == 3 and not other and self._state.heat == "cross-entropy":
-                candidates = ("Cross-entropy over the true next", "Cross-entropy", "CE")
-            elif i == 3 and not other and self._state.heat == "explained":
-                candidates = ("What the action explains, over the true next", "Explained by the action", "Explained")
-            fitting = (text for text in candidates if metrics.horizontalAdvance(text) < room)
-            caption.setText(next(fitting, candidates[-1]))
-            caption.setToolTip(candidates[0])
+            wordings.append((title + frame, brief + frame, brief))
+        if not other and self._state.heat in OVER_TRUTH:
+            wordings[3] = OVER_TRUTH[self._state.heat]
+        self.grid.set_captions(wordings)
         self._legend.setVisible(known and self.film is None)
         self.heat_box.setVisible(known and not other and self.film is None)
 
@@ -400,7 +345,7 @@ class ForwardView(QWidget):
             muted = f"<span style='color:{colours.muted}'>{share}</span>"
             self._words.setText(f"<b>{number}</b>: {said}. {muted}")
         self._fit_words()
-        self.canvases[0].update()
+        self.grid.canvases[0].update()
 
     def _action_name(self) -> str:
         """What the action is called, with how far it was moved."""
@@ -438,7 +383,6 @@ class ForwardView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._arrange()
-        self._update_captions()
         self._fit_words()
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import qtawesome
 from psygnal import SignalInstance
-from PySide6.QtCore import QSize, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from lapose_inspector.models.colours import ThemeColours
+from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.display import COLOUR_BY, Display
 from lapose_inspector.models.map_state import AXES, METHOD_NAMES, TOOLS, MapState, Tool
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.tool_row import ToolRow
 
 SOURCE = "source"
 """The colour box's entry that tells compared results apart."""
@@ -24,7 +26,7 @@ TOOL_LOOKS: dict[Tool, tuple[str, str]] = {
 }
 
 
-class MapTools(QFrame):
+class MapTools(ToolRow):
     """Follows the map's state and the display; what is chosen goes straight to them."""
 
     fit_wanted = Signal()
@@ -32,10 +34,6 @@ class MapTools(QFrame):
     def __init__(self, state: MapState, display: Display, parent: QWidget) -> None:
         super().__init__(parent)
         self._state, self._display = state, display
-        self.setObjectName("tools")
-        tools = QHBoxLayout(self)
-        tools.setContentsMargins(12, 0, 6, 0)
-        tools.setSpacing(4)
         self.method_box = ComboBox(self)
         for key, name in METHOD_NAMES.items():
             self.method_box.addItem(name, key)
@@ -48,25 +46,21 @@ class MapTools(QFrame):
         self.colour_box = ComboBox(self)
         for key in COLOUR_BY:
             self.colour_box.addItem(key.capitalize(), key)
+            tip = DEFINITIONS.get(key, "")
+            self.colour_box.setItemData(self.colour_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.colour_box.activated.connect(self._choose_colour)
-        for text, box in (("Map", self.method_box), ("Colour", self.colour_box)):
-            label = QLabel(text, self)
-            label.setBuddy(box)
-            tools.addWidget(label)
-            tools.addWidget(box)
-        tools.addStretch(1)
+        self.add_choice("Map", self.method_box)
+        self.add_choice("Colour", self.colour_box)
+        self.layout_.addStretch(1)
         self.tool_buttons: dict[Tool, QToolButton] = {}
         for tool in TOOLS:
-            button = self._button(TOOL_LOOKS[tool][1], checkable=True)
+            button = self.add_button(TOOL_LOOKS[tool][1], checkable=True)
             button.clicked.connect(lambda _=False, t=tool: self._take(t))
             self.tool_buttons[tool] = button
-            tools.addWidget(button)
-        self.density_button = self._button("Show how many transitions lie where (D)", checkable=True)
+        self.density_button = self.add_button("Show how many transitions lie where (D)", checkable=True)
         self.density_button.clicked.connect(self._choose_density)
-        self.fit_button = self._button("Show all points")
+        self.fit_button = self.add_button("Show all points")
         self.fit_button.clicked.connect(self.fit_wanted)
-        tools.addWidget(self.density_button)
-        tools.addWidget(self.fit_button)
         self.axes_row = AxesRow(state, parent)
         self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
             (state.tool_changed, self._show),
@@ -87,15 +81,6 @@ class MapTools(QFrame):
         self._links = []
         self.axes_row.close_panel()
 
-    def _button(self, tip: str, *, checkable: bool = False) -> QToolButton:
-        button = QToolButton(self)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip.split("\n")[0])
-        button.setAutoRaise(True)
-        button.setCheckable(checkable)
-        button.setIconSize(QSize(18, 18))
-        return button
-
     def _show(self, *_: object) -> None:
         state, box = self._state, self.colour_box
         self.method_box.setCurrentIndex(self.method_box.findData(state.method))
@@ -105,7 +90,9 @@ class MapTools(QFrame):
             box.addItem("Source", SOURCE)
         elif state.compared is None and at >= 0:
             box.removeItem(at)
-        box.setCurrentIndex(box.findData(SOURCE if state.by_source else self._display.colour_by))
+        key = SOURCE if state.by_source else self._display.colour_by
+        box.setCurrentIndex(box.findData(key))
+        box.setToolTip("What colours the points. " + DEFINITIONS.get(key, "Which result each is of"))
         for tool, button in self.tool_buttons.items():
             button.setChecked(tool == state.tool)
         self.density_button.setChecked(state.density)
@@ -136,28 +123,24 @@ class MapTools(QFrame):
         self.fit_button.setIcon(icon("mdi6.fit-to-page-outline"))
 
 
-class AxesRow(QFrame):
+class AxesRow(ToolRow):
     """Two boxes that name the axes of a map of directions."""
 
     def __init__(self, state: MapState, parent: QWidget) -> None:
         super().__init__(parent)
         self._state = state
-        self.setObjectName("tools")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 2, 6, 2)
-        row.setSpacing(4)
+        self.layout_.setContentsMargins(12, 2, 6, 2)
         self.boxes = (ComboBox(self), ComboBox(self))
         for text, box in zip(("Across", "Up"), self.boxes):
             for key, name in AXES.items():
                 box.addItem(name, key)
             box.setToolTip(
-                "A probe is a ridge regression from the latent action to the quantity, fitted to this drive;\n"
+                f"{text}. A probe is a ridge regression from the latent action to the quantity, fitted to this drive;\n"
                 "its held-out R² under the map says how much of the quantity the latent knows"
             )
             box.activated.connect(self._choose)
-            row.addWidget(QLabel(text, self))
-            row.addWidget(box)
-        row.addStretch(1)
+            self.add_choice(text, box)
+        self.layout_.addStretch(1)
         state.axes_changed.connect(self._show)
         self._show()
 

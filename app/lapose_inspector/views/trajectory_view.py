@@ -7,23 +7,19 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import qtawesome
 from psygnal import SignalInstance
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, series_colours
 from lapose_inspector.models.comparison import other_segments
-from lapose_inspector.models.definitions import DEFINITIONS
-from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS, COLOUR_BY
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
-from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.lidar_layer import LidarLayer
 from lapose_inspector.views.trajectory_text import PositionErrors, lengths, metres, position_errors, summary
+from lapose_inspector.views.trajectory_tools import PLAIN, TrajectoryTools
 from lapose_inspector.visuals.canvas import SceneCanvas
 from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 from lapose_inspector.visuals.grid import spacing_text
@@ -31,9 +27,6 @@ from lapose_inspector.visuals.grid import spacing_text
 FOLLOW_METRES = 26.0
 """Height of the view around the car when the camera follows it."""
 USUAL_ELEVATION = 38.0
-CAPTIONS_FROM = 640
-"""Pixels of width from which the tools have captions."""
-PLAIN = "prediction colour"
 
 
 class TrajectoryView(QWidget):
@@ -59,42 +52,8 @@ class TrajectoryView(QWidget):
 
     def _build(self) -> None:
         layout = panel_layout(self)
-        self.tools = row = QFrame(self)
-        row.setObjectName("tools")
-        tools = QHBoxLayout(row)
-        tools.setContentsMargins(12, 0, 6, 0)
-        tools.setSpacing(4)
-        self.alignment_box = ComboBox(row)
-        for key in ALIGNMENTS:
-            self.alignment_box.addItem(ALIGNMENT_NAMES[key], key)
-        self.alignment_box.setToolTip(
-            "How the prediction is laid on the truth:\nSE(3) rotates and moves it, Sim(3) scales it too, "
-            "Raw puts only its first pose on the truth"
-        )
-        self.colour_box = ComboBox(row)
-        self.colour_box.addItem(PLAIN.capitalize(), PLAIN)
-        for quantity in COLOUR_BY:
-            self.colour_box.addItem(quantity.capitalize(), quantity)
-            tip = DEFINITIONS.get(quantity, "")
-            self.colour_box.setItemData(self.colour_box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.colour_box.setToolTip("What colours the predicted path")
-        self._captions: list[QLabel] = []
-        for text, box in (("Align", self.alignment_box), ("Path", self.colour_box)):
-            label = QLabel(text, row)
-            label.setBuddy(box)
-            self._captions.append(label)
-            tools.addWidget(label)
-            tools.addWidget(box)
-        tools.addWidget(self.lidar.box)
-        self.intensity_button = self._button(row, "mdi6.flare", "Colour lidar by intensity instead of height", True)
-        tools.addWidget(self.intensity_button)
-        tools.addStretch(1)
-        self.follow_button = self._button(row, "mdi6.car-back", "Follow the car (F)", True)
-        self.top_button = self._button(row, "mdi6.arrow-collapse-down", "View from above (T)", False)
-        self.fit_button = self._button(row, "mdi6.fit-to-page-outline", "Show the whole path (R)", False)
-        for button in (self.follow_button, self.top_button, self.fit_button):
-            tools.addWidget(button)
-        layout.addWidget(row)
+        self.tools = TrajectoryTools(self.lidar.box, self)
+        layout.addWidget(self.tools)
         self.overlay = CanvasOverlay(self.canvas.native, self)
         self.legend = self.overlay.label("top left", "legend")
         self.readout = self.overlay.label("bottom left", "readout")
@@ -102,17 +61,6 @@ class TrajectoryView(QWidget):
         self.colour_legend = ColourLegend()
         self.overlay.place(self.colour_legend, "bottom right")
         layout.addWidget(self.overlay, 1)
-
-    def _button(self, parent: QWidget, icon: str, tip: str, checkable: bool) -> QToolButton:
-        button = QToolButton(parent)
-        button.setProperty("icon_name", icon)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setCheckable(checkable)
-        button.setAutoRaise(True)
-        button.setIconSize(QSize(18, 18))
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        return button
 
     def _connect(self) -> None:
         session, display = self._session, self._session.display
@@ -133,12 +81,12 @@ class TrajectoryView(QWidget):
         ]
         for signal, slot in self._links:
             signal.connect(slot)
-        self.alignment_box.activated.connect(self._choose_alignment)
-        self.colour_box.activated.connect(self._choose_colour)
-        self.follow_button.toggled.connect(self._choose_follow)
-        self.intensity_button.toggled.connect(self._choose_intensity)
-        self.top_button.clicked.connect(self.top_view)
-        self.fit_button.clicked.connect(self.fit_view)
+        self.tools.alignment_box.activated.connect(self._choose_alignment)
+        self.tools.colour_box.activated.connect(self._choose_colour)
+        self.tools.follow_button.toggled.connect(self._choose_follow)
+        self.tools.intensity_button.toggled.connect(self._choose_intensity)
+        self.tools.top_button.clicked.connect(self.top_view)
+        self.tools.fit_button.clicked.connect(self.fit_view)
         self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
         self.scene.view.events.resize.connect(self._on_resize)
         self.canvas.events.draw.connect(self._on_draw)
@@ -192,7 +140,7 @@ class TrajectoryView(QWidget):
         self.canvas.update()
 
     def _on_alignment_change(self) -> None:
-        self.alignment_box.setCurrentIndex(self.alignment_box.findData(self._session.display.alignment))
+        self.tools.alignment_box.setCurrentIndex(self.tools.alignment_box.findData(self._session.display.alignment))
         self._on_analysis_change()
 
     def _on_frame_change(self, frame: int) -> None:
@@ -213,7 +161,9 @@ class TrajectoryView(QWidget):
         shown = None if self._plain or display.colour_by not in series.series else series[display.colour_by]
         self.scene.colour_prediction(None if shown is None else series_colours(shown, display.theme))
         self.colour_legend.set_series(shown, display.colours, display.theme)
-        self.colour_box.setCurrentIndex(self.colour_box.findData(PLAIN if self._plain else display.colour_by))
+        self.tools.colour_box.setCurrentIndex(
+            self.tools.colour_box.findData(PLAIN if self._plain else display.colour_by)
+        )
         self._update_legend()
         self.canvas.update()
 
@@ -222,8 +172,8 @@ class TrajectoryView(QWidget):
 
     def _show_intensity(self, _: str = "") -> None:
         display = self._session.display
-        self.intensity_button.setChecked(display.cloud_colour == "intensity")
-        self.intensity_button.setVisible(self.lidar.available and display.cloud != "off")
+        self.tools.intensity_button.setChecked(display.cloud_colour == "intensity")
+        self.tools.intensity_button.setVisible(self.lidar.available and display.cloud != "off")
 
     def _on_lidar(self) -> None:
         self._update_legend()
@@ -249,12 +199,11 @@ class TrajectoryView(QWidget):
         self.scene.set_theme(colours)
         self.lidar.on_theme()
         self.overlay.set_theme(colours)
-        for button in (self.intensity_button, self.follow_button, self.top_button, self.fit_button):
-            button.setIcon(qtawesome.icon(button.property("icon_name"), color=colours.text, color_on=colours.accent))
+        self.tools.set_theme(colours)
         self._recolour()
 
     def _on_follow_change(self, follow: bool) -> None:
-        self.follow_button.setChecked(follow)
+        self.tools.follow_button.setChecked(follow)
         if not follow:
             return
         self._heading = self.scene.follow(self._session.timeline.frame, None)
@@ -374,12 +323,6 @@ class TrajectoryView(QWidget):
             lines.append(f"position error {metres(error[0])}, rotation error {np.degrees(error[1]):.2f}°")
         return "\n".join(lines)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        for caption in self._captions:
-            # The choices say by themselves what they are of; cut off they would not.
-            caption.setVisible(self.width() >= CAPTIONS_FROM)
-
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
         self._update_readout()
         self._fit()
@@ -392,10 +335,10 @@ class TrajectoryView(QWidget):
     # -- choices
 
     def _choose_alignment(self, index: int) -> None:
-        self._session.display.alignment = self.alignment_box.itemData(index)
+        self._session.display.alignment = self.tools.alignment_box.itemData(index)
 
     def _choose_colour(self, index: int) -> None:
-        key = self.colour_box.itemData(index)
+        key = self.tools.colour_box.itemData(index)
         if key != PLAIN:
             self._session.display.colour_by = key
         self._plain = key == PLAIN

@@ -36,6 +36,7 @@ from lapose_core.road_overlay import (
 )
 from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.fitting_label import FittingLabel
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge, draw_crop, draw_ribbon
 from lapose_inspector.visuals.printing import clipped
@@ -62,12 +63,11 @@ def _dot(colour: str) -> QIcon:
         pixmap = QPixmap(20, 20)
         pixmap.setDevicePixelRatio(2.0)
         pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(colour), 1.5))
-        painter.setBrush(QColor(colour) if filled else Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(QRectF(1.5, 1.5, 7, 7))
-        painter.end()
+        with QPainter(pixmap) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(colour), 1.5))
+            painter.setBrush(QColor(colour) if filled else Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(QRectF(1.5, 1.5, 7, 7))
         icon.addPixmap(pixmap, QIcon.Mode.Normal, state)
     return icon
 
@@ -165,7 +165,7 @@ class VideoView(QWidget):
     @property
     def assumption_text(self) -> str:
         """What about the camera is not the log's own, in a few words."""
-        return self._assumed.text()
+        return self._assumed.wordings[0]
 
     def _build_tools(self) -> QWidget:
         tools = QWidget()
@@ -185,9 +185,8 @@ class VideoView(QWidget):
             strip.addWidget(button)
             self.addAction(action)
             self._actions[key] = action
-        self._assumed = QLabel()
+        self._assumed = FittingLabel()
         self._assumed.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._assumed.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         strip.addWidget(self._assumed, 1)
         return tools
 
@@ -282,11 +281,14 @@ class VideoView(QWidget):
             self._camera = road_camera(drive, area, fov, steps)
         notes = self._camera.notes if self._camera else ()
         if drive is not None and self._camera is None:
-            self._assumed.setText("path needs intrinsics or an analysis")
+            self._assumed.set_wordings(("path needs intrinsics or an analysis", "no path yet", "no path"))
             self._assumed.setToolTip("No intrinsics in this log, and the model has not predicted a FoV yet.")
         else:
-            short = ["predicted FoV" if "FoV" in n else f"camera height {ASSUMED_HEIGHT:g} m assumed" for n in notes]
-            self._assumed.setText(" · ".join(short))
+            full = ["predicted FoV" if "FoV" in n else f"camera height {ASSUMED_HEIGHT:g} m assumed" for n in notes]
+            less = ["FoV" if "FoV" in n else "height" for n in notes]
+            self._assumed.set_wordings(
+                (" · ".join(full), f"{' and '.join(less)} assumed", "approximate") if notes else ("",)
+            )
             self._assumed.setToolTip("\n".join(notes))
 
     def _update_paths(self) -> None:
