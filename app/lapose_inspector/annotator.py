@@ -10,7 +10,6 @@ import numpy as np
 from PySide6.QtCore import QObject, Slot
 
 from lapose_core.annotations import Annotation
-from lapose_inspector.models.labels import Label
 from lapose_inspector.views.annotation_dialog import Accept, AnnotationDialog, Draft
 from lapose_inspector.views.palette_dialog import PaletteDialog
 
@@ -149,12 +148,7 @@ class Annotator(QObject):
     @Slot()
     def edit_palette(self) -> None:
         """Edit the labels on offer."""
-        PaletteDialog(self._notes.palette.labels, self._set_labels, self._app.window).open()
-
-    def _set_labels(self, labels: tuple[Label, ...], renamed: dict[str, str]) -> None:
-        self._notes.palette.set_labels(labels)
-        for old, new in renamed.items():
-            self._notes.rename_label(old, new)
+        PaletteDialog(self._notes.palette.labels, self._notes.change_labels, self._app.window).open()
 
     # -- what undo needs
 

@@ -164,6 +164,11 @@ def test_labels_are_edited_kept_and_renamed_in_notes(launch, log_folder: Path, q
     dialog.set_colour("#123456")
     dialog.submit()
     assert notes_of(app)[0][2] == "bent"
+    app.session.history.undo()
+    assert notes_of(app)[0][2] == "wrong turn"
+    assert app.session.annotations.palette.labels == DEFAULTS
+    app.session.history.redo()
+    assert notes_of(app)[0][2] == "bent"
     again = LabelPalette()
     again.open(app.keeper.folder.parents[1] / "labels.json")
     assert again.colour_of("bent") == "#123456"

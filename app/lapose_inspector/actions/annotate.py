@@ -52,7 +52,7 @@ def _note_commands() -> list[Command]:
     return [
         Command(
             "annotate.undo", "Undo", lambda a: a.session.history.undo(), "Annotate", ("Ctrl+Z",), "mdi6.undo",
-            "Take back the last change of notes, selection, named sets, marks or loop.",
+            "Take back the last change of notes, labels, selection, named sets, marks or loop.",
             enabled=lambda a: a.session.history.undo_text is not None, section="history",
         ),
         Command(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from psygnal import Signal
 
 from lapose_core.annotations import Annotation, AnnotationSet, Severity, new_id
 from lapose_inspector.models.history import History, Step
-from lapose_inspector.models.labels import LabelPalette
+from lapose_inspector.models.labels import Label, LabelPalette
+
+Pairs: TypeAlias = dict[str, tuple[Annotation | None, Annotation | None]]
+"""What a step does to notes: id -> the note before and after it; None where there is none."""
 
 
 class Annotations:
@@ -108,7 +112,7 @@ class Annotations:
         Raises:
             ValueError: without a drive.
         """
-        pairs: dict[str, tuple[Annotation | None, Annotation | None]] = {}
+        pairs: Pairs = {}
         for note in notes:
             before = self.notes.get(note.id)
             if before is None or note.modified > before.modified:
@@ -117,22 +121,40 @@ class Annotations:
             self._do(f"import {len(pairs)} notes", pairs)
         return len(pairs)
 
-    def rename_label(self, old: str, new: str) -> None:
-        """Give every note labelled ``old`` the label ``new``, in one step."""
-        pairs: dict[str, tuple[Annotation | None, Annotation | None]] = {
-            note.id: (note, replace(note, label=new)) for note in self.notes if note.label == old
-        }
-        if pairs:
-            self._do(f"rename the label “{old}”", pairs)
+    def change_labels(self, labels: tuple[Label, ...], renamed: Mapping[str, str]) -> None:
+        """Offer other labels, and give the notes that have one of ``renamed`` (old name -> new) its new name, in one
+        step.
 
-    def _do(self, text: str, pairs: dict[str, tuple[Annotation | None, Annotation | None]]) -> None:
+        Raises:
+            ValueError: where a name occurs twice.
+        """
+        before = self.palette.labels
+        put = self._putting(
+            {note.id: (note, replace(note, label=renamed[note.label])) for note in self.notes if note.label in renamed}
+        )
+
+        def apply(which: int) -> None:
+            self.palette.set_labels((before, labels)[which])
+            put(which)
+
+        if labels != before:
+            apply(1)
+            self.history.push(Step("change the labels", lambda: apply(0), lambda: apply(1)))
+
+    def _do(self, text: str, pairs: Pairs) -> None:
         if self._notes is None:
             raise ValueError("there is no drive to annotate: open one first")
-        fingerprint = self._notes.fingerprint
+        put = self._putting(pairs)
+        put(1)
+        self.history.push(Step(text, lambda: put(0), lambda: put(1)))
+
+    def _putting(self, pairs: Pairs) -> Callable[[int], None]:
+        """What puts the first or the second of each pair into the notes; nothing once they are another drive's."""
+        fingerprint = None if self._notes is None else self._notes.fingerprint
 
         def put(which: int) -> None:
             notes = self._notes
-            if notes is None or notes.fingerprint != fingerprint:
+            if not pairs or notes is None or notes.fingerprint != fingerprint:
                 return
             for id, pair in pairs.items():
                 note = pair[which]
@@ -144,8 +166,7 @@ class Annotations:
             self.changed.emit()
             self._check_current()
 
-        put(1)
-        self.history.push(Step(text, lambda: put(0), lambda: put(1)))
+        return put
 
     # -- the one looked at
 
