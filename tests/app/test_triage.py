@@ -15,6 +15,7 @@ from lapose_core.evaluation.segments import Segment
 from lapose_core.logs import open_log
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.triage import Header, Row, Triage
+from lapose_inspector.views.triage_rows import fitting
 from lapose_inspector.workers.segment_pictures import SegmentPictures
 
 
@@ -197,3 +198,11 @@ def test_the_set_lists_every_analysed_drive_and_goes_to_it(launch, qtbot, tmp_pa
 def test_an_empty_list_says_what_would_fill_it(launch) -> None:
     app = launch(None)
     assert "Open a driving log" in app.window.triage.note.text()
+
+
+def test_tags_that_find_no_room_are_counted() -> None:
+    assert fitting([30, 30, 30], 20, 98) == 3
+    assert fitting([30, 30, 30], 20, 97) == 2
+    assert fitting([30, 30, 30], 20, 87) == 1  # two and the count would need 88
+    assert fitting([30, 30], 20, 25) == 0
+    assert fitting([], 20, 100) == 0

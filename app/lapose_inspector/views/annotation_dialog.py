@@ -10,7 +10,6 @@ from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
-    QDialogButtonBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -25,6 +24,7 @@ from lapose_core.annotations import SEVERITIES, Severity
 from lapose_inspector.models.labels import LabelPalette
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.keep_buttons import keep_buttons
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,7 @@ class AnnotationDialog(QDialog):
         form.addRow("Frames", frames)
         form.addRow("Note", self.text)
         form.addRow("", self.link)
-        buttons = QDialogButtonBox()
-        self.keep = buttons.addButton("Keep", QDialogButtonBox.ButtonRole.AcceptRole)
-        self.keep.setDefault(True)
-        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole).setAutoDefault(False)
-        buttons.accepted.connect(self.submit)
-        buttons.rejected.connect(self.reject)
+        buttons, self.keep = keep_buttons(self, self.submit)
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 14)
         column.setSpacing(12)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QLineEdit,
     QStackedLayout,
-    QToolButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -24,7 +20,9 @@ from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotation_band import note_text
 from lapose_inspector.views.annotation_dialog import swatch
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.plain_tree import plain_tree
 from lapose_inspector.views.scrubber import clock_text
+from lapose_inspector.views.tool_row import ToolRow
 
 COLUMNS = ("Label", "Frames", "Time", "Severity", "Note")
 TIPS = (
@@ -66,19 +64,11 @@ class AnnotationsView(QWidget):
         self._notes.current_changed.disconnect(self._show_current)
 
     def _build(self, actions: ActionSet) -> None:
-        self.tools = QFrame(self)
-        self.tools.setObjectName("tools")
-        tools = QHBoxLayout(self.tools)
-        tools.setContentsMargins(12, 0, 6, 0)
-        tools.setSpacing(2)
+        self.tools = ToolRow(self)
         self.count = QLabel()
-        tools.addWidget(self.count, 1)
+        self.tools.add(self.count, 1)
         for id in BUTTONS:
-            button = QToolButton()
-            button.setDefaultAction(actions[id])
-            button.setIconSize(QSize(16, 16))
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-            tools.addWidget(button)
+            self.tools.add_action(actions[id])
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter by label or text")
         self.filter.setClearButtonEnabled(True)
@@ -87,17 +77,9 @@ class AnnotationsView(QWidget):
         self.least.addItems(["Any severity", *(f"{name.capitalize()} or worse" for name in SEVERITIES[1:])])
         self.least.setToolTip("Show notes of at least this severity")
         self.least.activated.connect(self._fill)
-        self.tree = QTreeWidget()
-        self.tree.setRootIsDecorated(False)
-        self.tree.setUniformRowHeights(True)
-        self.tree.setFrameShape(QFrame.Shape.NoFrame)
-        self.tree.setHeaderLabels(COLUMNS)
+        self.tree = plain_tree(COLUMNS, len(COLUMNS) - 1)
         for column, tip in enumerate(TIPS):
             self.tree.headerItem().setToolTip(column, tip)
-        header = self.tree.header()
-        header.setStretchLastSection(True)
-        for column in range(len(COLUMNS) - 1):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.setAccessibleName("Annotations")
         self.tree.currentItemChanged.connect(self._on_chosen)
         self.tree.itemClicked.connect(lambda item, _: self.note_chosen.emit(item.data(0, ID)))

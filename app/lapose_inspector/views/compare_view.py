@@ -11,13 +11,11 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QProgressBar,
     QStackedLayout,
     QTabWidget,
     QToolButton,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -28,7 +26,9 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotation_dialog import swatch
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.plain_tree import plain_tree
 from lapose_inspector.views.scrubber import clock_text
+from lapose_inspector.views.tool_row import ToolRow
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.comparison import ClipPair, Row, Stretch
@@ -82,18 +82,14 @@ class CompareView(QWidget):
         )  # fmt: skip
 
     def _build(self, actions: ActionSet) -> None:
-        self.tools = QFrame(self)
-        self.tools.setObjectName("tools")
-        tools = QHBoxLayout(self.tools)
-        tools.setContentsMargins(12, 0, 6, 0)
-        tools.setSpacing(2)
+        self.tools = ToolRow(self)
         self.part = ComboBox()
         self.part.setToolTip("Over which clips the figures are: all, those with selected transitions, or with notes")
         self.part.activated.connect(self._fill)
-        tools.addWidget(self.part)
-        tools.addStretch(1)
+        self.tools.add(self.part)
+        self.tools.layout_.addStretch(1)
         for id in BUTTONS:
-            tools.addWidget(_button(actions, id))
+            self.tools.add_action(actions[id])
         self.head, self.how = QLabel(), QLabel()
         self.head.setTextFormat(Qt.TextFormat.RichText)
         self.how.setTextFormat(Qt.TextFormat.PlainText)
@@ -111,9 +107,12 @@ class CompareView(QWidget):
         self.progress.setFixedWidth(140)
         busy.addWidget(self.doing, 1)
         busy.addWidget(self.progress)
-        busy.addWidget(_button(actions, "compare.cancel"))
-        self.table = _tree(("Figure", "A", "B", "B − A", "95 % interval"))
-        self.stretches = _tree(("Better", "Frames", "By"))
+        cancel = QToolButton()
+        cancel.setDefaultAction(actions["compare.cancel"])
+        cancel.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        busy.addWidget(cancel)
+        self.table = plain_tree(("Figure", "A", "B", "B − A", "95 % interval"), 0)
+        self.stretches = plain_tree(("Better", "Frames", "By"), 0)
         self.stretches.itemClicked.connect(lambda item, _: self.frame_chosen.emit(item.data(0, FRAME)[0]))
         self.stretches.itemDoubleClicked.connect(lambda item, _: self.stretch_opened.emit(*item.data(0, FRAME)))
         self.tabs = QTabWidget()
@@ -266,28 +265,6 @@ class CompareView(QWidget):
                 "Click: go there · double click: loop over it",
             )
         return item
-
-
-def _button(actions: ActionSet, id: str) -> QToolButton:
-    button = QToolButton()
-    button.setDefaultAction(actions[id])
-    button.setIconSize(QSize(16, 16))
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-    return button
-
-
-def _tree(columns: tuple[str, ...]) -> QTreeWidget:
-    tree = QTreeWidget()
-    tree.setRootIsDecorated(False)
-    tree.setUniformRowHeights(True)
-    tree.setFrameShape(QFrame.Shape.NoFrame)
-    tree.setHeaderLabels(columns)
-    header = tree.header()
-    header.setStretchLastSection(False)
-    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    for column in range(1, len(columns)):
-        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-    return tree
 
 
 def _number(value: float, signed: bool = False) -> str:

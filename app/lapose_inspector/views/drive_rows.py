@@ -8,20 +8,19 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
-    QPointF,
     QRectF,
     QSize,
     Qt,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lapose_core.logs.reader import Listing
 from lapose_inspector.models.colours import TRUTH
 from lapose_inspector.models.dataset import Dataset, Preview, SpeedProfile, length_text
 from lapose_inspector.models.display import Display
+from lapose_inspector.visuals.list_row import paint_curve, paint_picture, paint_plate, pixmap_of
 from lapose_inspector.visuals.tracks import small
-from lapose_inspector.visuals.tracks_axis import runs
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -140,14 +139,10 @@ class DrivePainter(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         plate = box.adjusted(3, 2, -3, -2)
-        if state & QStyle.StateFlag.State_Selected or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(colours.raised))
-            painter.drawRoundedRect(plate, 5, 5)
-        if state & QStyle.StateFlag.State_Selected:
-            painter.setPen(QPen(QColor(colours.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(plate.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
+        chosen, hovered = (
+            bool(state & flag) for flag in (QStyle.StateFlag.State_Selected, QStyle.StateFlag.State_MouseOver)
+        )
+        paint_plate(painter, plate, colours, chosen=chosen, hovered=hovered)
         if index.data(CURRENT):
             painter.fillRect(QRectF(plate.left(), plate.top() + 8, 3, plate.height() - 16), QColor(colours.accent))
         picture = QRectF(plate.left() + PAD, box.center().y() - PICTURE.height() / 2, PICTURE.width(), PICTURE.height())
@@ -173,29 +168,17 @@ class DrivePainter(QStyledItemDelegate):
             words = "…" if preview is None else "cannot be\nopened"
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
             return
-        pixmap = self._pixmap(preview)
-        # The whole height of a portrait picture would be a sliver: the middle of it fills the box.
-        part = QRectF(pixmap.rect())
-        shape = box.width() / box.height()
-        if part.width() / part.height() < shape:
-            part = QRectF(0, (part.height() - part.width() / shape) / 2, part.width(), part.width() / shape)
-        fitted = QRectF(box)
-        fitted.setHeight(box.width() * part.height() / part.width())
-        fitted.moveCenter(box.center())
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(fitted, pixmap, part)
+        paint_picture(painter, box, self._pixmap(preview))
 
     def _pixmap(self, preview: Preview) -> QPixmap:
         kept = self._pictures.get(id(preview))
         if kept is None:
             image = preview.picture
             assert image is not None
-            height, width = image.shape[:2]
-            shown = QImage(np.ascontiguousarray(image).data, width, height, 3 * width, QImage.Format.Format_RGB888)
             if len(self._pictures) > 200:
                 self._pictures.clear()
             # The preview is kept with its picture: an id says nothing once its object is gone.
-            kept = self._pictures[id(preview)] = (preview, QPixmap.fromImage(shown))
+            kept = self._pictures[id(preview)] = (preview, pixmap_of(image))
         return kept[1]
 
     def _paint_text(
@@ -249,11 +232,4 @@ class DrivePainter(QStyledItemDelegate):
         span = max(float(profile.times[-1] - profile.times[0]), 1e-6)
         x = plot.left() + (profile.times - profile.times[0]) / span * plot.width()
         y = plot.bottom() - np.clip(profile.speeds, 0, None) / max(top, 1.0) * (plot.height() - 2)
-        pen = QPen(QColor(TRUTH), 1.3)
-        painter.setPen(pen)
-        for start, stop in runs(profile.speeds):
-            points = [QPointF(a, b) for a, b in zip(x[start:stop], y[start:stop], strict=True)]
-            if len(points) > 1:
-                painter.drawPolyline(QPolygonF(points))
-            else:
-                painter.drawPoint(points[0])
+        paint_curve(painter, x, y, QPen(QColor(TRUTH), 1.3))

@@ -9,7 +9,6 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QColorDialog,
     QDialog,
-    QDialogButtonBox,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from lapose_inspector.models.labels import Label
 from lapose_inspector.views.annotation_dialog import swatch
+from lapose_inspector.views.keep_buttons import keep_buttons
 
 COLOUR, BEFORE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 NEW_COLOURS = ("#0072B2", "#F0E442", "#CC79A7", "#E6A817", "#56B4E9", "#B58CF0")
@@ -59,12 +59,7 @@ class PaletteDialog(QDialog):
             button.clicked.connect(does)
             row.addWidget(button)
         row.addStretch(1)
-        buttons = QDialogButtonBox()
-        self.keep = buttons.addButton("Keep", QDialogButtonBox.ButtonRole.AcceptRole)
-        self.keep.setDefault(True)
-        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole).setAutoDefault(False)
-        buttons.accepted.connect(self.submit)
-        buttons.rejected.connect(self.reject)
+        buttons, self.keep = keep_buttons(self, self.submit)
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 14)
         column.setSpacing(10)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lapose_core.drive import Image
@@ -17,8 +18,8 @@ from lapose_core.palette import REGIMES
 from lapose_inspector.models.display import Display
 from lapose_inspector.models.triage import Header, Row, Triage, shown_tags
 from lapose_inspector.views.scrubber import clock_text
+from lapose_inspector.visuals.list_row import paint_curve, paint_picture, paint_plate, pixmap_of
 from lapose_inspector.visuals.tracks import small
-from lapose_inspector.visuals.tracks_axis import runs
 from lapose_inspector.workers.segment_pictures import SegmentPictures
 
 Index = QModelIndex | QPersistentModelIndex
@@ -27,7 +28,7 @@ ITEM = int(Qt.ItemDataRole.UserRole) + 1
 HEIGHT, HEADER_HEIGHT = 70, 26
 PICTURE = QSize(88, 50)
 SPARK = QSize(70, 15)
-PAD = 7.0
+PAD, TAG_GAP = 7.0, 4.0
 WORST_SHOWN = 5.0
 """Degrees at the top of a sparkline, the reach of AUC@5: the same for all rows, so that two can be compared by eye."""
 
@@ -114,7 +115,7 @@ def tool_tip(row: Row) -> str:
         f"Confidence, mean: {number(s.confidence, 2)}",
         f"Picture: frame {s.worst_frame}, its worst. Line: larger of rotation and direction error, 0 to "
         f"{WORST_SHOWN:.0f}°",
-        ", ".join(sorted(s.tags)),
+        "Tags: " + ", ".join(sorted(s.tags)),
     ]
     return "<br>".join(lines)
 
@@ -154,10 +155,7 @@ class TriagePainter(QStyledItemDelegate):
         colours = self._display.colours
         plate = box.adjusted(3, 2, -3, -2)
         chosen = row.id == self._triage.current
-        if chosen or state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(QPen(QColor(colours.accent), 1) if chosen else Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(colours.raised))
-            painter.drawRoundedRect(plate.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
+        paint_plate(painter, plate, colours, chosen=chosen, hovered=bool(state & QStyle.StateFlag.State_MouseOver))
         picture = QRectF(plate.left() + PAD, box.center().y() - PICTURE.height() / 2, PICTURE.width(), PICTURE.height())
         self._paint_picture(painter, picture, self._pictures.get(row.drive, row.segment.worst_frame))
         text = QRectF(picture.right() + PAD + 1, plate.top() + 4, 0, plate.height() - 8)
@@ -196,20 +194,8 @@ class TriagePainter(QStyledItemDelegate):
 
     def _paint_picture(self, painter: QPainter, box: QRectF, picture: Image | None) -> None:
         painter.fillRect(box, QColor(self._display.colours.canvas))
-        if picture is None:
-            return
-        height, width = picture.shape[:2]
-        image = QImage(picture.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-        # The middle of a picture of another shape fills the box.
-        shape = box.width() / box.height()
-        part = QRectF(0, 0, width, height)
-        if width / height > shape:
-            part.setWidth(height * shape)
-        else:
-            part.setHeight(width / shape)
-        part.moveCenter(QPointF(width / 2, height / 2))
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(box, QPixmap.fromImage(image), part)
+        if picture is not None:
+            paint_picture(painter, box, pixmap_of(picture))
 
 
 def paint_spark(painter: QPainter, box: QRectF, values: Array, top: float, colour: str, base: str) -> None:
@@ -218,26 +204,24 @@ def paint_spark(painter: QPainter, box: QRectF, values: Array, top: float, colou
     painter.drawLine(box.bottomLeft(), box.bottomRight())
     x = box.left() + np.arange(len(values)) / max(len(values) - 1, 1) * box.width()
     y = box.bottom() - np.clip(np.nan_to_num(values), 0, top) / top * (box.height() - 1)
-    painter.setPen(QPen(QColor(colour), 1.2))
-    for start, stop in runs(values):
-        points = [QPointF(a, b) for a, b in zip(x[start:stop].tolist(), y[start:stop].tolist(), strict=True)]
-        if len(points) > 1:
-            painter.drawPolyline(QPolygonF(points))
-        else:
-            painter.drawPoint(points[0])
+    paint_curve(painter, x, np.where(np.isfinite(values), y, np.nan), QPen(QColor(colour), 1.2))
 
 
 def paint_tags(painter: QPainter, box: QRectF, tags: list[str], font: QFont, text: str, border: str) -> None:
-    """Tags as small plates, as many as there is room for; regimes have their colour as a dot."""
+    """Tags as small plates, as many as there is room for and how many more there are; regimes have their colour as a
+    dot."""
     painter.setFont(font)
     metrics = QFontMetricsF(font)
     height = min(metrics.height() + 2, box.height())
+    widths = [metrics.horizontalAdvance(tag) + 10 + (9.0 if tag in REGIMES else 0.0) for tag in tags]
+    shown = fitting(widths, metrics.horizontalAdvance("+9") + 10, box.width())
+    plates = list(zip(tags[:shown], widths[:shown], strict=True))
+    if shown < len(tags):
+        more = f"+{len(tags) - shown}"
+        plates.append((more, metrics.horizontalAdvance(more) + 10))
     x = box.left()
-    for tag in tags:
+    for tag, width in plates:
         dot = 9.0 if tag in REGIMES else 0.0
-        width = metrics.horizontalAdvance(tag) + 10 + dot
-        if x + width > box.right():
-            break
         plate = QRectF(x, box.center().y() - height / 2, width, height)
         painter.setPen(QPen(QColor(border), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -248,4 +232,12 @@ def paint_tags(painter: QPainter, box: QRectF, tags: list[str], font: QFont, tex
             painter.drawEllipse(QPointF(x + 8.5, plate.center().y()), 3, 3)
         painter.setPen(QColor(text))
         painter.drawText(plate.adjusted(dot, 0, 0, 0), Qt.AlignmentFlag.AlignCenter, tag)
-        x += width + 4
+        x += width + TAG_GAP
+
+
+def fitting(widths: Sequence[float], more: float, room: float) -> int:
+    """How many of the plates fit in ``room`` pixels, where one of ``more`` pixels must say that others do not."""
+    ends = np.cumsum([width + TAG_GAP for width in widths]) - TAG_GAP
+    if not len(ends) or ends[-1] <= room:
+        return len(widths)
+    return int(np.searchsorted(ends + TAG_GAP + more, room, side="right"))
