@@ -101,7 +101,11 @@ class AnnotationBand(QWidget):
         return None
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, c = QPainter(self), self._session.display.colours
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
+        c = self._session.display.colours
         timeline = self._session.timeline
         if not timeline.n_frames:
             return
@@ -126,7 +130,6 @@ class AnnotationBand(QWidget):
                 painter.setPen(QPen(QColor(c.cursor), 1.6))
                 painter.drawLine(box.topLeft() + QPointF(0.8, 0), box.bottomLeft() + QPointF(0.8, 0))
         self._paint_marks(painter)
-        painter.end()
 
     def _paint_marks(self, painter: QPainter) -> None:
         start, end = self._drawn or self._notes.marks

@@ -70,9 +70,12 @@ class ColourLegend(QWidget):
         return QSize(int(width), int(2 * line + BAR + 4 + 2 * PAD))
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._series is None or self._colours is None:
             return
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         background = QColor(self._colours.canvas)
         background.setAlphaF(0.78)
@@ -87,7 +90,6 @@ class ColourLegend(QWidget):
             self._paint_categories(painter, area, line)
         elif np.isfinite(self._series.values).any():
             self._paint_bar(painter, area, line)
-        painter.end()
 
     def _paint_bar(self, painter: QPainter, area: QRectF, line: int) -> None:
         assert self._series is not None

@@ -59,9 +59,12 @@ class FilmStrip(QWidget):
         return width, width / aspect
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._film is None or self._colours is None or not self._pairs:
             return
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         columns = max(range(1, len(self._pairs) + 1), key=lambda c: self._size_in(c)[0])
         width, height = self._size_in(columns)
@@ -83,4 +86,3 @@ class FilmStrip(QWidget):
                 if image is not None:
                     painter.drawImage(box, image)
                 painter.fillRect(QRectF(box.left(), box.top(), 3.0, box.height()), QColor(colour))
-        painter.end()

@@ -46,7 +46,11 @@ class Legend(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, metrics = QPainter(self), QFontMetricsF(self.font())
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
+        metrics = QFontMetricsF(self.font())
         left, right = metrics.horizontalAdvance(self.low) + 5, metrics.horizontalAdvance(self.high) + 7
         bar = QRectF(left, self.height() / 2 - 4, self.width() - left - right, 8)
         painter.setPen(QColor(self.muted))
@@ -58,7 +62,6 @@ class Legend(QWidget):
         for i, (red, green, blue) in enumerate(table[0].tolist()):
             left, wide = bar.left() + i * bar.width() / 64, bar.width() / 64 + 0.6
             painter.fillRect(QRectF(left, bar.top(), wide, bar.height()), QColor(red, green, blue))
-        painter.end()
 
 
 def difference_picture(difference: NDArray[np.float32], legend: Legend, word: str = "difference") -> Image:

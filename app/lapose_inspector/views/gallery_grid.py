@@ -157,14 +157,16 @@ class GalleryGrid(QWidget):
         event.ignore()  # the keys are the window's commands
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._colours is None:
             return
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         for index in range(len(self._items)):
             self._paint_cell(painter, index, self._colours)
-        painter.end()
 
     def _paint_cell(self, painter: QPainter, index: int, c: ThemeColours) -> None:
         item, box = self._items[index], self.cell(index).adjusted(2, 2, -2, -2)

@@ -115,12 +115,11 @@ def inside(outline: Array, pixels: Array, size: tuple[int, int]) -> NDArray[np.b
     width, height = size
     mask = QImage(width, height, QImage.Format.Format_Grayscale8)
     mask.fill(0)
-    painter = QPainter(mask)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(Qt.GlobalColor.white)
-    polygon = QPolygonF([QPointF(float(x), float(y)) for x, y in outline])
-    painter.drawPolygon(polygon, Qt.FillRule.OddEvenFill)
-    painter.end()
+    with QPainter(mask) as painter:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(Qt.GlobalColor.white)
+        polygon = QPolygonF([QPointF(float(x), float(y)) for x, y in outline])
+        painter.drawPolygon(polygon, Qt.FillRule.OddEvenFill)
     filled = np.frombuffer(mask.constBits(), np.uint8).reshape(height, mask.bytesPerLine())[:, :width]
     at = np.floor(pixels).astype(np.int64)
     seen = ((at >= 0) & (at < (width, height))).all(axis=1)

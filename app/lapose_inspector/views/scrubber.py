@@ -151,7 +151,10 @@ class Scrubber(QWidget):
         return f"loop from frame {loop[0]} to {loop[1]} · {clock_text(seconds, 2)} s"
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._static is None:
             self._static = self._draw_static()
         painter.drawPixmap(0, 0, self._static)
@@ -162,7 +165,6 @@ class Scrubber(QWidget):
             painter.setBrush(colour)
             painter.drawRect(QRectF(x - 0.75, 6, 1.5, self._bands_bottom() - 6))
             painter.drawPolygon(QPolygonF([QPointF(x - 5, 2), QPointF(x + 5, 2), QPointF(x, 9)]))
-        painter.end()
 
     def _bands_bottom(self) -> float:
         return 12 + 2 * BAND + 2
@@ -172,27 +174,26 @@ class Scrubber(QWidget):
         pixmap = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
         pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        c = self._session.display.colours
-        analysed = QRectF(MARGIN, 11, self.width() - 2 * MARGIN, BAND)
-        regime = analysed.translated(0, BAND + 3)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(c.raised if c.raised != c.panel else c.border))
-        painter.drawRoundedRect(analysed, 3, 3)
-        painter.drawRoundedRect(regime, 3, 3)
-        if self._timeline.n_frames > 1:
-            series = self._session.series
-            self._draw_runs(painter, analysed, series.done.astype(float), {1: QColor(PREDICTION)})
-            doubt = QRectF(analysed.left(), analysed.top(), analysed.width(), BAND / 2)
-            self._draw_runs(painter, doubt, series.doubtful.astype(float), {1: QColor(c.warning)})
-            labels = series.series["regime"].values if "regime" in series.series else np.zeros(0)
-            colours = {i: QColor(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(CATEGORIES))}
-            self._draw_runs(painter, regime, np.where(np.isfinite(labels), labels, -1), colours)
-            self._draw_selection(painter, analysed.bottom(), QColor(c.selection))
-            self._draw_loop(painter, QRectF(analysed.topLeft(), regime.bottomRight()))
-            self._draw_ticks(painter, regime.bottom())
-        painter.end()
+        with QPainter(pixmap) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            c = self._session.display.colours
+            analysed = QRectF(MARGIN, 11, self.width() - 2 * MARGIN, BAND)
+            regime = analysed.translated(0, BAND + 3)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(c.raised if c.raised != c.panel else c.border))
+            painter.drawRoundedRect(analysed, 3, 3)
+            painter.drawRoundedRect(regime, 3, 3)
+            if self._timeline.n_frames > 1:
+                series = self._session.series
+                self._draw_runs(painter, analysed, series.done.astype(float), {1: QColor(PREDICTION)})
+                doubt = QRectF(analysed.left(), analysed.top(), analysed.width(), BAND / 2)
+                self._draw_runs(painter, doubt, series.doubtful.astype(float), {1: QColor(c.warning)})
+                labels = series.series["regime"].values if "regime" in series.series else np.zeros(0)
+                colours = {i: QColor(CATEGORIES[i % len(CATEGORIES)]) for i in range(len(CATEGORIES))}
+                self._draw_runs(painter, regime, np.where(np.isfinite(labels), labels, -1), colours)
+                self._draw_selection(painter, analysed.bottom(), QColor(c.selection))
+                self._draw_loop(painter, QRectF(analysed.topLeft(), regime.bottomRight()))
+                self._draw_ticks(painter, regime.bottom())
         return pixmap
 
     def _draw_runs(self, painter: QPainter, band: QRectF, values: np.ndarray, colours: dict[int, QColor]) -> None:

@@ -29,11 +29,13 @@ from lapose_inspector.visuals.tracks import (
 from lapose_inspector.visuals.tracks_axis import TimeSpan
 from lapose_inspector.visuals.tracks_notes import paint_notes
 
-SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error", "confidence")
+SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error", "confidence", "explained by action")
 ERRORS = ("rotation error", "direction error", "scale error")
 THIRD = 54.0
 """Pixels of margin more for the values of a compared trajectory."""
-NEUTRAL = (*ERRORS, "confidence")
+LATER = ("confidence", "explained by action")
+"""These come by themselves once the drive is checked; until then the others have their room."""
+NEUTRAL = (*ERRORS, *LATER)
 """Neither prediction nor truth: these get the text's colour."""
 CLICK = 4.0
 """Pixels the pointer may move between press and release of a click."""
@@ -120,8 +122,9 @@ class TracksView(QWidget):
         # Where there is something else to plot, errors that no analysis can bring give it their room.
         has_truth = self._session.drive is not None and self._session.drive.poses is not None
         shown = [key for key in SHOWN if has_truth or not self._recorded or key not in ERRORS]
-        if "confidence" in series.series and not np.isfinite(series["confidence"].values).any():
-            shown.remove("confidence")  # it comes by itself once the drive was checked
+        for key in LATER:
+            if key in series.series and not np.isfinite(series[key].values).any():
+                shown.remove(key)
         self._series = tuple(series.series[key] for key in shown if len(series) and key in series.series)
         text = self._session.display.colours.text
         self._others = {one.key: other_series(self._session, one.key) for one in self._series}
@@ -222,8 +225,11 @@ class TracksView(QWidget):
         return tuple(out)
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         session, colours = self._session, self._session.display.colours
-        painter = QPainter(self)
         painter.setFont(self.font())
         if not self._tracks:
             painter.fillRect(self.rect(), colours.panel)
@@ -258,9 +264,8 @@ class TracksView(QWidget):
         ratio = self.devicePixelRatioF()
         pixmap = QPixmap(self.size() * ratio)
         pixmap.setDevicePixelRatio(ratio)
-        painter = QPainter(pixmap)
-        self._paint_static(painter, span)
-        painter.end()
+        with QPainter(pixmap) as painter:
+            self._paint_static(painter, span)
         return pixmap
 
     def _paint_static(self, painter: QPainter, span: TimeSpan) -> None:

@@ -81,7 +81,10 @@ class AttentionPair(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         painter.setFont(small(self.font(), 0.92))
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         wide = (self.width() - GAP) / 2
@@ -123,9 +126,13 @@ class SensitivityBars(QWidget):
         return [QRectF(i * wide, HEAD, wide, self.height() - 2 * HEAD) for i in range(n)]
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         if self._shown is None:
             return
-        painter, c, s = QPainter(self), self._colours, self._shown
+        c, s = self._colours, self._shown
         painter.setFont(small(self.font(), 0.92))
         metrics = QFontMetricsF(painter.font())
         degrees = np.degrees(s.rotation)

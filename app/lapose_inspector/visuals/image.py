@@ -132,7 +132,10 @@ class ImageCanvas(QWidget):
         return [transform.map(QPointF(x + 0.5, y + 0.5)) for x, y in pixels]
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        with QPainter(self) as painter:
+            self._paint(painter)
+
+    def _paint(self, painter: QPainter) -> None:
         painter.fillRect(self.rect(), self._background)
         if self._image is None:
             painter.setPen(self._muted)
@@ -145,7 +148,6 @@ class ImageCanvas(QWidget):
             painter.save()
             layer(painter, self)
             painter.restore()
-        painter.end()
 
     def _draw_image(self, painter: QPainter) -> None:
         """Draws the visible part, resampled once per image and view: repaints for an overlay cost a blit."""
