@@ -111,7 +111,9 @@ class InverseDynamics(nn.Module):
         x = torch.cat([tokens, query[:, :, None].to(tokens.dtype)], 2)
         rotation = rotary(times, self.rotary_width, x.device)
         for i, block in enumerate(self.blocks):
-            x = block(x, rotation, cache=caches[i] if caches else None)
+            # Of the last block nothing but the query is read.
+            last = i == len(self.blocks) - 1
+            x = block(x, rotation, cache=caches[i] if caches else None, last=last)
         action = self.compress(self.norm(x[:, :, -1]))
         if around is not None:
             action = action + around

@@ -95,8 +95,15 @@ class SelfAttention(nn.Module):
         """[..., H, N, C] -> [..., N, D]."""
         return self.out(x.transpose(-2, -3).flatten(-2))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.join(attention(*self.split(x), mask))
+    def forward(self, x: Tensor, *, last: bool = False) -> Tensor:
+        """[..., N, D]; with ``last`` only what the last of the N reads [..., 1, D]."""
+        if not last:
+            return self.join(attention(*self.split(x)))
+        width = x.shape[-1]
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q = F.linear(x[..., -1:, :], weight[:width], bias[:width]).unflatten(-1, (self.heads, -1))
+        k, v = F.linear(x, weight[width:], bias[width:]).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        return self.join(attention(q.transpose(-2, -3), k.transpose(-2, -3), v.transpose(-2, -3)))
 
 
 class Block(nn.Module):
@@ -167,7 +174,9 @@ class SpatioTemporalBlock(nn.Module):
         rotation: tuple[Tensor, Tensor],  # cos, sin [B, T, C / 2]
         condition: Tensor | None = None,  # [B, T, D]
         cache: TemporalCache | None = None,  # with it T is 1 and earlier frames come from the ring
+        last: bool = False,
     ) -> Tensor:
+        """[B, T, S, D]; with ``last`` only the last token of each frame [B, T, 1, D], at a fraction of the cost."""
         normed = [self.norm_spatial, self.norm_temporal, self.norm_mlp]
         if self.modulation is not None and condition is not None:
             scale, shift = self.modulation(F.silu(condition))[:, :, None].chunk(2, -1)
@@ -180,7 +189,7 @@ class SpatioTemporalBlock(nn.Module):
             s, b = scales[i], shifts[i]
             return y if s is None or b is None else y * (1 + s) + b
 
-        x = x + self.spatial(norm(0, x))
+        x = (x[:, :, -1:] if last else x) + self.spatial(norm(0, x), last=last)
         x = x + self._over_time(norm(1, x), rotation, cache)
         return x + self.mlp(norm(2, x))
 
@@ -192,7 +201,7 @@ class SpatioTemporalBlock(nn.Module):
             return self.temporal.out(value)
         q, k, v = self.temporal.split(x.transpose(1, 2))  # [B, S, H, T, C]
         cos, sin = (r[:, None, None] for r in rotation)
-        q, k = rotate(q, (cos, sin)), rotate(k, (cos, sin))
+        q, k = rotate(torch.stack([q, k]), (cos, sin))
         mask = None
         if cache is not None:
             k, v = cache.append(k, v)
