@@ -87,9 +87,9 @@ def _analysis(session: Session) -> list[tuple[str, str]]:
         c = session.crop
         how = ", without the lens's distortion" if c.outline else ""
         rows.append(("Model crop", f"{c.width}×{c.height} pixels at left {c.left}, top {c.top}{how}"))
-    if analysis is not None:
+    if analysis is not None and session.drive is not None:
         rows.append(("Model's camera", analysis.camera.describe()))
-        rows.append(("Samples", f"{len(analysis)} at {analysis.rate:g} Hz"))
+        rows.append(("Samples", f"{len(analysis)} at {session.drive.even_rate(analysis.rate):.3g} Hz"))
         rows.append(("Windows", f"{len(analysis.windows_done)} of {analysis.n_windows} done"))
         rows += [(f"Window {i} failed", why) for i, why in sorted(analysis.failed_windows.items())]
         if session.alignment_text:

@@ -61,7 +61,7 @@ class Manifests(QObject):
                 if stale():
                     break
                 drive = open_log(log, drive=drive_key, options=options)
-                ranges = _frame_ranges(drive.indices_at_rate(rate), runs)
+                ranges = _frame_ranges(drive.even_indices(rate), runs)
                 made.append(Entry(log, ranges, rate, drive_key, options, fingerprint, "selected"))
             write_manifest(path, made)
             return path, len(made), sum(len(entry.ranges) for entry in made)

@@ -63,10 +63,43 @@ def test_an_even_rate_takes_every_nth_frame() -> None:
     np.testing.assert_array_equal(drive([3.0]).indices_at_rate(4), [0])
 
 
+@pytest.mark.parametrize(
+    ("own", "wanted", "every", "rate"),
+    [
+        (9.65, 5, 2, 4.825),
+        (9.65, 2, 5, 1.93),
+        (29.97, 5, 6, 4.995),
+        (10, 4, 3, 10 / 3),
+        (10, 8, 1, 10),
+        (10, 50, 1, 10),
+    ],
+)
+def test_an_even_rate_takes_every_nth_frame_of_a_jittery_log(
+    own: float, wanted: float, every: int, rate: float
+) -> None:
+    # Long enough that a grid by the median step would have drifted by more than a frame.
+    jitter = np.random.default_rng(0).exponential(0.02, 4000).clip(max=0.15) / own
+    log = drive(np.arange(4000) / own + jitter)
+    np.testing.assert_array_equal(log.even_indices(wanted), np.arange(0, 4000, every))
+    assert log.even_rate(wanted) == pytest.approx(rate, rel=1e-3)
+
+
+def test_even_samples_go_on_after_a_gap() -> None:
+    log = drive(np.delete(np.arange(100) / 10, slice(31, 55)))
+    steps = np.diff(log.timestamps[log.even_indices(5)])
+    # Beside the gap itself one step may be odd: both frames that bound it are samples.
+    assert np.isclose(steps, 0.2).sum() >= len(steps) - 2
+    assert (steps[17:] > 0.19).all()
+    np.testing.assert_array_equal(drive([3.0]).even_indices(4), [0])
+    assert drive([3.0]).even_rate(4) == 4
+
+
 @pytest.mark.parametrize("rate", [0, -1, float("nan")])
 def test_a_rate_that_is_none_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="rate must be positive"):
         drive([0, 1]).indices_at_rate(rate)
+    with pytest.raises(ValueError, match="rate must be positive"):
+        drive([0, 1]).even_indices(rate)
 
 
 def test_rate_and_duration() -> None:

@@ -123,7 +123,7 @@ def build_series(
 
     Works before there is an analysis: truth alone is worth seeing.
     """
-    frames = drive.indices_at_rate(rate) if analysis is None else analysis.frames
+    frames = drive.even_indices(rate) if analysis is None else analysis.frames
     times = drive.timestamps[frames] - drive.timestamps[0]
     last = _last_frame(drive, frames, rate if analysis is None else analysis.rate)
     true_motion = _true_motion(drive, frames, times)

@@ -105,7 +105,7 @@ class StatusBar(QStatusBar):
         self.where.setText(
             f"<b>{_escape(drive.name)}</b> &nbsp;·&nbsp; frame {timeline.frame} / {timeline.n_frames - 1}"
             f" &nbsp;·&nbsp; {clock_text(timeline.time, 2)} s &nbsp;·&nbsp; {drive.rate:.1f} fps"
-            f" &nbsp;·&nbsp; analysed at {self._session.rate:g} Hz{told}"
+            f" &nbsp;·&nbsp; analysed at {drive.even_rate(self._session.rate):.3g} Hz{told}"
         )
 
     def _show_model(self) -> None:

@@ -83,7 +83,7 @@ class AnalysisJob:
         if earlier is not None and earlier.analyzer.analysis.key == key:
             stored = earlier.analyzer.analysis
         else:
-            stored = store.load(key)
+            stored = store.load(key, drive.even_indices(rate))
 
         self.analyzer: DriveAnalyzer = DriveAnalyzer(
             loaded.model,

@@ -137,7 +137,7 @@ def run_checkpoint(drive: Drive, rate: float, checkpoint: Path, open_hash: str |
         if digest == open_hash:
             raise ValueError(f"{checkpoint.name} is the checkpoint that is open already: choose another")
         model, store = load_checkpoint(checkpoint), ResultStore(folder)
-        stored = store.load(DriveAnalyzer.key(model, drive, rate, digest))
+        stored = store.load(DriveAnalyzer.key(model, drive, rate, digest), drive.even_indices(rate))
         analyzer = DriveAnalyzer(
             model, drive, rate, checkpoint_hash=digest, checkpoint_name=checkpoint.name, analysis=stored
         )

@@ -37,7 +37,7 @@ def analyze(
     Args:
         drive: a log's path (docs/logs.md), or what `open_log` made of one.
         checkpoint: folder of a trained model; by default LAPOSE_CHECKPOINT, else the bundled one.
-        rate: frames per second to sample the log at; the model is trained on 1 to 10.
+        rate: frames per second to sample the log at (``Drive.even_rate`` of it); the model is trained on 1 to 10.
         device: auto, cpu, cuda, cuda:1 ...
         batch: windows per step of the model; by default 1 on a CPU and 8 elsewhere.
         progress: told the share of the windows that is done, 0 to 1.

@@ -219,6 +219,26 @@ class Drive:
         """
         return indices_at_rate(self.timestamps, rate)
 
+    def even_rate(self, rate: float) -> float:
+        """Of the log's own frame rate over 1, 2, 3 ..., the one nearest to ``rate`` Hz.
+
+        Raises:
+            ValueError: where the rate is not positive.
+        """
+        return even_rate(self.timestamps, rate)
+
+    def even_indices(self, rate: float) -> NDArray[np.int64]:
+        """Frame indices at ``even_rate(rate)``: every n-th frame of a log whose frames are evenly apart.
+
+        The nearest frames to a grid whose step is no multiple of the log's lie now more, now less far apart, and what
+        a model says of a step hangs on its length. After a gap in the log it goes on as before; both frames that bound
+        the gap may be taken. Indices are unique and increasing.
+
+        Raises:
+            ValueError: where the rate is not positive.
+        """
+        return even_indices(self.timestamps, rate)
+
 
 def indices_at_rate(times: Array, rate: float) -> NDArray[np.int64]:
     """Indices of the increasing ``times`` [N] nearest to a regular grid of ``rate`` Hz that begins at the first.
@@ -231,7 +251,49 @@ def indices_at_rate(times: Array, rate: float) -> NDArray[np.int64]:
     if len(times) < 2 or rate >= 0.999 / float(np.median(np.diff(times))):
         return np.arange(len(times))
     count = int(np.floor((times[-1] - times[0]) * rate + 1e-6)) + 1
-    grid = times[0] + np.arange(count) / rate
+    return _nearest(times, times[0] + np.arange(count) / rate)
+
+
+def even_rate(times: Array, rate: float) -> float:
+    """Of the frame rate of the increasing ``times`` [N] over 1, 2, 3 ..., the one nearest to ``rate`` Hz; ``rate``
+    itself where there are no two.
+
+    Raises:
+        ValueError: where the rate is not positive.
+    """
+    if not rate > 0:
+        raise ValueError(f"rate must be positive, got {rate}")
+    if len(times) < 2:
+        return rate
+    own = 1 / _usual_step(times)
+    every = max(1, int(own / rate))
+    return min(own / every, own / (every + 1), key=lambda even: abs(even - rate))
+
+
+def even_indices(times: Array, rate: float) -> NDArray[np.int64]:
+    """Indices of the increasing ``times`` [N] at ``even_rate(times, rate)``; see ``Drive.even_indices``.
+
+    Raises:
+        ValueError: where the rate is not positive.
+    """
+    even = even_rate(times, rate)
+    if len(times) < 2:
+        return np.arange(len(times))
+    step = _usual_step(times)
+    grid = times[0] + step * np.arange(0, round((times[-1] - times[0]) / step) + 1, round(1 / (step * even)))
+    return _nearest(times, grid)
+
+
+def _usual_step(times: Array) -> float:
+    """Seconds between neighbours of the increasing ``times`` [N], N >= 2. The mean, by which a grid keeps in step with
+    a long log, of those that are no gaps."""
+    steps = np.diff(times)
+    median = float(np.median(steps))
+    return float(steps[np.abs(steps - median) <= 0.5 * median].mean())
+
+
+def _nearest(times: Array, grid: Array) -> NDArray[np.int64]:
+    """Indices of the increasing ``times`` [N], N >= 2, that lie nearest to any of the increasing ``grid`` [M]."""
     hi = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
     nearer_low = grid - times[hi - 1] <= times[hi] - grid
     return np.unique(np.where(nearer_low, hi - 1, hi))

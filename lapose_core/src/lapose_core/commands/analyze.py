@@ -41,7 +41,8 @@ class Analyze(LogChoice):
     """Checkpoint folder; by default LAPOSE_CHECKPOINT, else the bundled nano checkpoint."""
 
     rate: float = 2.0
-    """Frames per second to sample the log at; the model is trained on 1 to 10."""
+    """Frames per second to sample the log at, the model is trained on 1 to 10; of the log's own over 1, 2, 3 ..., the
+    nearest is taken."""
 
     device: str = "auto"
     """Where the model runs: auto, cpu, cuda, cuda:1 ..."""
@@ -80,7 +81,7 @@ class Analyze(LogChoice):
             try:
                 earlier = read_result(self.out)
                 key = DriveAnalyzer.key(model, drive, self.rate, digest, ignore_camera=self.ignore_camera)
-                require_same(earlier, self.out, key)
+                require_same(earlier, self.out, key, drive.even_indices(self.rate))
             except ValueError as error:
                 raise ValueError(f"{error}; choose another --out, or --fresh to replace it") from error
         for note in drive.notes:
@@ -209,8 +210,8 @@ def _summary(analyzer: DriveAnalyzer, drive: Drive, elapsed: float, before: int)
     analysis = analyzer.analysis
     done = analysis.done
     lines = [
-        f"{drive.name}: {len(drive)} frames, sampled at {analysis.rate:g} Hz: {len(analysis)} samples, "
-        f"{analysis.n_windows} window{'s' * (analysis.n_windows > 1)}",
+        f"{drive.name}: {len(drive)} frames, sampled at {drive.even_rate(analysis.rate):.3g} Hz: "
+        f"{len(analysis)} samples, {analysis.n_windows} window{'s' * (analysis.n_windows > 1)}",
         analysis.camera.describe(),
     ]
     new = int(done.sum()) - before

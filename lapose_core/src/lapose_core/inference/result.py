@@ -196,12 +196,12 @@ class DriveAnalysis:
         view: str = "",
         camera: KnownCamera = UNKNOWN,
     ) -> DriveAnalysis:
-        """An empty result for ``drive`` sampled at ``rate`` Hz.
+        """An empty result for ``drive`` sampled evenly at about ``rate`` Hz (``Drive.even_indices``).
 
         Raises:
             ValueError: where the rate is not positive or leaves fewer than two samples.
         """
-        frames = drive.indices_at_rate(rate)
+        frames = drive.even_indices(rate)
         return cls(
             drive_name=drive.name,
             drive_path=str(drive.path),

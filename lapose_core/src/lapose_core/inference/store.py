@@ -79,11 +79,11 @@ class ResultStore:
                 raise ValueError(f"{part!r} is no key: it must be letters and digits")
         return self.folder / "_".join([*parts, f"{key.rate:.12g}"])
 
-    def load(self, key: ResultKey) -> DriveAnalysis | None:
+    def load(self, key: ResultKey, frames: NDArray[np.int64] | None = None) -> DriveAnalysis | None:
         """The stored result, partial or whole, or None.
 
-        A result that is damaged, not what its folder's name says, or of a program that did not keep the view, is
-        moved to ``<name>.bad`` and reported.
+        A result that is damaged, not what its folder's name says, of other samples than ``frames``, or of a program
+        that did not keep the view, is moved to ``<name>.bad`` and reported.
         """
         path = self.path_of(key)
         if not path.exists():
@@ -92,7 +92,7 @@ class ResultStore:
                 return None
         try:
             analysis = read_result(path)
-            require_same(analysis, path, key)
+            require_same(analysis, path, key, frames)
         except StoreError as error:
             self._report(f"{error}; set aside as {_set_aside(path).name}, the analysis starts anew")
             return None
@@ -121,8 +121,8 @@ class ResultStore:
         return path
 
 
-def require_same(analysis: DriveAnalysis, path: Path, key: ResultKey) -> None:
-    """Check that a result is of this log, view, checkpoint and rate.
+def require_same(analysis: DriveAnalysis, path: Path, key: ResultKey, frames: NDArray[np.int64] | None = None) -> None:
+    """Check that a result is of this log, view, checkpoint and rate, and of these samples where they are given.
 
     Raises:
         StoreError: naming what differs.
@@ -132,6 +132,8 @@ def require_same(analysis: DriveAnalysis, path: Path, key: ResultKey) -> None:
         ours, wanted = getattr(found, field), getattr(key, field)
         if ours != wanted:
             raise StoreError(f"{path}: the result is of another {words} ({ours or 'not kept'}, not {wanted})")
+    if frames is not None and not np.array_equal(analysis.frames, frames):
+        raise StoreError(f"{path}: the result is of other frames than are sampled at {key.rate:g} Hz now")
 
 
 def write_result(analysis: DriveAnalysis, folder: Path) -> None:
