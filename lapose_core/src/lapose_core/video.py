@@ -33,9 +33,10 @@ _REORDER_LIMIT = 32
 # A frame that does not appear when decoding begins at its own key frame may need an older one (gradual
 # refresh): how many packets further back to try before it is called damaged.
 _FURTHER_BACK = (0, 64, 512, 4096)
-# Frames before the one read that are kept: steps back have them at once. New memory for each of a whole group of
-# pictures would slow its decoding by a twentieth to a fifth, where a jump needs one frame of it.
-_KEPT_BEFORE = 64
+# Frames before the one read that are kept: steps back have them at once, and the store decodes what lies before them
+# meanwhile. Memory of its own for each frame of a group of pictures costs a twentieth of decoding it at the least,
+# and a jump needs one of them.
+_KEPT_BEFORE = 32
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
 
