@@ -103,7 +103,7 @@ def _video() -> dict[str, Any]:
     return {
         "FFmpeg": ", ".join(f"{k} {'.'.join(map(str, v))}" for k, v in sorted(av.library_versions.items())[:3]),
         "decoders": [name for name in CODECS if known(name, "r")],
-        "encoders": [name for name in ("libx264", "mjpeg", "libsvtav1") if known(name, "w")],
+        "encoders": [name for name in ("libx264", "libsvtav1") if known(name, "w")],
         "hardware decoding built in": hwdevices_available(),
     }
 
@@ -179,7 +179,7 @@ def _rate(call: Callable[[], object], seconds: float, least: int = 2) -> float:
 
 
 def _measure_video(seconds: float) -> dict[str, float | str]:
-    from lapose_core.frames.jpeg import Decoder, Encoder
+    from lapose_core.frames.jpeg import Encoder, decode
     from lapose_core.frames.picture import pictures
     from lapose_core.frames.proxy import proxy_size
     from lapose_core.logs import open_log
@@ -205,10 +205,10 @@ def _measure_video(seconds: float) -> dict[str, float | str]:
             fresh.close()
         out["random frame without preview, median ms"] = 1e3 * sorted(times)[len(times) // 2]
         assert picture is not None
-        encoder, decoder = Encoder(proxy_size(drive.width, drive.height)), Decoder()
+        encoder = Encoder(proxy_size(drive.width, drive.height))
         data = encoder.encode(picture)
         out["make a preview ms"] = 1e3 * _rate(lambda: encoder.encode(picture), seconds / 8)
-        out["show a preview ms"] = 1e3 * _rate(lambda: decoder.decode(data), seconds / 8)
+        out["show a preview ms"] = 1e3 * _rate(lambda: decode(data), seconds / 8)
     return out
 
 

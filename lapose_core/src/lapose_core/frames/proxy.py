@@ -32,7 +32,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Image
-from lapose_core.frames.jpeg import Decoder, Encoder, JpegError
+from lapose_core.frames.jpeg import Encoder, JpegError, decode
 from lapose_core.frames.picture import Picture
 
 VERSION = 1
@@ -89,7 +89,7 @@ class Proxy:
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._out: tuple[BinaryIO, BinaryIO] | None = None
         self._in: dict[int, BinaryIO] = {}
-        self._encoder, self._decoder = Encoder(self.size), Decoder()
+        self._encoder = Encoder(self.size)
         self._since_look = 0
         self._closed = False
         self._fed_at = -float("inf")
@@ -150,7 +150,7 @@ class Proxy:
                 data = file.read(int(row["length"]))
                 if zlib.crc32(data) != row["crc"]:
                     raise JpegError("checksum")
-                image = self._decoder.decode(data)
+                image = decode(data)
                 if image.shape[1::-1] != self.size:
                     raise JpegError("size")
             except (OSError, JpegError) as error:
@@ -165,7 +165,7 @@ class Proxy:
         if small is None:
             return None
         other = Encoder(self.size).encode(Picture(VideoFrame.from_ndarray(image, format="rgb24")))
-        apart = np.abs(Decoder().decode(other).astype(np.int16) - small).mean()
+        apart = np.abs(decode(other).astype(np.int16) - small).mean()
         return bool(apart < _SAME)
 
     def clear(self) -> None:
