@@ -105,6 +105,7 @@ class Inspector(QObject):
         self.triage = TriageController(self, folders.cache_dir / "results")
         self.window = MainWindow(self)
         self.window.show_state()
+        self.player.watch(self.window)
         self.memory.start()
         if remember:
             self.window.restore_layout(self.settings.geometry, self.settings.state)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Slot
+from PySide6.QtWidgets import QWidget
 
 from lapose_inspector.models.events import error_frames, nearest
+from lapose_inspector.views.held_key import HeldKey
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
@@ -28,6 +30,7 @@ class Player(QObject):
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
         self._app, self._timeline = app, app.timeline
+        self._stop_key: HeldKey | None = None
         self._on_screen: int | None = None
         self._times: deque[float] = deque()
         self._told = 0.0
@@ -38,6 +41,10 @@ class Player(QObject):
         app.frames.frame_ready.connect(self._on_full)
         app.frames.preview_ready.connect(self._on_preview)
         app.frames.failed.connect(self._on_failed)
+
+    def watch(self, window: QWidget) -> None:
+        """Know from now on whether the key that stops is held in ``window``."""
+        self._stop_key = HeldKey(Qt.Key.Key_K, window)
 
     def close(self) -> None:
         """Stop, and let go of the models."""
@@ -50,6 +57,13 @@ class Player(QObject):
         if len(self._times) < 2 or self._times[-1] <= self._times[0]:
             return None
         return (len(self._times) - 1) / (self._times[-1] - self._times[0])
+
+    def shuttle(self, direction: int) -> None:
+        """Play in ``direction``, or faster; with the key that stops held down, move by one frame."""
+        if self._stop_key is not None and self._stop_key.held:
+            self._timeline.step(direction)
+        else:
+            self._timeline.shuttle(direction)
 
     def toggle_every_frame(self) -> None:
         """Between leaving out frames that come late and slowing down for them."""

@@ -75,6 +75,30 @@ def test_speeds_have_keys(app: Inspector) -> None:
     assert app.timeline.every_frame
 
 
+def test_j_k_l_play_both_ways_and_step_while_k_is_held(app: Inspector) -> None:
+    app.timeline.seek(10)
+    QTest.keyClick(app.window, Qt.Key.Key_L)
+    QTest.keyClick(app.window, Qt.Key.Key_L)
+    assert (app.timeline.playing, app.timeline.direction, app.timeline.speed) == (True, 1, 1.5)
+    QTest.keyClick(app.window, Qt.Key.Key_J)
+    assert (app.timeline.playing, app.timeline.direction, app.timeline.speed) == (True, -1, 1.0)
+    QTest.keyClick(app.window, Qt.Key.Key_K)
+    assert not app.timeline.playing
+
+    app.timeline.seek(10)
+    QTest.keyPress(app.window, Qt.Key.Key_K)
+    QTest.keyClick(app.window, Qt.Key.Key_J)
+    QTest.keyClick(app.window, Qt.Key.Key_J)
+    assert (app.timeline.frame, app.timeline.playing) == (8, False)
+    QTest.keyClick(app.window, Qt.Key.Key_L)
+    assert (app.timeline.frame, app.timeline.playing) == (9, False)
+    # Wherever the release goes, it is heard.
+    QTest.keyRelease(app.window.transport.scrubber, Qt.Key.Key_K)
+    QTest.keyClick(app.window, Qt.Key.Key_L)
+    assert app.timeline.playing
+    QTest.keyClick(app.window, Qt.Key.Key_K)
+
+
 def test_steps_to_true_poses_land_on_them(launch, tmp_path: Path, qtbot) -> None:
     folder = write_folder(tmp_path / "sparse", 40, poses=False)
     stamps = np.array([2, 3, 11, 30]) / 10
