@@ -188,7 +188,7 @@ class Inspector(QObject):
         self._checkpoint = path
         self.window.show_running(False)
         self.session.status = "loading the model"
-        self.analysis.load(path)
+        self.analysis.load(path, compiled=self.settings.compiled)
 
     def _go_without_model(self) -> None:
         self.session.status = self.idle_status = "no model: choose one with Analyse > Checkpoint"
@@ -218,6 +218,12 @@ class Inspector(QObject):
             self.settings.checkpoint = Path(name)
             self.session.set_analysis(None)
             self._load_checkpoint(Path(name))
+
+    def set_compiled(self, compiled: bool) -> None:
+        """Load the model anew, compiled or as it is."""
+        self.settings.compiled = compiled
+        self.session.set_analysis(None)
+        self._load_checkpoint(self._checkpoint)
 
     def set_rate(self, rate: float) -> None:
         """Analyse ``rate`` frames per second from now on."""

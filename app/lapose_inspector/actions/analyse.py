@@ -36,6 +36,12 @@ def analyse_commands() -> list[Command]:
             "Tell the model the field of view and camera height that the log knows; without, it guesses them.",
             lambda a: a.session.use_camera, section="model",
         ),
+        Command(
+            "analyse.compiled", "Compile the model", lambda a: a.set_compiled(not a.settings.compiled), "Analyse", (),
+            "mdi6.cog-play-outline",
+            "Load the model through torch.compile: it takes up to minutes, and may pay on a graphics card.",
+            lambda a: a.settings.compiled, section="model",
+        ),
     ]  # fmt: skip
     out += _forward()
     out += [

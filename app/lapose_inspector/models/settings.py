@@ -81,6 +81,8 @@ class Settings(BaseModel):
     alignment: Literal["se3", "sim3", "raw"] = "se3"
     rate: float = Field(default=DEFAULT_RATE, gt=0, le=1000)
     checkpoint: Path | None = None
+    compiled: bool = False
+    """Whether the model's blocks are compiled when it is loaded."""
     recent: list[RecentLog] = Field(default_factory=list)
     choices: list[RecentLog] = Field(default_factory=list)
     """Logs of which something was chosen, the newest first, for when they are opened again."""

@@ -50,6 +50,11 @@ class LoadedModel:
     folder: Path
 
 
+def windows_at_once(device: str) -> int:
+    """Windows per step of the model: single ones keep live panels moving where a CPU runs it."""
+    return 8 if device.startswith("cuda") else 1
+
+
 class AnalysisJob:
     """Runs in the inference thread; every method is one short step, so that requests come in between.
 
@@ -92,7 +97,7 @@ class AnalysisJob:
             checkpoint_hash=loaded.checkpoint_hash,
             checkpoint_name=loaded.name,
             analysis=stored,
-            batch=8 if loaded.device.startswith("cuda") else 1,
+            batch=windows_at_once(loaded.device),
             ignore_camera=ignore_camera,
             notice=notice,
             tap=None if tap is None else partial(tap, drive),

@@ -10,13 +10,17 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QThread, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
 from lapose_inspector.models.forward_state import ForwardRequest
 from lapose_inspector.models.session import ModelInfo
-from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel
+from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel, windows_at_once
+
+if TYPE_CHECKING:
+    from lapose_core.model.lapose import LaPose
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +73,12 @@ class AnalysisWorker(QObject):
         self.thread_.noted.connect(self.noted)
         self.thread_.start()
 
-    def load(self, checkpoint: Path) -> None:
-        """Load a checkpoint folder; ends a running analysis."""
+    def load(self, checkpoint: Path, *, compiled: bool = False) -> None:
+        """Load a checkpoint folder, and where asked compile the model, which takes up to minutes; ends a running
+        analysis."""
         self._next_generation()
         self.running = False
-        self.thread_.request_load(checkpoint)
+        self.thread_.request_load(checkpoint, compiled)
 
     def start(self, drive: Drive, rate: float, frame: int, *, ignore_camera: bool = False) -> None:
         """Analyse ``drive`` at ``rate`` Hz from ``frame`` on; a stored result is gone on with. With ``ignore_camera``
@@ -179,7 +184,7 @@ class InferenceThread(QThread):
         self._results, self._tap = results, tap
         self._condition = threading.Condition()
         # Requests, written by the GUI thread under the condition and taken by this one.
-        self._load: Path | None = None
+        self._load: tuple[Path, bool] | None = None  # and whether to compile it
         self._start: _Start | None = None
         self._drop = False
         self._seek: int | None = None
@@ -198,9 +203,9 @@ class InferenceThread(QThread):
         self._sent_at, self._sent_revision = 0.0, -1
         self._checks_grown = False
 
-    def request_load(self, checkpoint: Path) -> None:
+    def request_load(self, checkpoint: Path, compiled: bool) -> None:
         with self._condition:
-            self._load, self._start, self._drop = checkpoint, None, True
+            self._load, self._start, self._drop = (checkpoint, compiled), None, True
             self._condition.notify()
 
     def request_analysis(self, start: _Start | None) -> None:
@@ -275,7 +280,7 @@ class InferenceThread(QThread):
         if drop:
             self._close_job()
         if load is not None:
-            self._load_checkpoint(load)
+            self._load_checkpoint(*load)
         if start is not None:
             self._begin(start)
         if seek is not None and self._job is not None:
@@ -309,7 +314,7 @@ class InferenceThread(QThread):
         runs = self._job is not None and (self._job.running or self._job.checks.running)
         return self._stopping or requests or (asked and self._job is not None) or runs
 
-    def _load_checkpoint(self, path: Path) -> None:
+    def _load_checkpoint(self, path: Path, compiled: bool) -> None:
         try:
             import torch
 
@@ -320,6 +325,8 @@ class InferenceThread(QThread):
             device = "cuda:0" if torch.cuda.is_available() else "cpu"
             model = load_checkpoint(path, device=device)
             name = model.config.name if path.name in ("", ".") else path.name
+            if compiled:
+                self._compile(model, windows_at_once(device))
             self._model = LoadedModel(model, name, checkpoint_hash(path), device, path)
             size = (model.config.image_width, model.config.image_height)
             parameters = sum(p.numel() for p in model.parameters())
@@ -331,6 +338,14 @@ class InferenceThread(QThread):
             return
         self.loaded.emit(info)
         _import_store()
+
+    def _compile(self, model: LaPose, batch: int) -> None:
+        from lapose_core.inference.compiled import compile_blocks
+
+        began = time.monotonic()
+        problem = compile_blocks(model, batch)
+        done = f"the model was compiled in {time.monotonic() - began:.0f} s"
+        self._note(f"the model is not compiled, it runs as it is: {problem}" if problem else done)
 
     def _begin(self, start: _Start) -> None:
         from lapose_core.inference.store import ResultStore

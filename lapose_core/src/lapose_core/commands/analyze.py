@@ -50,6 +50,9 @@ class Analyze(LogChoice):
     batch: int | None = None
     """Windows per step of the model; by default 1 on a CPU and 8 elsewhere."""
 
+    compile: bool = False
+    """Compile the model's blocks first (torch.compile): minutes, for a long drive on a graphics card."""
+
     ignore_camera: bool = False
     """Let the model guess the camera even where the log knows it, as the paper's protocol has it."""
 
@@ -66,6 +69,7 @@ class Analyze(LogChoice):
         from lapose_core.device import choose_device
         from lapose_core.frames.heap import steady_heap
         from lapose_core.inference.analysis import DriveAnalyzer
+        from lapose_core.inference.compiled import compile_blocks
         from lapose_core.inference.store import RESULT, read_result, require_same, write_result
         from lapose_core.resources import default_checkpoint
         from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
@@ -76,6 +80,9 @@ class Analyze(LogChoice):
         digest = checkpoint_hash(checkpoint)
         device = choose_device(self.device)
         model = load_checkpoint(checkpoint, device=device)
+        batch = self.batch or (1 if device.type == "cpu" else 8)
+        if self.compile and (problem := compile_blocks(model, batch)):
+            print(f"note: the model is not compiled, it runs as it is: {problem}")
         earlier = None
         if (self.out / RESULT).exists() and not self.fresh:
             try:
@@ -93,7 +100,7 @@ class Analyze(LogChoice):
             checkpoint_hash=digest,
             checkpoint_name=checkpoint.resolve().name,
             analysis=earlier,
-            batch=self.batch or (1 if device.type == "cpu" else 8),
+            batch=batch,
             ignore_camera=self.ignore_camera,
         )
         analysis = analyzer.analysis

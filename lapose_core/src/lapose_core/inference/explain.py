@@ -63,7 +63,8 @@ def attention(model: LaPose, images: Tensor, times: Tensor) -> Attention:
     seen: list[Tensor] = []
     handle = spatial.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
     try:
-        with torch.inference_mode(), precision(device):
+        # A compiled block would not call the hook.
+        with torch.inference_mode(), precision(device), torch.compiler.set_stance("force_eager"):
             model.actions(model.inputs(images[None].to(device)), times[None])
     finally:
         handle.remove()
