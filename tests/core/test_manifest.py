@@ -88,7 +88,7 @@ def test_the_command_cuts_a_manifest_and_training_takes_it(log: Path, tmp_path: 
     size = ["--size", "48", "32", "--frames", "4"]
     assert main(["shards", "--manifest", str(manifest), "--out", str(tmp_path / "shards"), *size]) == 0
     shards = Shards(tmp_path / "shards")
-    assert shards.origin == {"manifest": "misses.json", "logs": ["drive"]}
+    assert shards.origin == {"manifest": {"name": "misses.json", "logs": ["drive"]}}
     brightness = shards.gather("frames", range(len(shards)))[:, :, 0, 0, 0]
     assert brightness.tolist() == [[60, 62, 64, 66], [62, 64, 66, 68]]
     assert np.isfinite(shards.small()["poses"].numpy()).all()
@@ -98,8 +98,26 @@ def test_the_command_cuts_a_manifest_and_training_takes_it(log: Path, tmp_path: 
     assert (out / "config.json").exists()
 
 
-def test_a_manifest_and_logs_do_not_mix(log: Path, tmp_path: Path, capsys) -> None:
+def test_a_manifest_is_mixed_with_logs_and_synthetic_clips(log: Path, tmp_path: Path, capsys) -> None:
+    manifest = tmp_path / "m.json"
+    write_manifest(manifest, [Entry(log, ((30, 34),), 10.0)])
+    mix = ["shards", str(log), "--manifest", str(manifest), "--clips", "1", "--rate", "5", "--workers", "1"]
+    size = ["--size", "120", "56", "--frames", "4", "--stride", "30"]
+    assert main([*mix, "--out", str(tmp_path / "s"), *size]) == 0
+    shards = Shards(tmp_path / "s")
+    assert shards.origin == {
+        "manifest": {"name": "m.json", "logs": ["drive"]},
+        "logs": ["drive"],
+        "rate": 5.0,
+        "synthetic": {"seed": 0, "clips": 1},
+    }
+    gaps = np.diff(shards.small()["times"].numpy(), axis=1)[:, 0]
+    assert len(shards) == 5
+    np.testing.assert_allclose(gaps[:4], [0.1, 0.1, 0.2, 0.2])
+
+
+def test_a_manifest_names_the_options_of_its_logs(log: Path, tmp_path: Path, capsys) -> None:
     manifest = tmp_path / "m.json"
     write_manifest(manifest, [Entry(log, ((0, 5),), 2.0)])
-    assert main(["shards", str(log), "--manifest", str(manifest), "--out", str(tmp_path / "s")]) != 0
-    assert "names its logs itself" in capsys.readouterr().err
+    assert main(["shards", "--camera", "left", "--manifest", str(manifest), "--out", str(tmp_path / "s")]) != 0
+    assert "names its logs" in capsys.readouterr().err

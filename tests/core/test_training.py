@@ -25,6 +25,7 @@ from lapose_core.training.checkpoints import (
     save_checkpoint,
 )
 from lapose_core.training.loop import Run, Schedule
+from lapose_core.training.mixture import MixedClips
 from lapose_core.training.posttrain import Labels, frozen_latents, whole_clip_latents
 from lapose_core.training.pretrain import copy_cross_entropy
 from lapose_core.training.settings import Posttraining, Pretraining, VqVaeTraining
@@ -233,7 +234,7 @@ def test_the_log_holds_the_latent_quality_and_posttraining_starts_from_it(world:
     training = Posttraining(steps=150, batch=16, evaluate_every=75)
     Posttrain(
         tmp_path / "pre",
-        world / "train",
+        (world / "train",),
         world / "held_out",
         tmp_path / "post",
         training,
@@ -270,13 +271,61 @@ def test_latents_of_a_frozen_backbone_are_computed_once_and_follow_its_weights(w
     assert not torch.allclose(other, expected, atol=1e-3)
 
 
+def test_mixed_clips_are_those_of_their_parts_and_are_drawn_in_shares(world: Path, tmp_path: Path) -> None:
+    pretrain(world, tmp_path / "pre", steps=3)
+    model = load_checkpoint(tmp_path / "pre")
+    parts = [
+        CachedClips(Shards(world / name), model, world / "cache", torch.device("cpu")) for name in ("train", "held_out")
+    ]
+    mixed = MixedClips(parts, (3.0, 1.0))
+    assert len(mixed) == 60
+    clips = np.array([55, 0, 41, 39])
+    inputs, codes, times = mixed.get(clips, 1, 4)
+    for row, (part, clip) in enumerate([(1, 15), (0, 0), (1, 1), (0, 39)]):
+        own, own_codes, own_times = parts[part].get([clip], 1, 4)
+        torch.testing.assert_close(inputs.features[row], own.features[0])
+        torch.testing.assert_close(inputs.matches[row], own.matches[0])
+        assert torch.equal(codes[row], own_codes[0])
+        assert torch.equal(times[row], own_times[0])
+        assert torch.equal(mixed.poses[clips[row]], parts[part].poses[clip])
+    latents = frozen_latents(model, mixed, clips)
+    torch.testing.assert_close(latents[:1], frozen_latents(model, parts[1], np.array([15])))
+    chance = mixed.chance(np.arange(60))
+    assert chance[:40].sum() == pytest.approx(0.75)
+    assert chance[40:].sum() == pytest.approx(0.25)
+    assert mixed.chance(np.array([0, 1, 59]))[2] == pytest.approx(0.25), "of the clips that have labels"
+    assert MixedClips(parts).chance(clips) is None
+    with pytest.raises(ValueError, match="2 shard folders need 2 shares"):
+        MixedClips(parts, (1.0,))
+
+
+def test_a_trained_head_goes_on_with_the_clips_that_it_missed(world: Path, tmp_path: Path) -> None:
+    pretrain(world, tmp_path / "pre", steps=3)
+    data, cache = (world / "train", world / "held_out"), world / "cache"
+    first = Posttraining(steps=150, batch=16, evaluate_every=150)
+    Posttrain(tmp_path / "pre", data[:1], data[1], tmp_path / "post", first, cache, "cpu").run()
+    again = Posttraining(steps=4, batch=16, evaluate_every=4, rate=1e-5)
+    with pytest.raises(CheckpointError, match="no trained pose head"):
+        Posttrain(tmp_path / "pre", data, data[1], tmp_path / "no", again, cache, "cpu", keep_head=True).run()
+    Posttrain(
+        tmp_path / "post", data, data[1], tmp_path / "more", again, cache, "cpu", mix=(0.5, 0.5), keep_head=True
+    ).run()
+    before, after = (
+        json.loads((tmp_path / name / "posttrain.jsonl").read_text().splitlines()[-1]) for name in ("post", "more")
+    )
+    assert after["train_loss"] < 2 * before["train_loss"], "a new head would begin far above"
+    record = json.loads((tmp_path / "more" / "config.json").read_text())["training"]
+    assert [part["share"] for part in record["labels"]] == [0.5, 0.5]
+    assert record["head"]["of"] == checkpoint_hash(tmp_path / "post")
+
+
 @pytest.mark.parametrize("backbone", ["finetune", "scratch"])
 def test_the_ablations_train_the_backbone_too(world: Path, tmp_path: Path, backbone) -> None:
     pretrain(world, tmp_path / "pre", steps=3)
     training = Posttraining(steps=2, batch=4, evaluate_every=2, backbone=backbone)
     Posttrain(
         tmp_path / "pre",
-        world / "train",
+        (world / "train",),
         world / "held_out",
         tmp_path / "post",
         training,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +28,8 @@ class Shards(LogChoice):
     """Logs to cut; without any, and without a manifest, the synthetic world is rendered."""
     manifest: Path | None = None
     """Training manifest, as the inspector writes it: the stretches of logs to cut, each at the rate it names."""
-    clips: int = 1000
-    """Synthetic clips to render, each from a world of its own."""
+    clips: int | None = None
+    """Synthetic clips to render, each from a world of its own: 1000, or none beside logs or a manifest."""
     seed: int = 0
     """Seed of the first synthetic clip; the others follow it."""
     frames: int = 16
@@ -49,27 +50,28 @@ class Shards(LogChoice):
 
         if self.chosen() and len(self.logs) > 1:
             raise ValueError(f"shards: {self.chosen()[0]} belongs to one log, but several are named")
+        if self.manifest is not None and not self.logs and (self.chosen() or self.camera is not None):
+            raise ValueError("shards: a manifest names its logs and their options itself; leave the options out")
+        synthetic = self.clips if self.clips is not None else 0 if self.logs or self.manifest else 1000
+        parts: list[Iterator[Clip]] = []
+        origin: dict = {}
         if self.manifest is not None:
             from lapose_core.training.manifest import read_manifest
             from lapose_core.training.manifest_clips import manifest_clips
 
-            if self.logs or self.chosen() or self.camera is not None:
-                raise ValueError("shards: a manifest names its logs itself; leave logs and their options out")
             entries = read_manifest(self.manifest.expanduser())
-            clips: Iterator[Clip] = manifest_clips(entries, self.frames, self.size, self.stride, tqdm.write)
-            origin: dict = {"manifest": self.manifest.name, "logs": sorted({entry.log.name for entry in entries})}
-        elif self.logs:
-            clips = (
-                clip
-                for log in self.logs
-                for clip in drive_clips(self.open(log), self.frames, self.size, self.rate, self.stride)
-            )
-            origin = {"logs": [path.name for path in self.logs], "rate": self.rate}
-        else:
+            parts.append(manifest_clips(entries, self.frames, self.size, self.stride, tqdm.write))
+            origin |= {"manifest": {"name": self.manifest.name, "logs": sorted({entry.log.name for entry in entries})}}
+        for log in self.logs:
+            parts.append(drive_clips(self.open(log), self.frames, self.size, self.rate, self.stride))
+        if self.logs:
+            origin |= {"logs": [path.name for path in self.logs], "rate": self.rate}
+        if synthetic:
             workers = self.workers or os.cpu_count() or 1
-            clips = synthetic_clips(self.clips, self.seed, self.frames, self.size, workers)
-            origin = {"synthetic": {"seed": self.seed, "clips": self.clips}}
-        total = self.clips if "synthetic" in origin else None
+            parts.append(synthetic_clips(synthetic, self.seed, self.frames, self.size, workers))
+            origin |= {"synthetic": {"seed": self.seed, "clips": synthetic}}
+        clips = chain.from_iterable(parts)
+        total = synthetic if len(parts) == 1 and synthetic else None
         with tqdm(total=total, desc="clips", mininterval=5) as bar:
             count = write_shards(self.out, clips, origin, tick=bar.update)
         if count == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,13 +32,11 @@ def _device(name: str) -> torch.device:
     return choose_device(name)
 
 
-def _caches(
-    model: LaPose, data: Path, held_out: Path, folder: Path, device: torch.device
-) -> tuple[CachedClips, CachedClips]:
+def _caches(model: LaPose, shards: Sequence[Path], folder: Path, device: torch.device) -> list[CachedClips]:
     from lapose_core.training.cache import CachedClips
     from lapose_core.training.shards import Shards
 
-    return tuple(CachedClips(Shards(path), model, folder, device) for path in (data, held_out))  # type: ignore[return-value]
+    return [CachedClips(Shards(path), model, folder, device) for path in shards]
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class Pretrain:
         model.vqvae.load_state_dict(load_codec(self.codec).state_dict())
         device = _device(self.device)
         model.to(device)
-        data, held_out = _caches(model, self.data, self.held_out, self.cache, device)
+        data, held_out = _caches(model, (self.data, self.held_out), self.cache, device)
         record = {"vqvae": record.get("vqvae"), "data": data.shards.origin}
         pretrain(model, self.training, data, held_out, self.out, record, self.resume)
         return 0
@@ -110,37 +109,58 @@ class Posttrain:
     """Train the camera-pose head on latent actions, from labelled clips."""
 
     pretrained: Path
-    """Checkpoint folder of `lapose train pretrain`."""
-    data: Path
+    """Checkpoint folder of `lapose train pretrain`; with --keep-head of `lapose train posttrain`."""
+    data: tuple[Path, ...]
+    """Shards to train on; several folders are mixed, such as those of a manifest with those of the first training."""
     held_out: Path
     out: Path
     training: Posttraining = field(default_factory=Posttraining)
     cache: Path = Path("runs/cache")
     device: str = "auto"
     resume: bool = True
+    mix: tuple[float, ...] = ()
+    """Share of the clips drawn from each folder of --data; without it every clip is drawn alike."""
+    keep_head: bool = False
+    """Go on from the trained head of --pretrained instead of from a new one."""
 
     def run(self) -> int:
         import torch
 
         from lapose_core.evaluation.evaluate import table
         from lapose_core.model.lapose import LaPose
-        from lapose_core.training.checkpoints import load_checkpoint, read_config, write_json
+        from lapose_core.training.checkpoints import (
+            CheckpointError,
+            checkpoint_hash,
+            load_checkpoint,
+            read_config,
+            write_json,
+        )
+        from lapose_core.training.mixture import MixedClips
         from lapose_core.training.posttrain import posttrain
 
         config, before = read_config(self.pretrained)
+        if self.keep_head and "posttrain" not in before:
+            raise CheckpointError(f"{self.pretrained}: has no trained pose head to keep; leave --keep-head out")
         model = load_checkpoint(self.pretrained)
         torch.manual_seed(self.training.seed)
         fresh = LaPose(config)
-        model.pose_head.load_state_dict(fresh.pose_head.state_dict())
+        if not self.keep_head:
+            model.pose_head.load_state_dict(fresh.pose_head.state_dict())
         if self.training.backbone == "scratch":
             model.tokenizer.load_state_dict(fresh.tokenizer.state_dict())
             model.inverse_dynamics.load_state_dict(fresh.inverse_dynamics.state_dict())
         device = _device(self.device)
         model.to(device)
-        data, held_out = _caches(model, self.data, self.held_out, self.cache, device)
+        *parts, held_out = _caches(model, (*self.data, self.held_out), self.cache, device)
+        mixed = len(parts) > 1 or bool(self.mix)
+        data = MixedClips(parts, self.mix) if mixed else parts[0]
         record: dict[str, Any] = {k: v for k, v in before.items() if k != "posttrain"}
-        record["labels"] = data.shards.origin
-        evaluation, informed = posttrain(model, self.training, data, held_out, self.out, record, self.resume)
+        record["labels"] = data.origin if isinstance(data, MixedClips) else data.shards.origin
+        if self.keep_head:
+            record["head"] = {"of": checkpoint_hash(self.pretrained), "posttrain": before["posttrain"]}
+        evaluation, informed = posttrain(
+            model, self.training, data, held_out, self.out, record, self.resume, self.keep_head
+        )
         settings = {"held_out": held_out.shards.origin, **dataclasses.asdict(self.training)}
         document = {"camera": "unknown to the model", **evaluation.to_json(settings)}
         document["camera_known"] = None if informed is None else informed.to_json()

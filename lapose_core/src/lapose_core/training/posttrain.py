@@ -24,6 +24,7 @@ from lapose_core.model.pose_head import PoseOutput, decouple
 from lapose_core.training.cache import CachedClips
 from lapose_core.training.checkpoints import read_tensors, save_checkpoint, write_tensors
 from lapose_core.training.loop import Run, Schedule, autocast, batch_rng, optimiser
+from lapose_core.training.mixture import MixedClips
 from lapose_core.training.pretrain import motion_probes
 from lapose_core.training.settings import PoseLossWeights, Posttraining
 
@@ -59,9 +60,13 @@ class Labels:
         )
 
 
-def frozen_latents(model: LaPose, data: CachedClips, clips: np.ndarray, mirrored: bool = False) -> Tensor:
+def frozen_latents(model: LaPose, data: CachedClips | MixedClips, clips: np.ndarray, mirrored: bool = False) -> Tensor:
     """``whole_clip_latents`` of a backbone that stays as it is: computed once and kept beside the clips' inputs, a file
     for each of the shards. A model whose tokens come from pixels keeps nothing, as its clips do."""
+    if isinstance(data, MixedClips):
+        (latents,) = data.gather(clips, lambda part, own: (frozen_latents(model, part, own, mirrored),))
+        assert latents is not None
+        return latents
     if not data.cached:
         return whole_clip_latents(model, data, clips, mirrored)
     digest = hashlib.sha256()
@@ -148,13 +153,17 @@ def pose_loss(
 def posttrain(
     model: LaPose,
     training: Posttraining,
-    data: CachedClips,
+    data: CachedClips | MixedClips,
     held_out: CachedClips,
     out: Path,
     record: dict[str, Any],
     resume: bool = True,
+    keep_head: bool = False,
 ) -> tuple[Evaluation, Evaluation | None]:
     """Train the pose head (and the backbone, where asked); writes a checkpoint folder.
+
+    Args:
+        keep_head: the head is a trained one that goes on: its standardisation of the latents stays.
 
     Returns:
         its evaluation on held-out clips with unknown cameras, and with known ones where the head can be told.
@@ -182,8 +191,9 @@ def posttrain(
         test_latents = frozen_latents(model, held_out, test)
         if training.mirror:
             in_mirror = (frozen_latents(model, data, labelled, mirrored=True), in_mirror[1])
-        model.pose_head.latent_mean.copy_(latents.flatten(0, 1).mean(0))
-        model.pose_head.latent_scale.copy_(latents.flatten(0, 1).std(0).clamp_min(1e-6))
+        if not keep_head:
+            model.pose_head.latent_mean.copy_(latents.flatten(0, 1).mean(0))
+            model.pose_head.latent_scale.copy_(latents.flatten(0, 1).std(0).clamp_min(1e-6))
         fit = (latents, data.poses[labelled], data.times[labelled])
         score_on = (test_latents, held_out.poses[test], held_out.times[test])
         record = {**record, "probes": without_nan(motion_probes(fit, score_on))}
@@ -194,10 +204,14 @@ def posttrain(
     settings = {"model": model.config.to_dict(), **dataclasses.asdict(training)}
     run = Run(out, "posttrain", settings, resume)
     run.restore(parts, optimizer)
+    chance = data.chance(labelled) if isinstance(data, MixedClips) else None
 
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
         rng = batch_rng(training.seed, number)
-        rows = rng.integers(len(labelled), size=training.batch)
+        if chance is None:
+            rows = rng.integers(len(labelled), size=training.batch)
+        else:
+            rows = rng.choice(len(labelled), size=training.batch, p=chance)
         # Half of the steps see whole clips, the rest a part: a drive's first moments and short logs are such.
         length = count if rng.random() < 0.5 else int(rng.integers(2, count + 1))
         start = int(rng.integers(count - length + 1))

@@ -14,7 +14,7 @@ Clips come from the synthetic world (one world and one frame rate a clip) or fro
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +121,18 @@ def write_shards(
     origin: dict,
     per_file: int = 128,
     tick: Callable[[], object] = lambda: None,
+    before: Sequence[int] = (),
 ) -> int:
     """Write clips; ``shards.json`` comes last and lists the files, so a broken run leaves no half shard behind.
 
+    Args:
+        before: clips in each file that the folder holds already, which the new ones follow.
+
     Returns:
-        the number of clips.
+        the number of clips, with those before.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    counts: list[int] = []
+    counts = list(before)
     held: list[Clip] = []
     shape: tuple[int, ...] = ()
 
