@@ -53,20 +53,22 @@ class Measured:
 
 
 def rendered(folder: Path, seed: int, drives: int, size: tuple[int, int], frames: int = FRAMES) -> Shards:
-    """Synthetic drives in ``folder``, rendered where they are not there yet, each at one of the training rates.
+    """Synthetic drives in ``folder``, each at one of the training rates; those that are there are not rendered again.
 
     Raises:
         LogError: where the folder holds other drives.
     """
     origin = {"synthetic": {"seed": seed, "clips": drives}}
+    counts: list[int] = []
     if (folder / "shards.json").is_file():
         shards = Shards(folder)
         if shards.origin.get("synthetic", {}).get("seed") != seed or shards.clip_shape != (frames, 3, *size[::-1]):
             raise LogError(f"{folder}: holds other drives than are asked for; remove it and they are rendered again")
-        if len(shards) >= drives:
-            return shards
-    clips = (synthetic_clip(seed + i, frames, size) for i in tqdm(range(drives), desc=f"render {folder.name}"))
-    write_shards(folder, clips, origin, per_file=32)
+        counts = shards.counts
+    missing = range(sum(counts), drives)
+    clips = (synthetic_clip(seed + i, frames, size) for i in tqdm(missing, desc=f"render {folder.name}"))
+    if missing:
+        write_shards(folder, clips, origin, per_file=8, before=counts)
     return Shards(folder)
 
 
