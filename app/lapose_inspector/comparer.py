@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from lapose_inspector.views.chooser import Chooser
+from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
 from lapose_inspector.workers.comparing import (
     CompareWorker,
+    Marked,
     Problem,
     Work,
     compute_reference,
     read_file,
+    read_marks,
+    read_stored,
     run_checkpoint,
+    run_set,
 )
+from lapose_inspector.workers.set_analysis import Analyst, SetDrives
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.classical_reference import Name
+    from lapose_core.evaluation.set_comparison import SetComparison
+    from lapose_core.inference.library import StoredResult
     from lapose_inspector.inspector import Inspector
 
 PAUSE = 700
@@ -32,19 +41,23 @@ class Comparer(QObject):
         super().__init__(app)
         self._app, self._session, self._model = app, app.session, app.session.comparison
         self._cache = cache
+        self._checkpoint: Path | None = None
+        """The checkpoint compared with, where it is one."""
+        self._kept: SetComparison | None = None
+        """Of the whole set, while the trajectory of another drive of it is awaited."""
         self.worker = CompareWorker(self)
         self.worker.progress.connect(self._on_progress)
         self.worker.found.connect(self._on_found)
         self.worker.compared.connect(self._on_compared)
         self._soon = QTimer(self, singleShot=True, interval=PAUSE)
         self._soon.timeout.connect(self._compare)
-        self._session.drive_changed.connect(self.clear)
+        self._session.drive_changed.connect(self._on_drive)
         self._session.analysis_changed.connect(self._on_analysis)
 
     def close(self) -> None:
         """End the threads and let go of the models."""
         self._soon.stop()
-        self._session.drive_changed.disconnect(self.clear)
+        self._session.drive_changed.disconnect(self._on_drive)
         self._session.analysis_changed.disconnect(self._on_analysis)
         self.worker.close()
 
@@ -65,7 +78,36 @@ class Comparer(QObject):
         if name:
             self.compare_checkpoint(Path(name))
 
+    def choose_stored(self) -> None:
+        """Choose another checkpoint's stored result of this drive at this rate."""
+        from lapose_core.inference.library import stored_results
+
+        analysis = self._session.analysis
+        if analysis is None:
+            return
+        key = analysis.key
+        found = [
+            result
+            for result in stored_results(self._cache / "results")
+            if (result.key.fingerprint, result.key.rate) == (key.fingerprint, key.rate)
+            and result.key.checkpoint_hash != key.checkpoint_hash
+        ]
+        title = "Compare with a stored result"
+        if not found:
+            text = (
+                f"No other checkpoint has analysed {analysis.drive_name} at {key.rate:g} Hz: choose its folder instead."
+            )
+            self._app.show_error(title, text, "")
+            return
+        rows = [result_cells(result) for result in found]
+        Chooser(title, RESULT_COLUMNS, rows, lambda place: self.compare_stored(found[place]), self._app.window).open()
+
     # -- carrying out
+
+    def compare_stored(self, result: StoredResult) -> None:
+        """Compare with a stored result of this drive."""
+        self._checkpoint = None
+        self._find(f"Reading the result of {result.checkpoint_name}", read_stored(result))
 
     def compare_file(self, path: Path) -> None:
         """Compare with the poses of a TUM, KITTI or CSV file."""
@@ -78,8 +120,45 @@ class Comparer(QObject):
         drive, info = self._session.drive, self._session.model_info
         if drive is not None:
             known = None if info is None else info.checkpoint_hash
-            work = run_checkpoint(drive, self._session.rate, path, known, self._cache / "results")
-            self._find(f"Analysing with {path.name}", work)
+            self._checkpoint = path
+            self._find(f"Analysing with {path.name}", run_checkpoint(drive, self._analyst(path), known))
+
+    @property
+    def can_compare_set(self) -> bool:
+        """Whether a checkpoint is compared with, on a drive that is one of several."""
+        other = self._model.other
+        several = len(self._app.opener.dataset.listings) > 1 and self._app.opener.dataset.current is not None
+        return other is not None and other.kind == "checkpoint" and several and self._checkpoint is not None
+
+    def toggle_set(self) -> None:
+        """Compare both checkpoints on every drive of the set, or on the open drive alone again."""
+        mine, dataset = self._app.checkpoint, self._app.opener.dataset
+        if self._model.whole_set is not None:
+            self._model.set_whole_set(None)
+        elif self._checkpoint is not None and mine is not None and dataset.path and dataset.reader:
+            drives = SetDrives(dataset.path, dataset.reader, dataset.listings)
+            work = run_set(drives, self._analyst(mine), self._analyst(self._checkpoint))
+            self._find(f"Comparing on {len(drives.listings)} drives", work)
+
+    def choose_manifest(self) -> None:
+        """Ask for a training manifest."""
+        name, _ = QFileDialog.getOpenFileName(
+            self._app.window, "Clips of a training manifest", self._app.opener.last_folder(),
+            "Training manifest (*.json);;All files (*)",
+        )  # fmt: skip
+        if name:
+            self.mark_manifest(Path(name))
+
+    def mark_manifest(self, path: Path) -> None:
+        """Give figures of the clips in a manifest's stretches, and of the others."""
+        self._find(f"Reading {path.name}", read_marks(path))
+
+    def _analyst(self, checkpoint: Path) -> Analyst:
+        app = self._app
+        return Analyst(
+            checkpoint, self._session.rate, self._cache / "results", ignore_camera=not self._session.use_camera,
+            wait=lambda: app.analysis.running,
+        )  # fmt: skip
 
     def compare_reference(self, name: Name) -> None:
         """Compare with a classical reference on the analysis's samples."""
@@ -107,6 +186,7 @@ class Comparer(QObject):
         """Compare with nothing."""
         self.worker.cancel()
         self._soon.stop()
+        self._kept = None
         self._model.say()
         if self._model.other is not None:
             self._model.set_other(None)
@@ -128,12 +208,30 @@ class Comparer(QObject):
 
     @Slot(object)
     def _on_found(self, found: object) -> None:
+        from lapose_core.evaluation.comparison import Trajectory
+
         if isinstance(found, Problem):
+            self._kept = None
             self._model.say(problem=found.message)
             return
         self._model.say()
-        self._model.set_other(found)  # type: ignore[arg-type]
-        self._compare()
+        if isinstance(found, Marked):
+            self._model.mark(found.name, found.marks)
+        elif isinstance(found, Trajectory):
+            self._model.set_other(found)
+            self._model.set_whole_set(self._kept)
+            self._kept = None
+            self._compare()
+        else:
+            self._model.set_whole_set(found)  # type: ignore[arg-type]
+
+    def _on_drive(self) -> None:
+        """Another drive has another trajectory; a comparison over the whole set goes on in it."""
+        whole, checkpoint = self._model.whole_set, self._checkpoint
+        self.clear()
+        if whole is not None and checkpoint is not None and self._app.opener.dataset.current is not None:
+            self.compare_checkpoint(checkpoint)
+            self._kept = whole
 
     def _on_analysis(self) -> None:
         if self._model.other is not None:

@@ -31,6 +31,7 @@ from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
 from lapose_inspector.player import Player
+from lapose_inspector.set_analyser import SetAnalyser
 from lapose_inspector.tour import TourGuide
 from lapose_inspector.triage import TriageController
 from lapose_inspector.views.command_palette import CommandPalette, Entry
@@ -103,6 +104,7 @@ class Inspector(QObject):
         self.explanation = ExplanationWorker(self.analysis, self)
         self._first_picture = FirstPicture(self.frames, self._start_analysis, self)
         self.triage = TriageController(self, folders.cache_dir / "results")
+        self.set_analyser = SetAnalyser(self, folders.cache_dir / "results")
         self.window = MainWindow(self)
         self.window.show_state()
         self.player.watch(self.window)
@@ -189,6 +191,11 @@ class Inspector(QObject):
         self.window.show_running(False)
         self.session.status = "loading the model"
         self.analysis.load(path, compiled=self.settings.compiled)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Folder of the model in use; None without one."""
+        return self._checkpoint if self.has_model else None
 
     def _go_without_model(self) -> None:
         self.session.status = self.idle_status = "no model: choose one with Analyse > Checkpoint"
@@ -394,7 +401,7 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.figures, self.triage, self.instruments, self.manifests,
+                self.figures, self.set_analyser, self.triage, self.instruments, self.manifests,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

@@ -19,6 +19,8 @@ from lapose_inspector.models.map_data import MapSource
 from lapose_inspector.models.map_state import MapState, Tool
 from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.views.chooser import Cell, Chooser
+from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
 from lapose_inspector.workers.forward import ForwardWorker
 from lapose_inspector.workers.latent_search import LatentSearch
 from lapose_inspector.workers.map_comparison import MapComparison, comparable
@@ -102,14 +104,8 @@ class Instruments(QObject):
             text = "Nothing to compare with yet: analyse another drive with this model, or this drive with another."
             self._app.show_error(title, text, "")
             return
-        # Results may have one name: their number tells them apart.
-        texts = [
-            f"{number}. {c.drive_name} · {c.checkpoint_name} · {c.key.rate:g} Hz   ({c.samples - 1:,} transitions)"
-            for number, c in enumerate(choices, 1)
-        ]
-        text, good = QInputDialog.getItem(self._app.window, title, "Result:", texts, 0, False)
-        if good and text in texts:
-            self.compare(choices[texts.index(text)])
+        rows = [result_cells(result) for result in choices]
+        Chooser(title, RESULT_COLUMNS, rows, lambda place: self.compare(choices[place]), self._app.window).open()
 
     def compare(self, result: StoredResult) -> None:
         """Lay a stored result on the map beside the open drive's, in the background."""
@@ -303,13 +299,20 @@ class Instruments(QObject):
 
     def ask_recall(self) -> None:
         """Choose one of the named sets and select it."""
-        selection = self._app.session.selection
-        names = [s.name for s in selection.sets]
-        texts = [f"{s.name}   ({len(s):,} transitions at {s.rate:g} Hz)" for s in selection.sets]
-        title = "Select a named set"
-        text, good = QInputDialog.getItem(self._app.window, title, "Set:", texts, 0, False)
-        if good and text in texts:
-            self.recall(names[texts.index(text)])
+        sets = self._app.session.selection.sets
+        rows = [
+            (
+                Cell(kept.name),
+                Cell(f"{len(kept):,}", len(kept)),
+                Cell(f"{len(kept.transitions)}", len(kept.transitions)),
+                Cell(f"{kept.rate:g} Hz", kept.rate),
+            )
+            for kept in sets
+        ]
+        columns = ("Set", "Transitions", "Drives", "Rate")
+        Chooser(
+            "Select a named set", columns, rows, lambda place: self.recall(sets[place].name), self._app.window
+        ).open()
 
     def recall(self, name: str) -> None:
         """Select what a named set holds; a set of another rate is a message, not an error."""

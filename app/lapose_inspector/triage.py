@@ -74,6 +74,11 @@ class TriageController(QObject):
         if chosen:
             self._app.session.selection.replace(chosen)
 
+    def refresh(self) -> None:
+        """Look again at what is stored of the set."""
+        if not self._soon.isActive():
+            self._soon.start()
+
     def show_list(self) -> None:
         """Show the segments, ready to type a filter."""
         self._app.window.show_panel("triage")
@@ -146,9 +151,9 @@ class TriageController(QObject):
         self._waiting, self._asked_at = True, time.monotonic()
         self._worker.request(current, others)
 
-    @Slot(object, object)
-    def _on_done(self, rows: list[Row], evaluation: object) -> None:
+    @Slot(object, object, object)
+    def _on_done(self, rows: list[Row], evaluation: object, missing: list[str]) -> None:
         self._waiting = False
         took = 1000 * (time.monotonic() - self._asked_at)
         self._soon.setInterval(max(GROWING, round(SHARE * took)))
-        self.model.take(rows, evaluation)  # type: ignore[arg-type]
+        self.model.take(rows, evaluation, missing)  # type: ignore[arg-type]

@@ -70,17 +70,27 @@ def test_the_table_of_what_is_marked_and_of_the_rest(app: Inspector, tmp_path: P
     app.comparer.compare_file(bent(tmp_path / "other.tum"))
     compared(app, qtbot)
     view = app.window.compare
-    assert [view.part.itemText(i) for i in range(view.part.count())] == [
-        "All clips", "Selected", "Not selected", "“wrong turn”", "Not “wrong turn”",
-    ]  # fmt: skip
+    names = [view.part.itemText(i) for i in range(view.part.count())]
+    assert names[:3] == ["All clips", "“wrong turn”", "Not “wrong turn”"]
     assert "2 clips" in view.how.text()
     good, bad = [], []
-    for choice, into in ((3, good), (4, bad)):
+    for choice, into in ((1, good), (2, bad)):
         view.part.setCurrentIndex(choice)
         view.part.activated.emit(choice)
         assert "1 of 2 clips" in view.how.text()
         into.append(float(view.table.topLevelItem(0).text(2)))
     assert good[0] > bad[0]
+    app.session.selection.replace({app.session.drive.fingerprint: [2, 3]})
+    view.tabs.setCurrentWidget(view.gains)
+    rows = {
+        view.gains.topLevelItem(i).text(0): view.gains.topLevelItem(i) for i in range(view.gains.topLevelItemCount())
+    }
+    assert float(rows["Selected"].text(3)) == good[0]
+    assert float(rows["Not selected"].text(3)) == bad[0]
+    assert rows["All clips"].text(1) == "2"
+    view.gains.itemClicked.emit(rows["Not selected"], 0)
+    assert view.tabs.currentWidget() is view.table
+    assert float(view.table.topLevelItem(0).text(2)) == bad[0]
 
 
 def test_a_file_that_does_not_fit_says_why(app: Inspector, tmp_path: Path, qtbot) -> None:
@@ -113,6 +123,56 @@ def test_another_checkpoint_is_analysed_and_compared(
     assert len(result.clips) == 2
     assert np.nanmax(result.apart.rotation) > 0
     assert app.window.compare.table.topLevelItemCount() == len(result.rows)
+
+
+def test_a_checkpoint_is_compared_on_the_whole_set_inside_and_outside_of_a_manifest(
+    launch, tmp_path: Path, qtbot
+) -> None:
+    import torch
+
+    from lapose_core.logs import open_log
+    from lapose_core.model.config import tiny
+    from lapose_core.model.lapose import LaPose
+    from lapose_core.training.checkpoints import save_checkpoint
+    from lapose_core.training.manifest import Entry, write_manifest
+
+    torch.manual_seed(1)
+    save_checkpoint(LaPose(tiny()), tmp_path / "later")
+    for name in ("first", "second"):
+        write_folder(tmp_path / "set" / name, 36)
+    write_folder(tmp_path / "set" / "third", 20, poses=False)
+    fingerprint = open_log(tmp_path / "set", drive="second").fingerprint
+    write_manifest(
+        tmp_path / "misses.manifest.json", [Entry(tmp_path / "set", ((0, 5),), RATE, "second", fingerprint=fingerprint)]
+    )
+    app = launch(None)
+    app.open(tmp_path / "set")
+    qtbot.waitUntil(lambda: len(app.opener.dataset.listings) == 3, timeout=LATER)
+    app.opener.choose_drive(app.opener.dataset.listings[0].key)
+    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=LATER)
+    actions, model, view = app.window.actions_, app.session.comparison, app.window.compare
+    assert not actions["compare.set"].isEnabled()
+    app.comparer.compare_checkpoint(tmp_path / "later")
+    compared(app, qtbot)
+    qtbot.waitUntil(actions["compare.set"].isEnabled, timeout=5000)
+    actions["compare.set"].trigger()
+    qtbot.waitUntil(lambda: model.whole_set is not None, timeout=120_000)
+    assert len(model.clips) == 4
+    assert "4 clips of 16 samples of 2 drives, 1 left out" in view.how.text()
+    assert "no ground truth" in view.how.toolTip()
+    app.comparer.mark_manifest(tmp_path / "misses.manifest.json")
+    qtbot.waitUntil(lambda: view.part.findText("of misses") > 0, timeout=5000)
+    view.tabs.setCurrentWidget(view.gains)
+    counts = {view.gains.topLevelItem(i).text(0): view.gains.topLevelItem(i).text(1) for i in range(3)}
+    assert counts == {"All clips": "4", "of misses": "1", "Not of misses": "3"}
+    (elsewhere, *_) = [d for d, _ in model.whole_set.stretches if d.name == "second"]
+    app.window.compare.drive_chosen.emit(elsewhere.key, 7)
+    qtbot.waitUntil(lambda: app.opener.dataset.current == elsewhere.key, timeout=LATER)
+    compared(app, qtbot)
+    assert app.timeline.frame == 7
+    assert len(model.clips) == 4, "the set's figures stay while its drives are looked at"
+    actions["compare.set"].trigger()
+    assert model.whole_set is None
 
 
 def test_opencv_stands_in_where_there_is_no_truth(launch, tmp_path: Path, qtbot) -> None:

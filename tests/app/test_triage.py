@@ -175,24 +175,37 @@ def test_chips_filter(app: Inspector) -> None:
     assert "filter" in view.note.text()
 
 
-def test_the_set_lists_every_analysed_drive_and_goes_to_it(launch, qtbot, tmp_path: Path) -> None:
-    for name in ("first", "second"):
+def test_the_set_says_which_drives_it_lacks_analyses_them_and_goes_to_them(launch, qtbot, tmp_path: Path) -> None:
+    for name in ("first", "second", "third"):
         write_folder(tmp_path / "set" / name, 24)
+    (tmp_path / "set" / "third" / "000003.png").write_bytes(b"")
     app = launch(None)
     app.open(tmp_path / "set")
-    qtbot.waitUntil(lambda: len(app.opener.dataset.listings) == 2, timeout=20_000)
-    keys = [listing.key for listing in app.opener.dataset.listings]
-    for key in keys:
-        app.opener.choose_drive(key)
-        qtbot.waitUntil(lambda key=key: app.opener.dataset.current == key, timeout=20_000)
-        qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    qtbot.waitUntil(lambda: len(app.opener.dataset.listings) == 3, timeout=20_000)
+    first, second, third = (listing.key for listing in app.opener.dataset.listings)
+    app.opener.choose_drive(first)
+    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    model, bar = app.triage.model, app.window.triage.set_bar
+    assert not bar.isVisible()
     app.window.triage.whole_set.click()
-    qtbot.waitUntil(lambda: {r.key for r in app.triage.model.rows} == set(keys), timeout=20_000)
-    other = next(r for r in app.triage.model.rows if r.key == keys[0])
+    qtbot.waitUntil(lambda: model.missing == (second, third), timeout=20_000)
+    assert "2 drives of the set without results" in bar.words.text()
+    assert "second" in bar.words.toolTip()
+    assert {r.key for r in model.rows} == {first}
+    QTest.mouseClick(bar.analyse, Qt.MouseButton.LeftButton)
+    assert model.doing
+    QTest.mouseClick(bar.cancel, Qt.MouseButton.LeftButton)
+    assert not model.doing
+    qtbot.waitUntil(lambda: app.window.actions_["triage.analyse_set"].isEnabled(), timeout=20_000)
+    app.window.actions_["triage.analyse_set"].trigger()
+    qtbot.waitUntil(lambda: {r.key for r in model.rows} >= {first, second} and not model.doing, timeout=60_000)
+    assert second not in model.missing
+    other = next(r for r in model.rows if r.key == second)
     app.triage.go_to(other)
-    qtbot.waitUntil(lambda: app.opener.dataset.current == keys[0], timeout=20_000)
+    qtbot.waitUntil(lambda: app.opener.dataset.current == second, timeout=20_000)
     assert app.timeline.frame == other.segment.worst_frame
     assert np.array_equal(app.session.drive.timestamps, other.drive.timestamps)
+    assert app.session.analysis is None or app.session.analysis.complete, "its result is the stored one"
 
 
 def test_an_empty_list_says_what_would_fill_it(launch) -> None:

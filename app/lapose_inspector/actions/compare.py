@@ -27,6 +27,11 @@ def compare_commands() -> list[Command]:
             "mdi6.database-sync-outline",
             "Compare with another checkpoint's analysis at the same rate, stored or made now.", enabled=has_drive,
         ),
+        Command(
+            "compare.stored", "With a stored result…", lambda a: a.comparer.choose_stored(), menu, (),
+            "mdi6.history", "Choose among the results of other checkpoints on this drive at this rate.",
+            enabled=lambda a: a.session.analysis is not None,
+        ),
     ]  # fmt: skip
     out += [
         Command(
@@ -41,6 +46,19 @@ def compare_commands() -> list[Command]:
         )
     ]  # fmt: skip
     out += [
+        Command(
+            "compare.set", "Over the whole set", lambda a: a.comparer.toggle_set(), menu, (),
+            "mdi6.folder-multiple-outline",
+            "Compare the two checkpoints on every drive of the set; those not analysed yet are, in the background.",
+            lambda a: a.session.comparison.whole_set is not None, enabled=lambda a: a.comparer.can_compare_set,
+            section="parts",
+        ),
+        Command(
+            "compare.manifest", "Clips of a training manifest…", lambda a: a.comparer.choose_manifest(), menu, (),
+            "mdi6.school-outline",
+            "Give the figures of the clips that a training manifest holds, and of all others, beside each other.",
+            enabled=_compares, section="parts",
+        ),
         Command(
             "compare.cancel", "Cancel", lambda a: a.comparer.cancel(), menu, (), "mdi6.stop-circle-outline",
             "Give up what is being computed; a stored part of an analysis is kept.",

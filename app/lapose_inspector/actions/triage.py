@@ -36,6 +36,17 @@ def triage_commands() -> list[Command]:
             enabled=listed, section="select",
         ),
         Command(
+            "triage.analyse_set", "Analyse the set's other drives", lambda a: a.set_analyser.start(), menu, (),
+            "mdi6.folder-play-outline",
+            "Analyse the drives of the set that have no results at this rate by this model, in the background.",
+            enabled=lambda a: bool(a.triage.model.missing) and a.has_model and not a.triage.model.doing, section="set",
+        ),
+        Command(
+            "triage.cancel_set", "Stop analysing the set", lambda a: a.set_analyser.cancel(), menu, (),
+            "mdi6.stop-circle-outline", "Stop analysing other drives of the set; what is done is kept.",
+            enabled=lambda a: bool(a.triage.model.doing), section="set",
+        ),
+        Command(
             "triage.show", "Triage list", lambda a: a.triage.show_list(), menu, ("Ctrl+Shift+T",),
             "mdi6.format-list-numbered", "Show the segments of the drive, the worst first, and filter them by typing.",
             section="show",

@@ -10,7 +10,8 @@ from psygnal import Signal
 from lapose_core.geometry import Array, yaw
 
 if TYPE_CHECKING:
-    from lapose_core.evaluation.comparison import Comparison, Trajectory
+    from lapose_core.evaluation.comparison import ClipPair, Comparison, Trajectory
+    from lapose_core.evaluation.set_comparison import Marks, SetComparison
     from lapose_inspector.models.session import PathSegment, Session
 
 
@@ -25,6 +26,10 @@ class Compared:
         self.other: Trajectory | None = None
         self.result: Comparison | None = None
         """Against the analysis as it was last compared; None until there is one."""
+        self.whole_set: SetComparison | None = None
+        """The same two checkpoints on all drives of the set; None while the open drive alone is compared."""
+        self.marks: dict[str, Marks] = {}
+        """Stretches of training manifests, by the manifest's name."""
         self.doing = ""
         """What goes on, in a few words; empty when nothing does."""
         self.share = 0.0
@@ -34,8 +39,25 @@ class Compared:
 
     def set_other(self, other: Trajectory | None) -> None:
         """Compare with this trajectory; its figures come later."""
-        self.other, self.result = other, None
+        self.other, self.result, self.whole_set = other, None, None
         self.changed.emit()
+
+    def set_whole_set(self, found: SetComparison | None) -> None:
+        """Show the figures of a whole set, or of the open drive alone."""
+        self.whole_set = found
+        self.changed.emit()
+
+    def mark(self, name: str, marks: Marks) -> None:
+        """Tell the clips of a manifest's stretches from the others."""
+        self.marks[name] = marks
+        self.changed.emit()
+
+    @property
+    def clips(self) -> tuple[ClipPair, ...]:
+        """What the figures are over."""
+        if self.whole_set is not None:
+            return self.whole_set.clips
+        return () if self.result is None else self.result.clips
 
     def set_result(self, result: Comparison | None) -> None:
         self.result = result
@@ -45,6 +67,28 @@ class Compared:
         """Tell what goes on, or what went wrong."""
         self.doing, self.share, self.problem = doing, share, problem
         self.progress_changed.emit()
+
+
+def parts(session: Session) -> dict[str, list[ClipPair]]:
+    """The clips compared, by what a user may want the figures of: all of them, those of each marked kind and the rest,
+    and those of each kind of motion. Parts without clips are left out, but for the first."""
+    from lapose_core.evaluation.set_comparison import ALL, by_regime, split
+
+    model, clips = session.comparison, list(session.comparison.clips)
+    found = {ALL: clips}
+    if len(session.selection):
+        chosen = [clip.holds(session.selection.runs(clip.drive)) for clip in clips]
+        found["Selected"] = [clip for clip, mine in zip(clips, chosen, strict=True) if mine]
+        found["Not selected"] = [clip for clip, mine in zip(clips, chosen, strict=True) if not mine]
+    for name, marks in model.marks.items():
+        found |= split(clips, f"of {name}", marks)
+    if session.drive is not None:
+        fingerprint, notes = session.drive.fingerprint, session.annotations.notes
+        for label in sorted({note.label for note in notes if note.label}):
+            ranges = [(note.first_frame, note.last_frame) for note in notes if note.label == label]
+            found |= split(clips, f"“{label}”", {fingerprint: ranges})
+    found |= by_regime(clips)
+    return {name: members for name, members in found.items() if members or name == ALL}
 
 
 def other_series(session: Session, key: str) -> Array | None:

@@ -93,6 +93,8 @@ class Triage:
     current_changed = Signal()
     scope_changed = Signal()
     """The whole set, or the open drive alone, is asked for."""
+    progress_changed = Signal()
+    """Of analysing the drives that have no results."""
 
     def __init__(self) -> None:
         self.rows: tuple[Row, ...] = ()
@@ -104,6 +106,14 @@ class Triage:
         """``Row.id`` of the row that was chosen last."""
         self.has_set = False
         """Whether the open path holds several drives."""
+        self.missing: tuple[str, ...] = ()
+        """Keys of the set's drives that have no complete result, where the whole set is listed."""
+        self.doing = ""
+        """Which of them is being analysed, in a few words; empty when none is."""
+        self.share = 0.0
+        """How much of all of them is done, 0 to 1."""
+        self.problem = ""
+        """What could not be analysed, in one line."""
         self._sort: SortKey | None = None
         self._text, self._tags, self._grouped, self._whole_set = "", frozenset[str](), False, False
 
@@ -178,9 +188,14 @@ class Triage:
                     counts[tag] += 1
         return sorted(counts.items(), key=lambda pair: _tag_order(pair[0]))
 
-    def take(self, rows: Sequence[Row], evaluation: Evaluation | None) -> None:
+    def say(self, doing: str = "", share: float = 0.0, problem: str = "") -> None:
+        """Tell how analysing the missing drives gets on, or what went wrong."""
+        self.doing, self.share, self.problem = doing, share, problem
+        self.progress_changed.emit()
+
+    def take(self, rows: Sequence[Row], evaluation: Evaluation | None, missing: Sequence[str] = ()) -> None:
         """Other segments; what is chosen of them stays, but for tags that none of them has."""
-        self.rows, self.evaluation = tuple(rows), evaluation
+        self.rows, self.evaluation, self.missing = tuple(rows), evaluation, tuple(missing)
         self._tags &= {tag for row in rows for tag in row.segment.tags}
         self._arrange()
 

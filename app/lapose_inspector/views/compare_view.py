@@ -21,7 +21,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lapose_core.evaluation.comparison import FIGURES
 from lapose_inspector.models.colours import OTHER, PREDICTION
+from lapose_inspector.models.comparison import parts
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotation_dialog import swatch
@@ -32,8 +34,12 @@ from lapose_inspector.views.tool_row import ToolRow
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.comparison import ClipPair, Row, Stretch
+    from lapose_core.evaluation.set_comparison import DriveComparison
 
-BUTTONS = ("compare.file", "compare.checkpoint", "compare.opencv", "compare.colmap", "compare.clear")
+BUTTONS = (
+    "compare.file", "compare.checkpoint", "compare.opencv", "compare.colmap", "compare.set", "compare.manifest",
+    "compare.clear",
+)  # fmt: skip
 TIPS = {
     "AUC@5 signed": "Area under the accuracy curve up to 5°, of the larger of rotation and signed direction error over "
     "all pairs of frames of a clip",
@@ -49,18 +55,25 @@ TIPS = {
     "RPE rotation": "Relative pose error over one second, rotation",
 }
 FRAME = Qt.ItemDataRole.UserRole
+GAIN = FIGURES[0]
+"""What "gained and lost" is told in."""
+MOST = 200
+"""Stretches of a whole set that are listed."""
 
 
 class CompareView(QWidget):
     """A click on a stretch goes there; a double click loops over it."""
 
     frame_chosen = Signal(int)
+    drive_chosen = Signal(str, int)
+    """Key of another drive of the set, and the frame to go to."""
     stretch_opened = Signal(int, int)
     """First and last frame of a stretch to loop over."""
 
     def __init__(self, session: Session, actions: ActionSet, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._model = session, session.comparison
+        self._parts: dict[str, list[ClipPair]] = {}
         self._build(actions)
         for signal in self._signals():
             signal.connect(self._fill)
@@ -84,7 +97,9 @@ class CompareView(QWidget):
     def _build(self, actions: ActionSet) -> None:
         self.tools = ToolRow(self)
         self.part = ComboBox()
-        self.part.setToolTip("Over which clips the figures are: all, those with selected transitions, or with notes")
+        self.part.setToolTip(
+            "Over which clips the figures are: all, those selected, with notes, of a manifest, of a kind of motion"
+        )
         self.part.activated.connect(self._fill)
         self.tools.add(self.part)
         self.tools.layout_.addStretch(1)
@@ -112,12 +127,17 @@ class CompareView(QWidget):
         cancel.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         busy.addWidget(cancel)
         self.table = plain_tree(("Figure", "A", "B", "B − A", "95 % interval"), 0)
+        self.gains = plain_tree(("Clips", "n", "A", "B", "B − A", "95 % interval"), 0)
+        self.gains.itemClicked.connect(self._on_gain)
         self.stretches = plain_tree(("Better", "Frames", "By"), 0)
-        self.stretches.itemClicked.connect(lambda item, _: self.frame_chosen.emit(item.data(0, FRAME)[0]))
-        self.stretches.itemDoubleClicked.connect(lambda item, _: self.stretch_opened.emit(*item.data(0, FRAME)))
+        self.stretches.itemClicked.connect(self._on_stretch)
+        self.stretches.itemDoubleClicked.connect(self._on_stretch_opened)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.table, "Figures")
+        self.tabs.addTab(self.gains, "Gained and lost")
+        self.tabs.setTabToolTip(1, f"{GAIN.name} of each kind of clips. Click: all figures of them")
+        self.tabs.currentChanged.connect(self._fill_gains)
         self.tabs.addTab(self.stretches, "Where each is better")
         self.note = QLabel()
         self.note.setProperty("muted", True)
@@ -155,7 +175,7 @@ class CompareView(QWidget):
         self.stretches.clear()
         self.head.setVisible(other is not None)
         self.how.setVisible(other is not None)
-        self._stack.setCurrentIndex(1 if result is None else 0)
+        self._stack.setCurrentIndex(1 if result is None and self._model.whole_set is None else 0)
         if other is None:
             self.note.setText(
                 "Open a driving log to compare its prediction with another trajectory."
@@ -171,57 +191,100 @@ class CompareView(QWidget):
         )
         if other.kind == "reference":
             self.head.setText(f"{self.head.text()} (a classical reference, not ground truth)")
-        rows = () if result is None else result.rows
         lines = [] if other.metric else ["B has no metric scale: its lengths are not compared"]
-        if result is None:
+        rows: Sequence[Row] = ()
+        whole = self._model.whole_set
+        if result is None and whole is None:
             self.note.setText("Waiting for the analysis to compare with.")
-        elif result.errors_a is None:
+        elif result is not None and result.errors_a is None and whole is None:
+            rows = result.rows
             lines.append("No ground truth: the figures say how far the two are apart, not who is right")
         else:
             from lapose_core.evaluation.comparison import table
 
-            clips = self._chosen(result.clips)
-            rows = result.rows if len(clips) == len(result.clips) else table(clips, other.metric)
-            count = f"{len(clips)} of " if len(clips) < len(result.clips) else ""
-            lines.append(
-                f"{count}{len(result.clips)} clips of 16 samples; intervals by a paired bootstrap over them"
-                if result.clips
-                else "No clip of 16 neighbouring samples has both trajectories and the truth: there is no table yet"
-            )
+            clips = self._parts[self.part.currentText()]
+            rows = table(clips, other.metric)
+            lines.append(self._clips_words(len(clips)))
         self.how.setText(". ".join(lines))
-        told = "\n".join([other.how[:1].upper() + other.how[1:], *other.notes])
+        left_out = () if whole is None else whole.left_out
+        told = "\n".join([other.how[:1].upper() + other.how[1:], *other.notes, *left_out])
         for label in (self.head, self.how):
             label.setToolTip(told)
-        if result is not None:
-            truth = result.errors_a is not None
-            self.tabs.setTabText(1, "Where each is better" if truth else "Where they are apart")
-            for row in rows:
-                self.table.addTopLevelItem(self._row(row))
+        truth = whole is not None or (result is not None and result.errors_a is not None)
+        self.tabs.setTabText(2, "Where each is better" if truth else "Where they are apart")
+        self.tabs.setTabVisible(1, truth)
+        for row in rows:
+            self.table.addTopLevelItem(self._row(row))
+        if whole is not None:
+            for drive, stretch in whole.stretches[:MOST]:
+                self.stretches.addTopLevelItem(self._stretch(stretch, name, other.name, drive))
+        elif result is not None:
             for stretch in result.stretches:
                 self.stretches.addTopLevelItem(self._stretch(stretch, name, other.name))
+        self._fill_gains()
+
+    def _clips_words(self, chosen: int) -> str:
+        """Of which clips the figures are, and how their intervals come about."""
+        clips, whole = self._model.clips, self._model.whole_set
+        if not clips:
+            return "No clip of 16 neighbouring samples has both trajectories and the truth: there is no table yet"
+        count = f"{chosen} of {len(clips)}" if chosen < len(clips) else f"{chosen}"
+        if whole is None:
+            return f"{count} clips of 16 samples; intervals by a paired bootstrap over them"
+        missing = f", {len(whole.left_out)} left out" if whole.left_out else ""
+        return (
+            f"{count} clips of 16 samples of {len(whole.drives)} drives{missing}; intervals by a paired bootstrap "
+            "over drives"
+        )
+
+    def _fill_gains(self, _: int = 0) -> None:
+        """One figure of every part; made when it is looked at."""
+        self.gains.clear()
+        if self.tabs.currentWidget() is not self.gains or not self._model.clips:
+            return
+        from lapose_core.evaluation.comparison import row_of
+
+        for name, clips in self._parts.items():
+            row = row_of(GAIN, clips)
+            figure = self._row(row)
+            item = QTreeWidgetItem([name, str(row.clips), *(figure.text(column) for column in range(1, 5))])
+            for column in range(1, 6):
+                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            for column in (4, 5):
+                item.setForeground(column, figure.foreground(column - 1))
+            for column in range(6):
+                item.setToolTip(column, f"{GAIN.name} of {row.clips} clips that move. Click: all figures of them")
+            self.gains.addTopLevelItem(item)
+
+    def _on_gain(self, item: QTreeWidgetItem) -> None:
+        self.part.setCurrentText(item.text(0))
+        self.tabs.setCurrentWidget(self.table)
+        self._fill()
+
+    def _on_stretch(self, item: QTreeWidgetItem) -> None:
+        key, first, _ = item.data(0, FRAME)
+        if key:
+            self.drive_chosen.emit(key, first)
+        else:
+            self.frame_chosen.emit(first)
+
+    def _on_stretch_opened(self, item: QTreeWidgetItem) -> None:
+        key, first, last = item.data(0, FRAME)
+        if not key:
+            self.stretch_opened.emit(first, last)
+
+    def _drive_key(self) -> str | None:
+        """Of the open drive in its set."""
+        return None if self._session.log is None else self._session.log.drive
 
     def _offer_parts(self) -> None:
-        """All clips, and those in and outside of what is selected and of each label's notes."""
+        """What figures can be asked of, the choice staying where it is still there."""
         chosen = self.part.currentText()
-        labels = sorted({note.label for note in self._session.annotations.notes if note.label})
-        names = ["All clips", "Selected", "Not selected"]
-        names += [name for label in labels for name in (f"“{label}”", f"Not “{label}”")]
+        self._parts = parts(self._session)
         self.part.clear()
-        self.part.addItems(names)
+        self.part.addItems(list(self._parts))
         self.part.setCurrentIndex(max(0, self.part.findText(chosen)))
-        result = self._model.result
-        self.part.setVisible(result is not None and bool(result.clips))
-
-    def _chosen(self, clips: Sequence[ClipPair]) -> list[ClipPair]:
-        """The clips that the choice leaves."""
-        name = self.part.currentText()
-        if name == "All clips":
-            return list(clips)
-        ranges = self._session.selected_frames()
-        if "“" in name:
-            label = name[name.index("“") + 1 : -1]
-            ranges = [(n.first_frame, n.last_frame) for n in self._session.annotations.notes if n.label == label]
-        return [clip for clip in clips if clip.touches(ranges) != name.startswith("Not ")]
+        self.part.setVisible(bool(self._model.clips))
 
     def _row(self, row: Row) -> QTreeWidgetItem:
         low, high = _number(row.low, True), _number(row.high, True)
@@ -249,20 +312,25 @@ class CompareView(QWidget):
             item.setForeground(4, colour)
         return item
 
-    def _stretch(self, stretch: Stretch, a: str, b: str) -> QTreeWidgetItem:
+    def _stretch(self, stretch: Stretch, a: str, b: str, of: DriveComparison | None = None) -> QTreeWidgetItem:
+        """A row; ``of`` names the drive where it is one of several."""
         winner = {"a": a, "b": b, "apart": "apart"}[stretch.winner]
         timeline = self._session.timeline
-        time = f"{clock_text(timeline.time_of(stretch.first_frame), 2)} s"
         frames = f"{stretch.first_frame}–{stretch.last_frame}"
+        if of is None:
+            begin = f"From {clock_text(timeline.time_of(stretch.first_frame), 2)} s on"
+        else:
+            begin, frames = f"In {of.name}", f"{of.name}  {frames}"
         item = QTreeWidgetItem([winner, frames, f"{stretch.degrees:.1f}°"])
         colour = {"a": PREDICTION, "b": OTHER, "apart": self._session.display.colours.muted}[stretch.winner]
         item.setIcon(0, swatch(colour))
-        item.setData(0, FRAME, (stretch.first_frame, stretch.last_frame))
+        elsewhere = of is not None and of.key != self._drive_key()
+        item.setData(0, FRAME, (of.key if of and elsewhere else "", stretch.first_frame, stretch.last_frame))
         for column in range(3):
             item.setToolTip(
                 column,
-                f"From {time} on: mean difference of the larger of rotation and signed direction error\n"
-                "Click: go there · double click: loop over it",
+                f"{begin}: mean difference of the larger of rotation and signed direction error\n"
+                + ("Click: open that drive there" if elsewhere else "Click: go there · double click: loop over it"),
             )
         return item
 

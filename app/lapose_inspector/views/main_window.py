@@ -96,11 +96,12 @@ class MainWindow(QMainWindow):
         self.browser.pose_topic_chosen.connect(opener.choose_pose_topic)
         self.why = WhyView(session, app.explanation)
         self.notes = AnnotationsView(session, self.actions_)
-        self.triage = TriageView(session, app.triage.model, app.triage.pictures)
+        self.triage = TriageView(session, app.triage.model, app.triage.pictures, self.actions_)
         self.triage.row_chosen.connect(app.triage.go_to)
         self.compare = CompareView(session, self.actions_)
         self.compare.frame_chosen.connect(session.timeline.seek)
         self.compare.stretch_opened.connect(session.timeline.set_loop)
+        self.compare.drive_chosen.connect(app.opener.choose_drive)
         self.panels = (
             self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,
             self.notes, self.gallery, self.compare, self.why,
@@ -160,7 +161,7 @@ class MainWindow(QMainWindow):
             app.instruments.map.compared_changed,
             app.instruments.forward.changed, app.instruments.forward.heat_changed,
             session.history.changed, session.annotations.changed, session.comparison.changed,
-            session.comparison.progress_changed,
+            session.comparison.progress_changed, app.triage.model.changed, app.triage.model.progress_changed,
             session.annotations.current_changed, session.annotations.marks_changed,
         )  # fmt: skip
 

@@ -20,8 +20,10 @@ from superqt import QFlowLayout
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.triage import SORT_KEYS, SORT_WORDS, Row, Triage
+from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.regime_table import RegimeTable
+from lapose_inspector.views.set_bar import SetBar
 from lapose_inspector.views.triage_rows import ITEM, TriagePainter, TriageRows
 from lapose_inspector.workers.segment_pictures import SegmentPictures
 
@@ -41,10 +43,12 @@ class TriageView(QWidget):
         session: Session,
         triage: Triage,
         pictures: SegmentPictures,
+        actions: ActionSet,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._session, self._triage, self._pictures = session, triage, pictures
+        self.set_bar = SetBar(triage, actions, self)
         self.rows = TriageRows(triage, self)
         self._soon = QTimer(self, singleShot=True, interval=SETTLED)
         self._soon.timeout.connect(self._want_pictures)
@@ -64,7 +68,9 @@ class TriageView(QWidget):
         tools.setContentsMargins(10, 0, 4, 0)
         tools.setSpacing(3)
         tools.addStretch(1)
-        self.whole_set = self._switch(tools, "Set", "List the segments of all drives of the set that have results")
+        self.whole_set = self._switch(
+            tools, "Set", "List the segments of all drives of the set; those without results can be analysed"
+        )
         self.whole_set.toggled.connect(self._on_whole_set)
         self.group = self._switch(tools, "Group", "Group the segments by regime")
         self.group.toggled.connect(self._on_group)
@@ -121,6 +127,7 @@ class TriageView(QWidget):
         column.addLayout(top)
         column.addWidget(self.chips)
         column.addWidget(self._stack, 1)
+        column.addWidget(self.set_bar)
 
     @staticmethod
     def _switch(row: QHBoxLayout, text: str, tip: str) -> QToolButton:
@@ -141,6 +148,7 @@ class TriageView(QWidget):
     def close_panel(self) -> None:
         """Let go of the models and the loader."""
         self._soon.stop()
+        self.set_bar.close_panel()
         self._triage.changed.disconnect(self._on_rows)
         self._triage.current_changed.disconnect(self._on_current)
         self._pictures.loaded.disconnect(self._on_picture)

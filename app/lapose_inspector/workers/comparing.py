@@ -12,14 +12,24 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
 from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.set_analysis import Analyst, SetDrives, Told, compare_set
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.classical_reference import Name, ReferenceCamera
     from lapose_core.evaluation.comparison import Trajectory
+    from lapose_core.evaluation.set_comparison import Marks, SetComparison
+    from lapose_core.inference.library import StoredResult
     from lapose_core.inference.result import DriveAnalysis
 
-Told = Callable[[float], None]
-Work = Callable[[Stale, Told], "Trajectory | None"]
+Work = Callable[[Stale, Told], "Trajectory | SetComparison | Marked | None"]
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Where the stretches of a training manifest lie, by drive fingerprint."""
+
+    name: str
+    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class CompareWorker(QObject):
 
     progress = Signal(float)
     found = Signal(object)
-    """A Trajectory, or a Problem."""
+    """A Trajectory, a SetComparison, Marked, or a Problem."""
     compared = Signal(object)
     """A Comparison."""
 
@@ -124,36 +134,51 @@ def compute_reference(drive: Drive, frames: np.ndarray, name: Name, camera: Refe
     return work
 
 
-def run_checkpoint(drive: Drive, rate: float, checkpoint: Path, open_hash: str | None, folder: Path) -> Work:
-    """Analyses the drive with another checkpoint, going on from what is stored in ``folder``."""
+def run_checkpoint(drive: Drive, analyst: Analyst, open_hash: str | None) -> Work:
+    """Takes another checkpoint's analysis of the drive."""
 
     def work(stale: Stale, tell: Told) -> Trajectory | None:
         from lapose_core.evaluation.comparison import trajectory_of_analysis
-        from lapose_core.inference.analysis import DriveAnalyzer
-        from lapose_core.inference.store import ResultStore
-        from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
 
-        digest = checkpoint_hash(checkpoint)
-        if digest == open_hash:
-            raise ValueError(f"{checkpoint.name} is the checkpoint that is open already: choose another")
-        model, store = load_checkpoint(checkpoint), ResultStore(folder)
-        stored = store.load(DriveAnalyzer.key(model, drive, rate, digest), drive.even_indices(rate))
-        analyzer = DriveAnalyzer(
-            model, drive, rate, checkpoint_hash=digest, checkpoint_name=checkpoint.name, analysis=stored
-        )
-        steps = analyzer.steps()
-        try:
-            for _ in steps:
-                if stale():
-                    break
-                tell(analyzer.analysis.progress)
-        finally:
-            steps.close()
-            store.save(analyzer.analysis)
-        if stale():
-            return None
-        if not analyzer.analysis.done.any():
-            raise ValueError(f"{checkpoint.name} could not analyse any part of {drive.name}")
-        return trajectory_of_analysis(analyzer.analysis)
+        if analyst.checkpoint_hash == open_hash:
+            raise ValueError(f"{analyst.checkpoint.name} is the checkpoint that is open already: choose another")
+        analysis = analyst.analysis(drive, stale, tell)
+        return None if analysis is None else trajectory_of_analysis(analysis)
+
+    return work
+
+
+def read_stored(result: StoredResult) -> Work:
+    """Reads a stored result."""
+
+    def work(_: Stale, tell: Told) -> Trajectory:
+        from lapose_core.evaluation.comparison import trajectory_of_analysis
+        from lapose_core.inference.store import read_result
+
+        return trajectory_of_analysis(read_result(result.folder))
+
+    return work
+
+
+def run_set(drives: SetDrives, a: Analyst, b: Analyst) -> Work:
+    """Compares two checkpoints on every drive of a set."""
+
+    def work(stale: Stale, tell: Told) -> SetComparison | None:
+        return compare_set(drives, a, b, stale, tell)
+
+    return work
+
+
+def read_marks(path: Path) -> Work:
+    """Reads where the stretches of a training manifest lie."""
+
+    def work(_: Stale, tell: Told) -> Marked:
+        from lapose_core.evaluation.set_comparison import manifest_marks
+        from lapose_core.training.manifest import read_manifest
+
+        marks = manifest_marks(read_manifest(path))
+        if not marks:
+            raise ValueError(f"{path}: no entry tells its drive's fingerprint, so that its clips cannot be found")
+        return Marked(path.name.split(".")[0], marks)
 
     return work

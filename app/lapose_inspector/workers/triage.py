@@ -41,9 +41,10 @@ class OtherDrives:
 
 
 class TriageWorker(QObject):
-    """Latest wins. ``done`` carries the rows and the ``Evaluation`` over them, or None without truth."""
+    """Latest wins. ``done`` carries the rows, the ``Evaluation`` over them, or None without truth, and the keys of the
+    set's drives that have no complete result."""
 
-    done = Signal(object, object)
+    done = Signal(object, object, object)
     failed = Signal(str)
 
     def __init__(self, results: Path, parent: QObject | None = None) -> None:
@@ -61,9 +62,14 @@ class TriageWorker(QObject):
             from lapose_core.evaluation.segments import breakdown
 
             rows = [] if current is None else _rows(current.drive, current.analysis, current.key)
+            missing: list[str] = []
             if others is not None:
-                rows += known.rows(others, None if current is None else current.drive.fingerprint, stale)
-            return rows, breakdown([row.segment for row in rows])
+                more, complete = known.rows(others, None if current is None else current.drive.fingerprint, stale)
+                rows += more
+                # The open drive's analysis is the window's own affair.
+                complete |= set() if current is None or current.key is None else {current.key}
+                missing = [listing.key for listing in others.listings if listing.key not in complete]
+            return rows, breakdown([row.segment for row in rows]), missing
 
         self._worker.submit(job)
 
@@ -74,7 +80,7 @@ class TriageWorker(QObject):
         self._worker.stop()
 
     @Slot(object)
-    def _on_done(self, result: tuple[list[Row], object]) -> None:
+    def _on_done(self, result: tuple[list[Row], object, list[str]]) -> None:
         self.done.emit(*result)
 
 
@@ -91,13 +97,15 @@ class _Others:
 
     def __init__(self, results: Path) -> None:
         self._results = results
-        self._kept: dict[Path, tuple[float, list[Row]]] = {}
+        self._kept: dict[Path, tuple[float, list[Row], bool]] = {}
 
-    def rows(self, others: OtherDrives, current: str | None, stale: Stale) -> list[Row]:
-        """Rows of the stored results of drives of this set, but for the drive whose fingerprint is ``current``."""
+    def rows(self, others: OtherDrives, current: str | None, stale: Stale) -> tuple[list[Row], set[str]]:
+        """Rows of the stored results of drives of this set, but for the drive whose fingerprint is ``current``; and
+        the keys of the drives that are analysed to the end."""
         from lapose_core.inference.store import RESULT, ResultStore
 
         out: list[Row] = []
+        complete: set[str] = set()
         for stored in ResultStore(self._results).stored(others.checkpoint_hash, others.rate):
             if stale():
                 break
@@ -107,9 +115,11 @@ class _Others:
             written = (stored.folder / RESULT).stat().st_mtime
             kept = self._kept.get(stored.folder)
             if kept is None or kept[0] != written:
-                kept = self._kept[stored.folder] = (written, _read(stored.folder, others, listing))
+                kept = self._kept[stored.folder] = (written, *_read(stored.folder, others, listing))
             out += [row for row in kept[1] if row.drive.fingerprint != current]
-        return out
+            if kept[2]:
+                complete.add(listing.key)
+        return out, complete
 
 
 def _listing_of(others: OtherDrives, name: str, path: Path) -> Listing | None:
@@ -119,8 +129,9 @@ def _listing_of(others: OtherDrives, name: str, path: Path) -> Listing | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _read(folder: Path, others: OtherDrives, listing: Listing) -> list[Row]:
-    """Rows of a stored result; none where the drive is no longer the one that was analysed."""
+def _read(folder: Path, others: OtherDrives, listing: Listing) -> tuple[list[Row], bool]:
+    """Rows of a stored result, and whether it is complete; none where the drive is no longer the one that was
+    analysed."""
     from lapose_core.inference.preprocess import Preprocessor
     from lapose_core.inference.store import StoreError, read_result
 
@@ -129,7 +140,7 @@ def _read(folder: Path, others: OtherDrives, listing: Listing) -> list[Row]:
         drive = others.reader.open(others.path, listing.key, LogOptions())
         view = Preprocessor.for_drive(drive, others.image_size).view
     except (StoreError, LogError, OSError, ValueError):
-        return []
+        return [], False
     # What the model was told of the camera stands behind the view.
     same = drive.fingerprint == analysis.key.fingerprint and analysis.key.view.startswith(view)
-    return _rows(drive, analysis, listing.key) if same else []
+    return (_rows(drive, analysis, listing.key), analysis.complete) if same else ([], False)

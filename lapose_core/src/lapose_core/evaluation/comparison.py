@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lapose_core.drive import Drive
 from lapose_core.evaluation.bootstrap import interval
 from lapose_core.evaluation.metrics import ClipMetrics, clip_metrics
+from lapose_core.evaluation.regimes import clip_regimes
 from lapose_core.geometry import Array, accumulate, interpolate_poses, relative
 from lapose_core.inference.errors import TransitionErrors, step_errors
 from lapose_core.inference.result import DriveAnalysis
@@ -95,7 +96,8 @@ class Row:
         higher_is_better: None where neither is.
         a, b: means over the clips that both have; NaN where there is none.
         difference: of b minus a, over the same clips.
-        low, high: its 95 % interval by a paired bootstrap over clips; NaN for fewer than two.
+        low, high: its 95 % interval by a paired bootstrap over clips, or over drives where there are several; NaN for
+            fewer than two.
         clips: how many.
     """
 
@@ -135,16 +137,31 @@ class Stretch:
 
 @dataclass(frozen=True)
 class ClipPair:
-    """Both trajectories' figures of one clip of CLIP samples, from drive frame ``first_frame`` to ``last_frame``."""
+    """Both trajectories' figures of one clip of CLIP samples.
+
+    Attributes:
+        first_frame, last_frame: of the drive.
+        start: its first sample of the analysis.
+        a, b: the figures.
+        drive: the drive's fingerprint.
+        regimes: of its motion, as ``clip_regimes`` names them, without the frame rate.
+    """
 
     first_frame: int
     last_frame: int
+    start: int
     a: ClipMetrics
     b: ClipMetrics
+    drive: str
+    regimes: frozenset[str]
 
     def touches(self, ranges: Sequence[tuple[int, int]]) -> bool:
         """Whether it shares a frame with one of the ranges (first, last), both inclusive."""
         return any(first <= self.last_frame and last >= self.first_frame for first, last in ranges)
+
+    def holds(self, runs: Sequence[tuple[int, int]]) -> bool:
+        """Whether it shares a transition with one of the runs [start, stop) of the analysis's transitions."""
+        return any(start < self.start + CLIP - 1 and stop > self.start for start, stop in runs)
 
 
 @dataclass(frozen=True)
@@ -167,19 +184,28 @@ class Comparison:
     clips: tuple[ClipPair, ...]
 
 
+class Figure(NamedTuple):
+    """Name, field of ClipMetrics, unit, whether higher is better, whether it needs metres."""
+
+    name: str
+    key: str
+    unit: str
+    higher_is_better: bool
+    metres: bool
+
+
 FIGURES = (
-    ("AUC@5 signed", "auc5_signed", "", True, False),
-    ("AUC@5", "auc5", "", True, False),
-    ("AUC@30 signed", "auc30_signed", "", True, False),
-    ("Rotation within 5°", "rra5", "%", True, False),
-    ("Direction within 5°, signed", "rta5_signed", "%", True, False),
-    ("ATE-S", "ate_s", "", False, False),
-    ("ATE-M", "ate_m", "m", False, True),
-    ("Scale error", "scale_error", "", False, True),
-    ("RPE translation", "rpe_translation", "m/s", False, True),
-    ("RPE rotation", "rpe_rotation", "°/s", False, False),
+    Figure("AUC@5 signed", "auc5_signed", "", True, False),
+    Figure("AUC@5", "auc5", "", True, False),
+    Figure("AUC@30 signed", "auc30_signed", "", True, False),
+    Figure("Rotation within 5°", "rra5", "%", True, False),
+    Figure("Direction within 5°, signed", "rta5_signed", "%", True, False),
+    Figure("ATE-S", "ate_s", "", False, False),
+    Figure("ATE-M", "ate_m", "m", False, True),
+    Figure("Scale error", "scale_error", "", False, True),
+    Figure("RPE translation", "rpe_translation", "m/s", False, True),
+    Figure("RPE rotation", "rpe_rotation", "°/s", False, False),
 )
-"""Name, field of ClipMetrics, unit, whether higher is better, whether it needs metres."""
 
 
 def compare(analysis: DriveAnalysis, other: Trajectory, drive: Drive | None) -> Comparison:
@@ -204,20 +230,44 @@ def compare(analysis: DriveAnalysis, other: Trajectory, drive: Drive | None) -> 
         part = slice(start, start + CLIP - 1)
         true, times = truth[start : start + CLIP], analysis.times[start : start + CLIP]
         a, b = (clip_metrics(accumulate(s[part]), true, times) for s in (steps_a, steps_b))
-        clips.append(ClipPair(int(frames[start]), int(frames[start + CLIP - 1]), a, b))
+        first, last = int(frames[start]), int(frames[start + CLIP - 1])
+        regimes = frozenset(name for name in clip_regimes(true, times) if not name.startswith("rate "))
+        clips.append(ClipPair(first, last, start, a, b, drive.fingerprint, regimes))
     stretches = _stretches(gain, frames, "a", "b")
     return Comparison(apart, errors_a, errors_b, table(clips, other.metric), stretches, tuple(clips))
 
 
 def table(clips: Sequence[ClipPair], metric: bool) -> tuple[Row, ...]:
-    """The figures over these clips; those in metres only where b's lengths are ``metric``."""
-    assert {f.name for f in fields(ClipMetrics)} >= {key for _, key, *_ in FIGURES}
-    rows = []
-    for name, key, unit, higher, metres in FIGURES:
-        values = np.array([[getattr(clip.a, key), getattr(clip.b, key)] for clip in clips]).reshape(-1, 2)
-        values = values[np.isfinite(values).all(1)] if not metres or metric else np.zeros((0, 2))
-        rows.append(_row(name, unit, higher, values))
-    return tuple(rows)
+    """The figures over these clips; those in metres only where b's lengths are ``metric``.
+
+    Clips of one drive are alike: where there are several drives, the bootstrap draws drives with all their clips.
+    """
+    assert {f.name for f in fields(ClipMetrics)} >= {figure.key for figure in FIGURES}
+    return tuple(row_of(figure, clips if metric or not figure.metres else ()) for figure in FIGURES)
+
+
+def row_of(figure: Figure, clips: Sequence[ClipPair]) -> Row:
+    """One figure over these clips."""
+    name, key, unit, higher, _ = figure
+    values = np.array([[getattr(clip.a, key), getattr(clip.b, key)] for clip in clips]).reshape(-1, 2)
+    known = np.isfinite(values).all(1)
+    values = values[known]
+    if not len(values):
+        nan = float("nan")
+        return Row(name, unit, higher, nan, nan, nan, nan, nan, 0)
+    difference = values[:, 1] - values[:, 0]
+    _, drive = np.unique([clip.drive for clip, good in zip(clips, known, strict=True) if good], return_inverse=True)
+    if drive.max() == 0:
+        low, high = interval(difference, np.mean)  # type: ignore[arg-type]
+    else:
+        low, high = interval(np.stack([np.bincount(drive, difference), np.bincount(drive)], 1), _pooled)
+    a, b = values.mean(0)
+    return Row(name, unit, higher, float(a), float(b), float(difference.mean()), low, high, len(values))
+
+
+def _pooled(values: Array, axis: int) -> Array:
+    """Mean over clips of drives with sums and counts [..., 2]."""
+    return np.asarray(values[..., 0].sum(axis) / values[..., 1].sum(axis))
 
 
 def _clip_starts(usable: NDArray[np.bool_]) -> list[int]:
@@ -229,16 +279,6 @@ def _clip_starts(usable: NDArray[np.bool_]) -> list[int]:
             starts.append(transition - CLIP + 2)
             run = 0
     return starts
-
-
-def _row(name: str, unit: str, higher: bool, values: Array) -> Row:
-    if not len(values):
-        nan = float("nan")
-        return Row(name, unit, higher, nan, nan, nan, nan, nan, 0)
-    difference = values[:, 1] - values[:, 0]
-    low, high = interval(difference, np.mean)  # type: ignore[arg-type]
-    a, b = values.mean(0)
-    return Row(name, unit, higher, float(a), float(b), float(difference.mean()), low, high, len(values))
 
 
 def _rows_apart(apart: TransitionErrors) -> tuple[Row, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lapose_core.geometry import Array
 from lapose_core.inference.result import ResultKey
-from lapose_core.inference.store import SAMPLES, TRANSITIONS, StoreError, read_description
+from lapose_core.inference.store import RESULT, SAMPLES, TRANSITIONS, StoreError, read_description
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +34,14 @@ class StoredResult:
     checkpoint_name: str
     samples: int
     complete: bool
+
+    @property
+    def written(self) -> float | None:
+        """When it was stored last, in seconds since the epoch; None where the file system does not tell."""
+        try:
+            return (self.folder / RESULT).stat().st_mtime
+        except OSError:
+            return None
 
 
 @dataclass(frozen=True)
