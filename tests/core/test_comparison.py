@@ -167,7 +167,8 @@ def test_pieces_are_never_joined() -> None:
 def exact(units: float, scaled: bool = False):  # type: ignore[no-untyped-def]
     """A method that knows the path, in units that differ from chunk to chunk."""
 
-    def method(images, intrinsics, *, camera_height=None):  # type: ignore[no-untyped-def]
+    def method(images, intrinsics, *, camera_height=None, watch=None):  # type: ignore[no-untyped-def]
+        watch(0.5)
         first = int(images[0, 0, 0, 0])
         poses = accumulate(relative(path()[first : first + len(images)]))
         poses[:, :3, 3] *= 1.0 if scaled else units + 0.1 * first
@@ -185,6 +186,8 @@ def test_chunks_are_joined_in_one_unit() -> None:
     assert not reference.metric
     assert "Not ground truth" in reference.how
     assert told[-1] == 1.0
+    assert told == sorted(told)
+    assert told[1] == pytest.approx(0.5 * told[2]), "progress inside of a stretch too"
     metric = classical_reference(drive, np.arange(N), "opencv", camera, method=exact(2.0, scaled=True))
     assert metric.metric
     assert np.allclose(metric.poses, path(), atol=1e-9)
@@ -195,6 +198,11 @@ def test_a_reference_can_be_given_up_and_is_kept(tmp_path: Path) -> None:
     camera = reference_camera(drive, None, (16, 8))
     with pytest.raises(ReferenceCancelled):
         classical_reference(drive, np.arange(N), "opencv", camera, cancelled=lambda: True, method=exact(1.0))
+    asked = iter([False, True])
+    with pytest.raises(ReferenceCancelled):  # while a stretch is being matched
+        classical_reference(drive, np.arange(N), "opencv", camera, cancelled=lambda: next(asked), method=exact(1.0))
+    with pytest.raises(StopIteration):
+        next(asked)
     cache = ReferenceCache(tmp_path / "new")
     where = cache.path_of(drive, np.arange(N), "opencv", camera)
     assert cache.load(where) is None

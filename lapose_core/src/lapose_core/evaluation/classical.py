@@ -7,6 +7,7 @@ camera over the road. Each is run on a clip's own frames and nothing else.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,12 +46,20 @@ class ClassicalTrajectory:
         return float(self.registered.mean())
 
 
+Watch = Callable[[float], object]
+"""Hears the share of a clip that is done, 0 to 1; what it raises breaks the work off."""
+
+
 class Method(Protocol):
     """A classical method on one clip's frames."""
 
     def __call__(
-        self, images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None
+        self, images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None, watch: Watch | None = None
     ) -> ClassicalTrajectory: ...
+
+
+def unwatched(_: float) -> None:
+    """A ``Watch`` for those who do not watch."""
 
 
 NO_HEIGHT = "The camera's height over the road is not known: the scale is arbitrary."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -84,7 +85,7 @@ def classical_reference(
 
     Args:
         progress: hears the share done, 0 to 1.
-        cancelled: asked between chunks.
+        cancelled: asked between pictures.
         method: instead of the one of this name.
 
     Raises:
@@ -100,11 +101,11 @@ def classical_reference(
     source = drive.open_frames()
     try:
         for number, start in enumerate(starts):
-            if cancelled():
-                raise ReferenceCancelled
+            watch = partial(_watch, progress, cancelled, number, len(starts))
+            watch(0.0)
             stop = min(start + size, len(frames))
             images = np.stack([source.read(int(frame)) for frame in frames[start:stop]])
-            found = method(images, camera.intrinsics, camera_height=drive.camera_height)
+            found = method(images, camera.intrinsics, camera_height=drive.camera_height, watch=watch)
             part = relative(found.poses)
             if not found.scaled and done > start:
                 factor = _carried(steps[start:done], part[: done - start])
@@ -114,8 +115,7 @@ def classical_reference(
             steps[done : stop - 1] = part[done - start :]
             known[done : stop - 1] = (found.registered[:-1] & found.registered[1:])[done - start :]
             done = stop - 1
-            if progress is not None:
-                progress((number + 1) / len(starts))
+            watch(1.0)
     finally:
         source.close()
     notes = [f"{int(known.sum())} of {len(known)} transitions were placed; the others are filled."]
@@ -129,6 +129,15 @@ def classical_reference(
         TITLES[name], "reference", frames.copy(), accumulate(steps), np.zeros(len(frames), np.int64), metric > 0,
         how, tuple(notes),
     )  # fmt: skip
+
+
+def _watch(
+    progress: Callable[[float], object] | None, cancelled: Callable[[], bool], chunk: int, chunks: int, share: float
+) -> None:
+    if cancelled():
+        raise ReferenceCancelled
+    if progress is not None:
+        progress((chunk + share) / chunks)
 
 
 _METHODS = {

@@ -18,8 +18,10 @@ from lapose_core.evaluation.classical import (
     ClassicalTrajectory,
     Images,
     Mask,
+    Watch,
     check_clip,
     fill_frames,
+    unwatched,
 )
 from lapose_core.evaluation.opencv_odometry import require_opencv
 from lapose_core.evaluation.road_scale import road_lengths
@@ -31,6 +33,7 @@ _MODELS = {"none": "PINHOLE", "brown-conrady": "FULL_OPENCV", "kannala-brandt": 
 # At COLMAP's own 4 pixels and 1.5 degrees a forward motion is not told from a turn, and whole clips go astray.
 _TOLERANCE = 1.0  # pixels
 _LEAST_ANGLE = 0.5  # degrees, of triangulation
+_EXTRACTED, _MATCHED = 0.4, 0.8  # shares of the time
 _THREADS = 2  # the order in which threads finish is part of COLMAP's result; few threads keep it nearly the same
 
 
@@ -48,7 +51,7 @@ def require_pycolmap() -> Any:
 
 
 def colmap_trajectory(
-    images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None
+    images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None, watch: Watch | None = None
 ) -> ClassicalTrajectory:
     """Camera motion through frames [N, H, W, 3] RGB, evenly spaced in time, of a camera that is known.
 
@@ -64,7 +67,7 @@ def colmap_trajectory(
     pycolmap = require_pycolmap()
     check_clip(images, intrinsics)
     with tempfile.TemporaryDirectory(prefix="lapose-colmap-") as folder, _quiet(pycolmap):
-        model = _largest_model(pycolmap, images, intrinsics, Path(folder))
+        model = _largest_model(pycolmap, images, intrinsics, Path(folder), watch or unwatched)
     poses, registered = np.tile(np.eye(4), (len(images), 1, 1)), np.zeros(len(images), bool)
     notes = []
     scale = None
@@ -96,7 +99,7 @@ def _quiet(pycolmap: Any) -> Iterator[None]:
         pycolmap.logging.minloglevel = before
 
 
-def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Path) -> Any | None:
+def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Path, watch: Watch) -> Any | None:
     pictures, database, models = folder / "images", folder / "database.db", folder / "models"
     pictures.mkdir()
     models.mkdir()
@@ -129,15 +132,21 @@ def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Pa
     verification.ransac.max_error = _TOLERANCE
 
     pycolmap.set_random_seed(0)
-    pycolmap.extract_features(
-        database,
-        pictures,
-        image_names=names,
-        camera_mode=pycolmap.CameraMode.SINGLE,
-        reader_options=reading,
-        extraction_options=extraction,
-    )
+    # A picture at a time, so that one who waits sees it go on and can break it off.
+    for done, name in enumerate(names):
+        watch(_EXTRACTED * done / len(names))
+        pycolmap.extract_features(
+            database,
+            pictures,
+            image_names=[name],
+            camera_mode=pycolmap.CameraMode.SINGLE,
+            reader_options=reading,
+            extraction_options=extraction,
+        )
+        reading.existing_camera_id = 1
+    watch(_EXTRACTED)
     pycolmap.match_exhaustive(database, matching_options=matching, verification_options=verification)
+    watch(_MATCHED)
     found = pycolmap.incremental_mapping(database, pictures, models, options=mapping)
     return max(found.values(), key=lambda model: model.num_reg_images(), default=None)
 

@@ -16,8 +16,10 @@ from lapose_core.evaluation.classical import (
     ClassicalTrajectory,
     Images,
     Mask,
+    Watch,
     check_clip,
     fill_transitions,
+    unwatched,
 )
 from lapose_core.evaluation.road_scale import road_lengths
 from lapose_core.evaluation.scale_recovery import (
@@ -55,7 +57,7 @@ def require_opencv() -> Any:
 
 
 def opencv_trajectory(
-    images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None
+    images: Images, intrinsics: Intrinsics, *, camera_height: float | None = None, watch: Watch | None = None
 ) -> ClassicalTrajectory:
     """Camera motion through frames [N, H, W, 3] RGB, evenly spaced in time, of a camera that is known.
 
@@ -72,9 +74,14 @@ def opencv_trajectory(
     cv2 = require_opencv()
     check_clip(images, intrinsics)
     camera, shrink = _working_camera(intrinsics)
-    features = [_features(cv2, image, camera, shrink) for image in images]
-    matches = [_match(a.descriptors, b.descriptors) for a, b in pairwise(features)]
-    pairs = [_pair(cv2, a, b, m, camera) for a, b, m in zip(features[:-1], features[1:], matches)]
+    watch = watch or unwatched
+    features, pairs = [], []
+    for done, image in enumerate(images):
+        watch(done / len(images))
+        features.append(_features(cv2, image, camera, shrink))
+        if done:
+            a, b = features[-2:]
+            pairs.append(_pair(cv2, a, b, _match(a.descriptors, b.descriptors), camera))
     return _assemble(cv2, images, intrinsics, features, pairs, camera_height)
 
 
