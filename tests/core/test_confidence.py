@@ -170,6 +170,15 @@ def test_calibration_finds_what_goes_with_the_error_and_says_how_sure_it_is() ->
     assert without.auroc < found.auroc - 0.05
 
 
+def test_parts_that_carry_nothing_are_left_out_and_cost_nothing() -> None:
+    every, chosen = fit(measured(0), "abc"), fit(measured(0), "abc", choose=True)
+    parts = {part for part, names in PARTS.items() if set(names) & set(chosen.weights)}
+    assert {"time reversal", "distance to training"} <= parts
+    assert len(parts) < len(PARTS) - 2
+    assert quality(chosen, measured(1)).auroc > quality(every, measured(1)).auroc - 0.01
+    assert set(chosen.contributions(measured(1).values)) == parts
+
+
 def test_contributions_add_up_to_the_confidence_and_are_nil_where_all_is_usual() -> None:
     data = measured(0)
     model = fit(data, "abc")
@@ -276,6 +285,7 @@ def test_one_command_calibrates_and_writes_the_report(tmp_path: Path, capsys: py
     assert digest in text
     assert all(part in text for part in PARTS)
     assert "94 of 2 others" in text
+    assert ("field of view and height known" in text) == tiny().camera_input
     for picture in ("c_quality.png", "c_parts.png"):
         assert (tmp_path / picture).stat().st_size > 5000
     # What was seen is kept: with another pose head nothing is rendered or encoded again.

@@ -53,6 +53,7 @@ class Confidence:
         from lapose_core.evaluation import confidence_data as data
         from lapose_core.evaluation.confidence import ablation, fit, quality
         from lapose_core.evaluation.confidence_report import write_confidence_report
+        from lapose_core.evaluation.evaluate import without_nan
         from lapose_core.inference.confidence import CONFIDENCE
         from lapose_core.inference.latent_reference import REFERENCE, load_reference
         from lapose_core.logs import open_log
@@ -88,18 +89,27 @@ class Confidence:
             values, errors = data.judge(model, drive, self.rate, seen, digest, reference)
             real[drive.name] = data.Measured(values, errors, np.zeros(len(errors), np.int64))
 
-        calibrated = fit(measured["calibrate"], digest)
+        calibrated = fit(measured["calibrate"], digest, choose=True)
         held_out = quality(calibrated, measured["held_out"])
+        told = {
+            words: quality(calibrated, measured["held_out"].where(measured["held_out"].values["camera"] == known))
+            for known, words in data.CAMERAS.items()
+            if (measured["held_out"].values["camera"] == known).any()
+        }
         record = {
             "calibrate": {"first_seed": data.CALIBRATE_SEED, "drives": self.drives},
-            "held_out": {"first_seed": data.HELD_OUT_SEED, "drives": self.held_out, "auroc": held_out.auroc},
+            "held_out": {
+                "first_seed": data.HELD_OUT_SEED,
+                "drives": self.held_out,
+                **without_nan({"auroc": held_out.auroc}),
+            },
         }
         calibrated.save(checkpoint / CONFIDENCE, record)
         reference.save(checkpoint / REFERENCE)
         rows = ablation(measured["calibrate"], measured["held_out"], digest)
         found_real = {name: quality(calibrated, m) for name, m in real.items() if np.isfinite(m.errors).any()}
         write_confidence_report(
-            self.report, checkpoint.resolve().name, calibrated, measured["calibrate"], held_out, rows, found_real,
+            self.report, checkpoint.resolve().name, calibrated, measured["calibrate"], held_out, told, rows, found_real,
             self.rate,
         )  # fmt: skip
         low, high = held_out.interval

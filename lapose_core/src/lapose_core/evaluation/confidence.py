@@ -27,10 +27,37 @@ RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0)
 FOLDS = 5
 
 
-def fit(measured: Measured, checkpoint_hash: str, names: Sequence[str] = SIGNS) -> ConfidenceModel:
+@dataclass(frozen=True)
+class _Design:
+    """What a logistic model is fitted to: ``x`` [n, columns], the columns of each sign one after another; ``bad`` [n];
+    ``fold`` [n] of the drive."""
+
+    x: Array
+    widths: dict[str, int]
+    bad: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+
+    def of(self, names: Sequence[str]) -> Array:
+        """The columns of some signs."""
+        ends = dict(zip(self.widths, np.cumsum(list(self.widths.values())), strict=True))
+        return np.concatenate([self.x[:, ends[n] - self.widths[n] : ends[n]] for n in names], axis=1)
+
+    def loss(self, names: Sequence[str], ridge: float) -> float:
+        """Mean log loss on drives that were left out of the fit."""
+        x, odds = self.of(names), np.zeros(len(self.bad))
+        for i in range(FOLDS):
+            bias, weights = _logistic(x[self.fold != i], self.bad[self.fold != i], ridge)
+            odds[self.fold == i] = bias + x[self.fold == i] @ weights
+        return float(np.logaddexp(0, np.where(self.bad, -odds, odds)).mean())
+
+
+def fit(
+    measured: Measured, checkpoint_hash: str, names: Sequence[str] = SIGNS, *, choose: bool = False
+) -> ConfidenceModel:
     """An additive logistic model of being among the worst tenth, of the signs ``names``.
 
-    The ridge penalty is chosen by cross-validation over drives: transitions of one drive are alike.
+    The ridge penalty is chosen by cross-validation over drives: transitions of one drive are alike. With ``choose`` so
+    are the parts: one that the others predict no worse without is left out.
 
     Raises:
         ValueError: where fewer drives than folds have errors.
@@ -40,30 +67,40 @@ def fit(measured: Measured, checkpoint_hash: str, names: Sequence[str] = SIGNS) 
     if len(drives) < FOLDS:
         raise ValueError(f"{len(drives)} drives are too few to calibrate on; {FOLDS} or more are needed")
     worst = float(np.quantile(measured.errors[known], 1 - WORST_SHARE))
-    bad = measured.errors[known] > worst
     values = {name: values[known] for name, values in measured.values.items()}
     expectation = _expectation(values)
     values = with_surprise(values, expectation)
     usual = {n: _median(values[n]) for n in names}
     spread = {n: max(float(np.nanstd(values[n])), 1e-3) if np.isfinite(values[n]).any() else 1.0 for n in names}
     knots = {n: _knots((values[n] - usual[n]) / spread[n]) for n in names}
-    bases = [hinges(values[n], usual[n], spread[n], knots[n]) for n in names]
-    design = np.concatenate(bases, axis=1)
-    fold = np.searchsorted(drives, measured.drive[known]) % FOLDS
-    losses = []
-    for ridge in RIDGES:
-        odds = np.zeros(len(bad))
-        for i in range(FOLDS):
-            bias, weights = _logistic(design[fold != i], bad[fold != i], ridge)
-            odds[fold == i] = bias + design[fold == i] @ weights
-        losses.append(np.logaddexp(0, np.where(bad, -odds, odds)).mean())
-    bias, weights = _logistic(design, bad, RIDGES[int(np.argmin(losses))])
-    ends = np.cumsum([b.shape[1] for b in bases])
-    parts = np.split(weights, ends[:-1])
+    bases = {n: hinges(values[n], usual[n], spread[n], knots[n]) for n in names}
+    design = _Design(
+        np.concatenate(list(bases.values()), axis=1), {n: b.shape[1] for n, b in bases.items()},
+        measured.errors[known] > worst, np.searchsorted(drives, measured.drive[known]) % FOLDS,
+    )  # fmt: skip
+    ridge = min(RIDGES, key=lambda r: design.loss(names, r))
+    if choose:
+        names = _chosen(design, names, ridge)
+        ridge = min(RIDGES, key=lambda r: design.loss(names, r))
+    bias, weights = _logistic(design.of(names), design.bad, ridge)
+    parts = np.split(weights, np.cumsum([design.widths[n] for n in names])[:-1])
     return ConfidenceModel(
         checkpoint_hash, worst, float(bias), usual, spread, knots,
         {n: tuple(float(w) for w in p) for n, p in zip(names, parts, strict=True)}, expectation,
     )  # fmt: skip
+
+
+def _chosen(design: _Design, names: Sequence[str], ridge: float) -> tuple[str, ...]:
+    """The signs of the parts that the cross-validated loss asks for, the least useful part leaving first."""
+    names, loss = tuple(names), design.loss(names, ridge)
+    while True:
+        present = {part: signs for part, signs in PARTS.items() if set(signs) & set(names)}
+        without = {part: tuple(n for n in names if n not in signs) for part, signs in present.items()}
+        losses = {part: design.loss(rest, ridge) for part, rest in without.items() if rest}
+        least = min(losses, key=lambda part: losses[part], default=None)
+        if least is None or losses[least] > loss:
+            return names
+        names, loss = without[least], losses[least]
 
 
 def _median(values: Array) -> float:
@@ -153,6 +190,8 @@ def quality(model: ConfidenceModel, measured: Measured, *, bins: int = 10) -> Qu
     confidence = model.confidence({n: v[known] for n, v in measured.values.items()}, np.ones(len(errors), bool))
     worst = float(np.quantile(errors, 1 - WORST_SHARE))
     bad = errors > worst
+    if not bad.any():  # more than a tenth of them is as wrong as can be
+        bad = errors >= worst
     beyond = errors > model.worst_degrees
     coverage = np.linspace(0.02, 1.0, 50)
     return Quality(

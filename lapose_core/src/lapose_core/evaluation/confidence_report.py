@@ -12,7 +12,7 @@ from lapose_core.evaluation.confidence_data import FRAMES, Measured
 from lapose_core.evaluation.evaluate import number
 from lapose_core.experiments.drawing import BLUE, GREEN, GREY, ORANGE, new_figure, save
 from lapose_core.export.files import write_text
-from lapose_core.inference.confidence import WORST_SHARE, ConfidenceModel
+from lapose_core.inference.confidence import PARTS, WORST_SHARE, ConfidenceModel
 
 _WORDS = {
     "overlapping windows": "spread of rotation and translation between the windows that saw the transition",
@@ -23,6 +23,7 @@ _WORDS = {
     "what the action explains": "cross-entropy under a zero action less that under the action",
     "distance to training": "distance of the latent to the nearest one of the training clips",
     "motion and picture": "predicted speed, step and turn, the time that it takes, mean luminance, gradient",
+    "known camera": "how much of it the log told the model: nothing, the field of view, the height too",
 }
 
 
@@ -32,11 +33,15 @@ def write_confidence_report(
     model: ConfidenceModel,
     calibrate: Measured,
     held_out: Quality,
+    told: Mapping[str, Quality],
     ablation: Sequence[tuple[str, float, float]],
     real: Mapping[str, Quality],
     rate: float,
 ) -> None:
     """Write the report to ``path`` and its pictures to ``<stem>_*.png`` beside it.
+
+    Args:
+        told: the held-out drives by what of their camera the model knew.
 
     Raises:
         OSError: where the disk refuses.
@@ -46,6 +51,7 @@ def write_confidence_report(
     _quality_figure(held_out, real, curve)
     _parts_figure(ablation, held_out.auroc, bars)
     low, high = held_out.interval
+    used = {part for part, names in PARTS.items() if set(names) & set(model.weights)}
     drives = len(np.unique(calibrate.drive))
     lines = [
         "# Confidence without labels",
@@ -56,9 +62,10 @@ def write_confidence_report(
         "are. Pose error: the larger of rotation and signed direction error; a standing transition (below 0.1 m) that "
         "is predicted to move counts as missed.",
         "",
-        f"Calibrated on {len(calibrate)} transitions of {drives} synthetic drives of {FRAMES} frames at 1 to 10 Hz, "
-        f"tested on {held_out.transitions} of {held_out.drives} others. The model was trained on none of these worlds. "
-        "Any other checkpoint is *not calibrated* and has no confidence until the command was run for it.",
+        f"Calibrated on {len(calibrate) // max(1, len(told))} transitions of {drives} synthetic drives of {FRAMES} "
+        f"frames at 1 to 10 Hz, tested on {held_out.transitions // max(1, len(told))} of {held_out.drives} others, "
+        f"{_times(len(told))}. The model was trained on none of these worlds, and the test chose nothing. Any other "
+        "checkpoint is *not calibrated* and has no confidence until the command was run for it.",
         "",
         "The looks that it needs come after the analysis (in the window by themselves, in `lapose analyze` with "
         "`--confidence`) and cost about as much time as the analysis. `lapose confidence [LOG...]` writes this page, "
@@ -70,6 +77,7 @@ def write_confidence_report(
         "| drives | transitions | AUROC of the worst tenth [95 %] | worst tenth beyond | Brier | bad: said | bad: is |",
         "|---|---|---|---|---|---|---|",
         _row("held-out synthetic", held_out),
+        *(_row(f"of these: {words}", one) for words, one in told.items() if len(told) > 1),
         *(_row(f"{name}, {rate:g} Hz", one) for name, one in real.items()),
         "",
         "AUROC: the probability that a transition of the drives' own worst tenth is less trusted than one of the "
@@ -85,15 +93,19 @@ def write_confidence_report(
         "",
         "## What carries it",
         "",
-        f"All parts together: {held_out.auroc:.3f} [{low:.3f}, {high:.3f}]. Each row is fitted anew.",
+        f"What is used, together: {held_out.auroc:.3f} [{low:.3f}, {high:.3f}]. A part is left out where the errors of "
+        "calibration drives that took no part in the fit are predicted no worse without it. Each row is fitted anew.",
         "",
-        "| part | what it is | AUROC alone | AUROC without it |",
-        "|---|---|---|---|",
-        *(f"| {part} | {_WORDS[part]} | {number(a, 3)} | {number(b, 3)} |" for part, a, b in ablation),
+        "| part | what it is | AUROC alone | AUROC of all others | used |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {part} | {_WORDS[part]} | {number(a, 3)} | {number(b, 3)} | {'yes' if part in used else 'no'} |"
+            for part, a, b in ablation
+        ),
         "",
         f"![AUROC of the parts]({bars.name})",
         "",
-        _honestly(ablation, held_out),
+        _honestly(ablation, held_out, used),
         "",
     ]
     write_text(path, "\n".join(lines))
@@ -108,14 +120,22 @@ def _row(name: str, q: Quality) -> str:
     )
 
 
-def _honestly(ablation: Sequence[tuple[str, float, float]], held_out: Quality) -> str:
+def _times(cameras: int) -> str:
+    if cameras < 2:
+        return "each with the camera unknown to the model"
+    return "each seen with the camera unknown to the model, with its field of view known, and with its height too"
+
+
+def _honestly(ablation: Sequence[tuple[str, float, float]], held_out: Quality, used: set[str]) -> str:
     alone = max(ablation, key=lambda row: row[1])
     missed = max(ablation, key=lambda row: held_out.auroc - row[2])
+    left = [part for part, *_ in ablation if part not in used]
     goal = "reaches" if held_out.auroc >= 0.85 else "falls short of"
     return (
         f"The whole {goal} the target of 0.85. The best single part is *{alone[0]}* ({alone[1]:.3f}); the part that "
         f"the others miss most is *{missed[0]}* ({held_out.auroc - missed[2]:+.3f}). The parts overlap: a difference "
-        "in the last row of digits is within the interval above."
+        "in the last row of digits is within the interval above. "
+        + (f"Left out, because they carry nothing beside the others: {', '.join(left)}." if left else "")
     )
 
 

@@ -37,8 +37,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "what the action explains": ("explained",),
     "distance to training": ("training distance",),
     "motion and picture": ("speed", "step", "turn", "seconds", "luminance", "texture"),
+    "known camera": ("camera",),
 }
-"""The parts that a doubt is told in, and the signs of each."""
+"""The parts that a doubt may be told in, and the signs of each; a calibration leaves out what carries nothing."""
 SIGNS = tuple(name for names in PARTS.values() for name in names)
 
 _SHORT = 0.1  # metres added to a step before something is divided by it
@@ -76,6 +77,7 @@ def signs(analysis: DriveAnalysis, checks: Checks, reference: LatentReference | 
         "seconds": np.log(seconds),
         "luminance": (checks.luminance[1:] + checks.luminance[:-1]) / 2,
         "texture": np.log((checks.texture[1:] + checks.texture[:-1]) / 2 + 1e-3),
+        "camera": np.full(len(step), analysis.camera.known),
     }
     return {name: np.where(analysis.done, values, np.nan) for name, values in known.items()}
 

@@ -68,6 +68,11 @@ class KnownCamera:
         row = [float("nan") if value is None else value for value in (self.fov, self.height)]
         return torch.tensor([row] * clips, dtype=torch.float32)
 
+    @property
+    def known(self) -> float:
+        """How many of the two the head is told."""
+        return float((self.fov is not None) + (self.height is not None))
+
     def describe(self) -> str:
         """Where the field of view and the height come from, in one short text."""
         told = []
