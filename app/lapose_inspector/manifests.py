@@ -94,7 +94,8 @@ class Manifests(QObject):
         mine = [row for row in rows if row.key == key]
         drive, log = session.drive, session.log
         ranges = tuple(sorted((row.segment.first_frame, row.segment.last_frame) for row in mine))
-        tags = ", ".join(sorted(self._app.triage.model.tags)) or "triage list"
+        triage = self._app.triage.model
+        tags = ", ".join([*sorted(triage.tags), *triage.text.split()]) or "triage list"
         if drive is not None and log is not None and mine[0].drive.fingerprint == drive.fingerprint:
             return Entry(log.path, ranges, session.rate, log.drive, log.options, drive.fingerprint, tags)
         if dataset.path is None:

@@ -66,6 +66,19 @@ def test_filters_narrow_each_other() -> None:
     assert triage.tags == frozenset()
 
 
+def test_a_word_of_the_filter_may_be_a_bound() -> None:
+    triage = Triage()
+    triage.take(ROWS, None)
+    triage.text = "direction>5"
+    assert starts(triage) == [30, 15]
+    triage.text = "direction>5 confidence<0.4"
+    assert starts(triage) == [30]
+    triage.text = "auc<60"
+    assert starts(triage) == [], "what has no figure is within no bound"
+    triage.text = "speed>5"
+    assert starts(triage) == [], "an unknown figure is a word like any other"
+
+
 def test_groups_have_a_header_and_keep_the_order_within() -> None:
     triage = Triage()
     triage.take(ROWS, None)

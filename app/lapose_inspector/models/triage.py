@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -85,6 +86,27 @@ _WORST_FIRST: dict[SortKey, Callable[[Segment], float]] = {
 }
 
 
+BOUND = re.compile(r"([a-z0-9@]+)([<>])(-?\d+(?:\.\d+)?)")
+BOUNDED: dict[str, Callable[[Segment], float]] = {
+    "auc": lambda s: s.auc5,
+    "direction": lambda s: s.direction,
+    "rotation": lambda s: s.rotation,
+    "scale": lambda s: 100 * abs(s.scale),
+    "ate": lambda s: s.ate_cost,
+    "confidence": lambda s: s.confidence,
+}
+"""What a word of the filter such as ``auc<60`` may bound: degrees, per cent, metres, or as shown."""
+
+
+def _bounded(word: str, segment: Segment) -> bool | None:
+    """Whether a segment is within the bound that a word is; None where the word is none. No figure is in no bound."""
+    found = BOUND.fullmatch(word)
+    value = None if found is None else BOUNDED.get(found[1])
+    if found is None or value is None:
+        return None
+    return value(segment) < float(found[3]) if found[2] == "<" else value(segment) > float(found[3])
+
+
 class Triage:
     """Rows, what is chosen of them, and which one is being looked at."""
 
@@ -135,7 +157,7 @@ class Triage:
 
     @property
     def text(self) -> str:
-        """Words that a shown row must have in its drive's name or its tags."""
+        """Words that a shown row must have in its drive's name or its tags; ``auc<60`` and the like are bounds."""
         return self._text
 
     @text.setter
@@ -218,7 +240,12 @@ class Triage:
 
     def _passes(self, row: Row) -> bool:
         words = " ".join((row.drive.name, *row.segment.tags)).lower()
-        return self._tags <= row.segment.tags and all(part in words for part in self._text.lower().split())
+
+        def fits(word: str) -> bool:
+            bounded = _bounded(word, row.segment)
+            return word in words if bounded is None else bounded
+
+        return self._tags <= row.segment.tags and all(map(fits, self._text.lower().split()))
 
     def _arrange(self) -> None:
         badness = _WORST_FIRST[self.sort]

@@ -78,7 +78,11 @@ class TriageView(QWidget):
         self.regimes.toggled.connect(self._say)
 
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter by tag or drive")
+        self.filter.setPlaceholderText("Filter by tag or drive, auc<60")
+        self.filter.setToolTip(
+            "Words of a tag or drive, and bounds: auc<60, direction>5 and rotation>1 (degrees), scale>20 (%), "
+            "ate>1 (m), confidence<0.8"
+        )
         self.filter.setClearButtonEnabled(True)
         # A window gives its first focus to the first field that Tab reaches: there the keys of playback would be typed.
         self.filter.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

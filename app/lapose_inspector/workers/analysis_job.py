@@ -103,6 +103,8 @@ class AnalysisJob:
             tap=None if tap is None else partial(tap, drive),
         )
         self.checks = DriveChecks(self.analyzer, loaded.folder)
+        if self.analyzer.analysis.found_at(drive):
+            self.save()
 
     @property
     def running(self) -> bool:

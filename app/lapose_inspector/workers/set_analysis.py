@@ -108,24 +108,26 @@ class Analyst:
             finally:
                 steps.close()
                 self._store.save(analysis)
+        if analysis.found_at(drive):
+            self._store.save(analysis)
         if stale():
             return None
         if not analysis.done.any():
             raise ValueError(f"{self.checkpoint.name} could not analyse any part of {drive.name}")
-        if check and analysis.checks is None and self._look(analyzer, stale):
+        if check and self._look(analyzer, stale):
             self._store.save(analysis)
         return None if stale() else analysis
 
     def _look(self, analyzer: object, stale: Stale) -> bool:
-        """Fill in the confidence; whether there is one."""
+        """Fill in the confidence, where the checkpoint is calibrated; whether there are new values."""
         checks = DriveChecks(analyzer, self.checkpoint)  # type: ignore[arg-type]
-        checks.begin()
+        grown = checks.begin()
         try:
             while checks.calibrated and checks.running and self._goes_on(stale):
-                checks.step()
-            return checks.calibrated and not checks.running
+                grown |= checks.step()
         finally:
             checks.stop()
+        return grown
 
     def _goes_on(self, stale: Stale) -> bool:
         while not stale() and self._wait():

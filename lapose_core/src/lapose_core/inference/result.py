@@ -327,6 +327,12 @@ class DriveAnalysis:
         self.translation_spread[part] = blend.translation_spread
         self.rotation_spread[part] = blend.rotation_spread
 
+    def found_at(self, drive: Drive) -> bool:
+        """Take the name and place of the drive as it lies now; whether they are others than before."""
+        before = self.drive_name, self.drive_path
+        self.drive_name, self.drive_path = drive.name, str(drive.path)
+        return before != (self.drive_name, self.drive_path)
+
     def assess(self, checks: Checks, confidence: Array | None) -> None:
         """Take what the checks found, and the confidence [M-1] where the checkpoint is calibrated.
 
