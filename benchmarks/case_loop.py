@@ -2,7 +2,8 @@
 
 A classical second opinion on the worst reversing and the worst medium-curvature segment, a note on each, a training
 manifest of the notes and the clips that it gives, all by the real window's keys and commands. Run it from the
-repository's root with a display (or under xvfb-run): ``python benchmarks/case_loop.py``.
+repository's root with a display (or under xvfb-run): ``python benchmarks/case_loop.py``. The page's second half is
+``case_training.py``'s.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 CASES = {"reverse": "", "medium": "reverse"}
 """Tag of the triage list -> tag that the segment must not have as well."""
 PATIENCE = 600.0
+TRAINING = "## The next training set"
+"""Where the second half of the page begins."""
 
 
 @dataclass(frozen=True)
@@ -175,15 +178,16 @@ Written by `benchmarks/case_loop.py`, which drives the real window: **{info.name
 about others.
 
 {chr(10).join(section(case) for case in cases)}
-## The next training set
+## From notes to clips
 
 *Annotate › Training manifest › From the notes* writes the {len(session.annotations.notes)} notes as a manifest.
 `lapose shards --manifest misses.manifest.json --out shards --stride 4` cut {clips} clips of 16 frames from it in this
-run, and `lapose train posttrain --data shards` takes them. *Analyse › Compare › With a checkpoint* then shows what the
-new checkpoint gained on them, and with the table's choice “Not …” what it lost elsewhere. So few clips are an example
-of the way and no training set; no checkpoint was trained on them here.
+run, and `lapose train posttrain --data shards` takes them. So few clips are an example of the way and no training set.
+
 """
-        (DOCS / "case-loop.md").write_text(text, encoding="utf-8")
+        page = DOCS / "case-loop.md"
+        _, *training = page.read_text(encoding="utf-8").split(TRAINING) if page.is_file() else [""]
+        page.write_text(text + TRAINING.join(["", *training]), encoding="utf-8")
         app.close()
         application.processEvents()
     print(f"{DOCS / 'case-loop.md'} written")

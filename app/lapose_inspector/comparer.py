@@ -52,12 +52,16 @@ class Comparer(QObject):
         self._soon = QTimer(self, singleShot=True, interval=PAUSE)
         self._soon.timeout.connect(self._compare)
         self._session.drive_changed.connect(self._on_drive)
+        for signal in (self._session.rate_changed, self._session.model_changed):
+            signal.connect(self._drop_set)
         self._session.analysis_changed.connect(self._on_analysis)
 
     def close(self) -> None:
         """End the threads and let go of the models."""
         self._soon.stop()
         self._session.drive_changed.disconnect(self._on_drive)
+        for signal in (self._session.rate_changed, self._session.model_changed):
+            signal.disconnect(self._drop_set)
         self._session.analysis_changed.disconnect(self._on_analysis)
         self.worker.close()
 
@@ -224,6 +228,11 @@ class Comparer(QObject):
             self._compare()
         else:
             self._model.set_whole_set(found)  # type: ignore[arg-type]
+
+    def _drop_set(self, *_: object) -> None:
+        """Figures of another rate or model must not stay."""
+        if self._model.whole_set is not None:
+            self._model.set_whole_set(None)
 
     def _on_drive(self) -> None:
         """Another drive has another trajectory; a comparison over the whole set goes on in it."""

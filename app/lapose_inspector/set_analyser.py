@@ -31,8 +31,11 @@ class SetAnalyser(QObject):
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self._on_failed)
         self._reached.connect(self._on_reached)
+        self._path: Path | None = None
+        """Of the set whose drives are being analysed."""
         for signal in self._causes():
             signal.connect(self.cancel)
+        app.opener.dataset.changed.connect(self._on_set)
 
     def _causes(self) -> tuple:
         """What makes other results be wanted than those that are being made."""
@@ -43,7 +46,12 @@ class SetAnalyser(QObject):
         """End the thread; what is done is kept."""
         for signal in self._causes():
             signal.disconnect(self.cancel)
+        self._app.opener.dataset.changed.disconnect(self._on_set)
         self._worker.stop()
+
+    def _on_set(self) -> None:
+        if self._model.doing and self._app.opener.dataset.path != self._path:
+            self.cancel()
 
     def start(self) -> None:
         """Analyse every drive of the set that has no complete result at this rate by this model."""
@@ -65,7 +73,7 @@ class SetAnalyser(QObject):
 
             return analyse_set(drives, analyst, stale, tell)
 
-        self._count, self._number = len(missing), 0
+        self._path, self._count, self._number = dataset.path, len(missing), 0
         self._model.say(f"Analysing {missing[0].name}")
         self._worker.submit(job)
 

@@ -19,10 +19,12 @@ from lapose_core.evaluation.classical_reference import (
     imported_trajectory,
     reference_camera,
 )
-from lapose_core.evaluation.comparison import Trajectory, compare, table, trajectory_of_analysis
+from lapose_core.evaluation.comparison import FIGURES, Trajectory, compare, row_of, table, trajectory_of_analysis
+from lapose_core.evaluation.set_comparison import ALL, DriveComparison, SetComparison, by_regime, manifest_marks, split
 from lapose_core.export.tum import write_tum
 from lapose_core.geometry import Array, accumulate, make_poses, relative
 from lapose_core.inference.result import DriveAnalysis, WindowResult
+from lapose_core.training.manifest import Entry
 
 N, RATE = 81, 10.0
 
@@ -142,6 +144,39 @@ def test_without_truth_nobody_wins() -> None:
     assert all(row.verdict is None and np.isnan(row.a) for row in result.rows)
     (stretch, *_) = result.stretches
     assert 38 <= stretch.first_frame <= 42
+
+
+def test_a_set_tells_marked_clips_from_the_others_and_draws_whole_drives() -> None:
+    truth = path()
+    better = replace(drive_of(truth), name="better", fingerprint="b" * 16)
+    worse = replace(drive_of(truth), name="worse", fingerprint="c" * 16)
+    bent = relative(path(turn=0.014))
+    found = SetComparison(
+        (
+            DriveComparison("1", "better", compare(analysed(better, bent), of(better, truth), better)),
+            DriveComparison(
+                "2", "worse", compare(analysed(worse, relative(truth)), of(worse, accumulate(bent)), worse)
+            ),
+        )
+    )
+    assert len(found.clips) == 10
+    first = row_of(FIGURES[0], [clip for clip in found.clips if clip.drive == better.fingerprint])
+    assert first.low > 0, "clip by clip the same gain"
+    both = row_of(FIGURES[0], found.clips)
+    assert both.low < -first.difference / 2 < first.difference / 2 < both.high, "of two drives one gains and one loses"
+    marks = manifest_marks(
+        [Entry(Path("log"), ((0, 20),), RATE, fingerprint=better.fingerprint), Entry(Path("x"), ((0, 5),), RATE)]
+    )
+    parts = split(found.clips, "of misses", marks)
+    assert {name: len(clips) for name, clips in parts.items()} == {"of misses": 2, "Not of misses": 8}
+    assert row_of(FIGURES[0], parts["of misses"]).difference == pytest.approx(first.difference)
+    assert ALL not in parts
+    assert {name: len(clips) for name, clips in by_regime(found.clips).items()} == {"medium": 10}
+    assert {drive.name for drive, _ in found.stretches} == {"better", "worse"}
+
+
+def of(drive: Drive, poses: Array) -> Trajectory:
+    return Trajectory("b", "checkpoint", np.arange(N), poses, np.zeros(N, np.int64))
 
 
 def test_an_imported_file_is_compared_where_it_has_poses(tmp_path: Path) -> None:

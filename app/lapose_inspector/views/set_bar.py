@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from lapose_inspector.models.triage import Triage
@@ -24,12 +25,10 @@ class SetBar(QFrame):
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setFixedWidth(70)
-        self.analyse, self.cancel = QToolButton(), QToolButton()
-        for button, id in ((self.analyse, "triage.analyse_set"), (self.cancel, "triage.cancel_set")):
-            button.setDefaultAction(actions[id])
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        self.analyse.setText("Analyse")
-        self.cancel.setText("Cancel")
+        self.progress.setTextVisible(False)
+        # Buttons of their own words: those of the commands are too long for a narrow panel.
+        self.analyse = self._button("Analyse", actions["triage.analyse_set"])
+        self.cancel = self._button("Cancel", actions["triage.cancel_set"])
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 2, 6, 4)
         row.addWidget(self.words, 1)
@@ -38,6 +37,14 @@ class SetBar(QFrame):
         triage.changed.connect(self._show)
         triage.progress_changed.connect(self._show)
         self._show()
+
+    @staticmethod
+    def _button(text: str, action: QAction) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(action.toolTip())
+        button.clicked.connect(action.trigger)
+        return button
 
     def close_panel(self) -> None:
         """Let go of the model."""

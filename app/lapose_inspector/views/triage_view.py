@@ -178,6 +178,8 @@ class TriageView(QWidget):
         self._show_chips()
         self.table.show_figures(self._triage.evaluation, self._session.display.colours)
         self.whole_set.setVisible(self._triage.has_set)
+        self.whole_set.setChecked(self._triage.whole_set)
+        self.group.setChecked(self._triage.grouped)
         self._say()
         self._look_soon()
 
