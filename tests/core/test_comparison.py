@@ -150,7 +150,7 @@ def test_a_set_tells_marked_clips_from_the_others_and_draws_whole_drives() -> No
     truth = path()
     better = replace(drive_of(truth), name="better", fingerprint="b" * 16)
     worse = replace(drive_of(truth), name="worse", fingerprint="c" * 16)
-    bent = relative(path(turn=0.014))
+    bent = relative(path(turn=0.025))
     found = SetComparison(
         (
             DriveComparison("1", "better", compare(analysed(better, bent), of(better, truth), better)),
