@@ -126,7 +126,7 @@ class SessionKeeper(QObject):
         if self._first:
             if self._restore_rate:
                 self._session.rate = state.rate
-            restore_look(state, self._session)
+            restore_look(state, self._session, self._app.instruments.map)
             if any(state.layout):
                 self._app.window.restore_layout(*state.layout)
         restore(state, self._session, fingerprint)
@@ -191,7 +191,8 @@ class SessionKeeper(QObject):
         drive = self._session.drive
         if not self._remember or self.folder is None or drive is None or drive.fingerprint != self._fingerprint:
             return
-        state = capture(self._session, self._app.window.save_layout(), self._selection, self._sets)
+        layout, map = self._app.window.save_layout(), self._app.instruments.map
+        state = capture(self._session, map, layout, self._selection, self._sets)
         if state == self._kept and not now:
             return
         self._kept, path = state, self.folder / STATE

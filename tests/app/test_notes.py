@@ -199,6 +199,7 @@ def test_reopening_restores_the_session(launch, log_folder: Path, qtbot) -> None
     first.timeline.seek(17)
     first.timeline.set_loop(10, 20)
     first.set_colour_by("yaw rate")
+    first.instruments.map.method, first.instruments.map.axes = "directions", ("pc3", "speed")
     first.display.set_overlay("grid", False)
     first.session.selection.replace({drive: [3, 4, 5, 9]})
     first.session.selection.keep("mine")
@@ -210,6 +211,7 @@ def test_reopening_restores_the_session(launch, log_folder: Path, qtbot) -> None
     assert second.timeline.frame == 17
     assert second.timeline.loop == (10, 20)
     assert second.display.colour_by == "yaw rate"
+    assert (second.instruments.map.method, second.instruments.map.axes) == ("directions", ("pc3", "speed"))
     assert not second.display.overlay("grid")
     assert session.selection.of(drive).tolist() == [3, 4, 5, 9]
     assert [s.name for s in session.selection.sets] == ["mine"]

@@ -67,7 +67,7 @@ def test_a_calibrated_checkpoint_has_confidence_and_says_what_it_is_made_of(
     analysis = app.session.analysis
     assert np.isfinite(analysis.confidence).all()
     *_, confidence, explained = app.window.tracks.tracks
-    assert (confidence.label, explained.label) == ("Confidence", "Explained by action")
+    assert (confidence.label, explained.label) == ("Confidence", "Action explains")
     without, given = analysis.checks.blind_cross_entropy, analysis.cross_entropy
     assert explained.lines[0].values == pytest.approx(without - given, nan_ok=True)
     assert np.isfinite(explained.lines[0].values).all()
@@ -104,7 +104,7 @@ def test_the_checks_are_stored_and_not_done_again(launch, log_folder: Path, cali
     wait_checked(again, qtbot)
     assert not again.analysis.thread_._job.checks.running
     assert again.session.analysis.confidence == pytest.approx(before)
-    assert "Explained by action" in [t.label for t in again.window.tracks.tracks]
+    assert "Action explains" in [t.label for t in again.window.tracks.tracks]
 
 
 def test_another_checkpoint_is_not_calibrated_and_says_so(launch, log_folder: Path, qtbot) -> None:
@@ -135,7 +135,7 @@ def test_checks_show_their_progress_can_be_cancelled_and_go_on_at_the_next_openi
     assert seen.any()
     assert not seen.all()
     assert np.isfinite(app.session.analysis.confidence[seen]).all()
-    assert "Explained by action" in [t.label for t in app.window.tracks.tracks]
+    assert "Action explains" in [t.label for t in app.window.tracks.tracks]
     app.window.close()
     again = launch(log, checkpoint=calibrated)
     restored = lambda: again.session.analysis is not None and again.session.analysis.checks is not None  # noqa: E731

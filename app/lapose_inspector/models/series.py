@@ -183,7 +183,7 @@ def _series_set(
         Series("time", "Time", "s", np.where(done, middle, np.nan), digits=1),
         regime,
         Series("cross-entropy", "Cross-entropy", "nats/code", result("cross_entropy")),
-        Series("explained by action", "Explained by action", "nats/code", _explained(analysis, count), signed=True),
+        Series("explained by action", "Action explains", "nats", _explained(analysis, count), signed=True),
         Series("translation spread", "Windows disagree", "m", result("translation_spread"), digits=3),
         Series("rotation spread", "Windows disagree", "°", result("rotation_spread"), factor=degrees),
         Series("field of view", "Field of view", "°", result("fov"), factor=degrees, digits=1),

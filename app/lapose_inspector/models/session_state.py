@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from lapose_inspector.models.display import OVERLAYS, Alignment, CloudMode, ColourBy
+from lapose_inspector.models.display import OVERLAYS, Alignment, CloudColour, CloudMode, ColourBy
+from lapose_inspector.models.map_state import AXES, MapState, Method
 from lapose_inspector.models.selection import Indices, NamedSet
 from lapose_inspector.models.session import Session
 
@@ -34,6 +35,10 @@ class SessionState(BaseModel):
     colour_by: ColourBy = "speed"
     alignment: Alignment = "se3"
     cloud: CloudMode = "frame"
+    cloud_colour: CloudColour = "height"
+    map_method: Method = "t-sne"
+    map_axes: tuple[str, str] = ("speed", "yaw rate")
+    map_density: bool = False
     follow: bool = False
     overlays: dict[str, bool] = Field(default_factory=dict)
     loop: tuple[int, int] | None = None
@@ -47,7 +52,9 @@ class SessionState(BaseModel):
     """Geometry and dock state, base64."""
 
 
-def capture(session: Session, layout: tuple[str, str], selection: Runs, sets: tuple[KeptSet, ...]) -> SessionState:
+def capture(
+    session: Session, map: MapState, layout: tuple[str, str], selection: Runs, sets: tuple[KeptSet, ...]
+) -> SessionState:
     """The session as it is now; ``selection`` and ``sets`` are what ``kept_selection`` and ``kept_sets`` gave when
     they last changed."""
     timeline, display = session.timeline, session.display
@@ -57,6 +64,10 @@ def capture(session: Session, layout: tuple[str, str], selection: Runs, sets: tu
         colour_by=display.colour_by,
         alignment=display.alignment,
         cloud=display.cloud,
+        cloud_colour=display.cloud_colour,
+        map_method=map.method,
+        map_axes=map.axes,
+        map_density=map.density,
         follow=display.follow,
         overlays={key: display.overlay(key) for key in OVERLAYS},
         loop=timeline.loop,
@@ -82,10 +93,14 @@ def kept_sets(session: Session, fingerprint: str) -> tuple[KeptSet, ...]:
     )
 
 
-def restore_look(state: SessionState, session: Session) -> None:
-    """Show drives with the colours, alignment and overlays of ``state``."""
+def restore_look(state: SessionState, session: Session, map: MapState) -> None:
+    """Show drives with the colours, alignment, overlays and kind of map of ``state``."""
     display = session.display
     display.colour_by, display.alignment, display.cloud = state.colour_by, state.alignment, state.cloud
+    display.cloud_colour = state.cloud_colour
+    if all(axis in AXES for axis in state.map_axes):
+        map.axes = state.map_axes
+    map.method, map.density = state.map_method, state.map_density
     display.follow = state.follow
     for key in OVERLAYS:
         display.set_overlay(key, state.overlays.get(key, True))

@@ -283,14 +283,19 @@ class TracksView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:
-            for (top, height), track in zip(rows(self.height(), len(self._tracks)), self._tracks, strict=True):
-                if event.pos().x() >= self.span.left or not top <= event.pos().y() < top + height:
-                    continue
-                source = f", from {track.source}" if track.source else ""
-                text = DEFINITIONS.get(track.label.lower()) if not source else None
-                QToolTip.showText(event.globalPos(), text or f"{track.label} in {track.unit}{source}", self)
-                return True
+            for index, (top, height) in enumerate(rows(self.height(), len(self._tracks))):
+                if event.pos().x() < self.span.left and top <= event.pos().y() < top + height:
+                    QToolTip.showText(event.globalPos(), self._definition(index), self)
+                    return True
         return super().event(event)
+
+    def _definition(self, index: int) -> str:
+        """What the track of that place shows."""
+        track = self._tracks[index]
+        if track.source:
+            return f"{track.label} in {track.unit}, from {track.source}"
+        key = self._series[index].key if index < len(self._series) else track.label.lower()
+        return DEFINITIONS.get(key, f"{track.label} in {track.unit}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._static = None
