@@ -505,6 +505,8 @@ def test_dragging_a_point_carries_it_and_leaves_the_map_where_it_is(make_view, m
     )
     session = session_of()
     view = make_view(session)
+    told = []
+    view.carrying.connect(lambda: told.append(len(carried)))
     transition = lonely(view, 1)[0]
     row = int(np.searchsorted(view.projection.transitions, transition))
     start = view.scene.pixels(view.projection.points[row : row + 1])[0]
@@ -515,6 +517,7 @@ def test_dragging_a_point_carries_it_and_leaves_the_map_where_it_is(make_view, m
     assert tuple(view.scene.view.camera.rect.pos) == before
     drag(view, np.array([[8.0, 200.0]]) + np.linspace(0, 40, 9)[:, None] * np.array([[1.0, 0.5]]))
     assert len(carried) == 1
+    assert told == [0], "what shows the place to drop it hears of it before the drag begins"
     assert tuple(view.scene.view.camera.rect.pos) != before, "a drag beside the points moves the map"
 
 

@@ -41,6 +41,8 @@ class LatentMapView(QWidget):
 
     elsewhere = Signal(object)
     """A gallery's Item of another drive whose point was clicked."""
+    carrying = Signal()
+    """A point is carried away: where it can be dropped should be in sight."""
 
     def __init__(self, session: Session, state: MapState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,7 +62,9 @@ class LatentMapView(QWidget):
         self.projector.projected.connect(self._on_projected)
         self.projector.progressed.connect(self._update_text)
         self._build()
-        self.pointer = MapPointer(self.scene, camera, self.overlay, session, self.map_state, self._shown)
+        self.pointer = MapPointer(
+            self.scene, camera, self.overlay, session, self.map_state, self._shown, self.carrying.emit
+        )
         self._mouse = CanvasMouse(self.canvas, self._on_click, self.pointer.hover, self._on_camera)
         self.gestures = MapGestures(self.canvas, self.map_state, self._on_outline, self._on_select)
         self.scene.view.events.resize.connect(self._on_resize)

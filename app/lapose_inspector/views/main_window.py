@@ -83,6 +83,7 @@ class MainWindow(QMainWindow):
         self.trajectory = TrajectoryView(session)
         self.latent_map = LatentMapView(session, app.instruments.map)
         self.latent_map.elsewhere.connect(app.instruments.go_to)
+        self.latent_map.carrying.connect(lambda: self.show_panel("forward"))
         self.forward = ForwardView(session, app.reconstruction, app.instruments.forward_worker, app.instruments.forward)
         self.forward.action_dropped.connect(app.instruments.use_action)
         self.tracks = TracksView(session)

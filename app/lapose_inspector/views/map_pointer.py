@@ -36,7 +36,8 @@ class Shown:
 
 
 class MapPointer:
-    """Points out the frame pair under the mouse, and lends a held point's action to where it is dropped."""
+    """Points out the frame pair under the mouse, and lends a held point's action to where it is dropped; ``on_carry``
+    is called when a point is carried away."""
 
     def __init__(
         self,
@@ -46,9 +47,10 @@ class MapPointer:
         session: Session,
         state: MapState,
         shown: Callable[[], Shown],
+        on_carry: Callable[[], None],
     ) -> None:
         self._scene, self._camera, self._overlay = scene, camera, overlay
-        self._session, self._state, self._shown = session, state, shown
+        self._session, self._state, self._shown, self._on_carry = session, state, shown, on_carry
         self._held: int | None = None
         """Id of the point that the mouse holds."""
         self.popup = PairPopup(overlay)
@@ -123,4 +125,5 @@ class MapPointer:
             source, transition = self._shown().data.locate(id)
             text = f"the action of frame {int(source.series.frames[transition])}"
             colour = self._session.display.colours.selection
+            self._on_carry()
             carry(self._scene.canvas.native, TransitionId(source.fingerprint, transition), text, colour)
