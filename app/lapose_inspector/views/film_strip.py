@@ -70,10 +70,12 @@ class FilmStrip(QWidget):
         width, height = self._size_in(columns)
         head = self.fontMetrics().height() + 2
         left = (self.width() - columns * (width + GAP) + GAP) / 2
+        line = 2 * height + head + 1.5 * GAP
+        top = max((self.height() - -(-len(self._pairs) // columns) * line) / 2, GAP)
         rollout = self._film.rollout
         for index, (came, dreamed) in enumerate(self._pairs):
             x = left + index % columns * (width + GAP)
-            y = GAP + index // columns * (2 * height + head + 1.5 * GAP)
+            y = top + index // columns * line
             painter.setPen(QColor(self._colours.muted))
             entropy = rollout.cross_entropy[index]
             frame, nats = self._film.frames[index], f" · {entropy:.1f} nats" if np.isfinite(entropy) else ""

@@ -344,6 +344,8 @@ def _paint_readout(
     painter.setPen(QColor(colours.muted))
     painter.drawText(QPointF(10 + metrics.horizontalAdvance(label + " "), y), track.unit)
     x, each = (10.0, (GUTTER - TICKS - 10) / 2) if two else (GUTTER - TICKS - 4, (WIDE - GUTTER) / 2)
+    if not two:
+        x = max(x, 10.0 + metrics.horizontalAdvance(f"{label} {track.unit} "))
     stop = (GUTTER if two else WIDE) - TICKS - 4
     for text, colour in readout.parts:
         painter.setPen(QColor(colour))
