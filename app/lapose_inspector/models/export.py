@@ -76,7 +76,7 @@ def missing(session: Session, form: str) -> str:
     if "origin" in FORMATS[form].needs and drive.geodetic_origin is None:
         return (
             "It is not known where on the Earth this drive lies: its log does not tell, or its poses come from "
-            "elsewhere. KITTI raw, comma2k19, Argoverse 2 with its map and recordings of satellite fixes have a place."
+            "elsewhere. KITTI raw, comma2k19, Argoverse 2 with its map and recordings with fixes have a place."
         )
     return ""
 

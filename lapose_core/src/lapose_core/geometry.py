@@ -163,6 +163,30 @@ def pitch(rotation: Array) -> Array:
     return np.arctan2(-rotation[..., 1, 2], np.hypot(rotation[..., 0, 2], rotation[..., 2, 2]))
 
 
+def upright(poses: Array) -> Array:
+    """Rotation [3, 3] from the world of camera ``poses`` [N, 4, 4], N >= 1, to one whose z points up.
+
+    Up is where the cameras' y axes point away from; a world that is level already is only turned by its axes.
+    """
+    up = -poses[:, :3, 1].mean(axis=0)
+    up /= np.linalg.norm(up)
+    axis = np.zeros(3)
+    axis[int(np.argmax(np.abs(up)))] = np.sign(up[np.argmax(np.abs(up))])
+    # A camera is mounted pitched, but a world is made level.
+    up = axis if up @ axis > np.cos(np.radians(15)) else up
+    return _turn_to_z(up)
+
+
+def _turn_to_z(up: Array) -> Array:
+    """The smallest rotation [3, 3] that takes the unit vector ``up`` [3] to z (Rodrigues)."""
+    cosine = float(up[2])
+    if cosine < -1 + 1e-9:
+        return np.diag([1.0, -1.0, -1.0])
+    v = np.cross(up, [0.0, 0.0, 1.0])
+    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    return np.eye(3) + cross + cross @ cross / (1 + cosine)
+
+
 def path_length(poses: Array) -> float:
     """Length in metres of the path through the camera centres of poses [N, 4, 4]."""
     return float(np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1).sum())

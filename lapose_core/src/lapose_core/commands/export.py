@@ -36,6 +36,7 @@ class Export(LogChoice):
         "geojson",
         "kml",
         "gpx",
+        "html",
         "mp4",
         "svg",
         "png",

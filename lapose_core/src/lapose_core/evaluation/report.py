@@ -132,9 +132,13 @@ def write_set_report(
     worst: list[tuple[Segment, Thumbnails]] = []
     with contextlib.ExitStack() as open_logs:
         for number_, subject in enumerate(subjects):
-            progress(number_ / len(subjects))
             analysis = subject.analysis
-            body, own = _body(subject, alignment)
+
+            def told(share: float, done: int = number_) -> None:
+                progress((done + share) / len(subjects))
+
+            told(0.0)
+            body, own = _body(subject, alignment, told)
             clips += own
             lines.append(_line(subject, evaluate_clips(own) if own else None))
             name = escape(analysis.drive_name)

@@ -18,7 +18,7 @@ from lapose_core.drive import Drive, indices_at_rate
 from lapose_core.evaluation.aligned import AlignedSegment, aligned_segment, require_same_samples
 from lapose_core.evaluation.metrics import Alignment
 from lapose_core.evaluation.regimes import transition_regimes
-from lapose_core.geometry import Array, relative, yaw
+from lapose_core.geometry import Array, relative, upright, yaw
 from lapose_core.inference.errors import transition_errors
 from lapose_core.inference.result import DriveAnalysis
 
@@ -131,13 +131,7 @@ class Exported:
         )
         if not valid.any():
             return np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-        up = -poses[valid, :3, 1].mean(axis=0)
-        up /= np.linalg.norm(up)
-        axis = np.zeros(3)
-        axis[int(np.argmax(np.abs(up)))] = np.sign(up[np.argmax(np.abs(up))])
-        # A camera is mounted pitched, but a world is made level.
-        up = axis if up @ axis > np.cos(np.radians(15)) else up
-        return _turn_to_z(up)
+        return upright(poses[valid])
 
     @property
     def placed(self) -> NDArray[np.bool_]:
@@ -336,13 +330,3 @@ def _columns(
         Column("position_error", "m", "between the aligned and the true centre", np.where(valid & known, off, np.nan)),
         *(Column(name, unit, words, at_start(values)) for name, unit, words, values in transitions),
     ]
-
-
-def _turn_to_z(up: Array) -> Array:
-    """The smallest rotation [3, 3] that takes the unit vector ``up`` [3] to z (Rodrigues)."""
-    cosine = float(up[2])
-    if cosine < -1 + 1e-9:
-        return np.diag([1.0, -1.0, -1.0])
-    v = np.cross(up, [0.0, 0.0, 1.0])
-    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + cosine)

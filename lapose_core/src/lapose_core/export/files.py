@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         ValueError: where the folder does not exist or the path is a folder.
-        OSError: where the disk refuses; what was at ``path`` is then unchanged.
+        OSError: where the disk refuses, naming ``path``; what was there is then unchanged.
     """
     if path.is_dir():
         raise ValueError(f"{path}: is a folder; name a file in it")
@@ -37,8 +37,12 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(part)):
+            # Libraries name the file beside it, or none; the user knows neither.
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
 
 

@@ -63,7 +63,7 @@ def _origin(bundle: Exported) -> GeodeticOrigin:
         raise ValueError(
             f"{bundle.drive_name}: it is not known where on the Earth it lies: {drive.format} logs do not tell, or its "
             "poses come from elsewhere. Drives of KITTI raw (OXTS), comma2k19 and Argoverse 2 (with its map), and "
-            "recordings whose poses are satellite fixes, have a place"
+            "recordings with satellite fixes, have a place"
         )
     return drive.geodetic_origin
 
@@ -116,7 +116,7 @@ def _line_properties(bundle: Exported, line: Line) -> dict[str, object]:
 
 def _feature(places: Array, properties: dict[str, object]) -> dict[str, object]:
     # Nine decimals are a tenth of a millimetre.
-    points = [[round(lon, 9), round(lat, 9), round(alt, 3)] for lat, lon, alt in places.tolist()]
+    points = [[round(_longitude(lon), 9), round(lat, 9), round(alt, 3)] for lat, lon, alt in places.tolist()]
     geometry = (
         {"type": "LineString", "coordinates": points}
         if len(points) > 1
@@ -157,7 +157,12 @@ def write_kml(bundle: Exported, path: Path, progress: Progress = no_progress) ->
 
 
 def _kml_points(places: Array) -> str:
-    return " ".join(f"{lon:.9f},{lat:.9f},{alt:.3f}" for lat, lon, alt in places.tolist())
+    return " ".join(f"{_longitude(lon):.9f},{lat:.9f},{alt:.3f}" for lat, lon, alt in places.tolist())
+
+
+def _longitude(degrees: float) -> float:
+    """Rounded as it is written, from -180 to below 180: GPX allows no other."""
+    return (round(degrees, 9) + 180.0) % 360.0 - 180.0
 
 
 def write_gpx(bundle: Exported, path: Path, progress: Progress = no_progress) -> None:
@@ -193,7 +198,7 @@ def write_gpx(bundle: Exported, path: Path, progress: Progress = no_progress) ->
 
 
 def _gpx_point(parent: ET.Element, tag: str, place: Array) -> ET.Element:
-    point = _add(parent, tag, lat=f"{place[0]:.9f}", lon=f"{place[1]:.9f}")
+    point = _add(parent, tag, lat=f"{place[0]:.9f}", lon=f"{_longitude(float(place[1])):.9f}")
     _add(point, "ele", f"{place[2]:.3f}")
     return point
 

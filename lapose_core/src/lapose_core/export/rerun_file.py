@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from lapose_core.export.formats import Options
 
 _LEVELS = {"note": "INFO", "minor": "WARN", "major": "ERROR", "critical": "CRITICAL"}
+_NEUTRAL = [183, 192, 206]
+_PAIRED = ("speed", "true_speed", "yaw_rate", "true_yaw_rate")
+"""Columns whose lines have the colours of prediction and truth."""
 # Column -> plot, unit as shown, factor.
 _PLOTS = {
     "speed": ("speed m/s", 1.0),
@@ -71,10 +74,12 @@ def write_rrd(bundle: Exported, path: Path, options: Options, progress: Progress
 
 
 def _blueprint(bundle: Exported, with_pictures: bool) -> Any:
-    """Video over the 3D view on the left, the latent map over tracks, notes and description on the right."""
+    """As in the window: video over the 3D view, the latent map over notes and description, and below them the tracks.
+
+    The tracks stand side by side, for the viewer gives each a title that in a row of its own is half of its height.
+    """
     import rerun.blueprint as rrb
 
-    plots = list(dict.fromkeys(plot for name, (plot, _) in _PLOTS.items() if np.isfinite(bundle[name]).any()))
     left = [rrb.Spatial3DView(name="3D trajectory", origin="/world")]
     if with_pictures:
         left.insert(0, rrb.Spatial2DView(name="Video", origin="/video"))
@@ -82,14 +87,23 @@ def _blueprint(bundle: Exported, with_pictures: bool) -> Any:
         rrb.TextLogView(name="Annotations", origin="/annotations"),
         rrb.TextDocumentView(name="About", origin="/about"),
     )
-    right = [
-        rrb.Spatial2DView(name="Latent map", origin="/latent_map"),
-        rrb.Vertical(*(rrb.TimeSeriesView(name=plot, origin=f"/tracks/{_key(plot)}") for plot in plots)),
-        words,
-    ]
+    right = [rrb.Spatial2DView(name="Latent map", origin="/latent_map"), words]
+    above = rrb.Horizontal(rrb.Vertical(*left), rrb.Vertical(*right, row_shares=[3, 2]), column_shares=[3, 2])
+    plots = list(dict.fromkeys(plot for name, (plot, _) in _PLOTS.items() if np.isfinite(bundle[name]).any()))
+    tracks = rrb.Grid(
+        *(
+            # Colours mean the same everywhere, so one legend does.
+            rrb.TimeSeriesView(
+                name=plot, origin=f"/tracks/{_key(plot)}", plot_legend=rrb.PlotLegend(visible=plot == plots[0])
+            )
+            for plot in plots
+        ),
+        grid_columns=4,
+        name="Tracks",
+    )
     return rrb.Blueprint(
-        rrb.Horizontal(rrb.Vertical(*left), rrb.Vertical(*right, row_shares=[2, 4, 1]), column_shares=[3, 2]),
-        rrb.TimePanel(timeline="frame"),
+        rrb.Vertical(above, tracks, row_shares=[2, 1]) if plots else above,
+        rrb.TimePanel(timeline="frame", state="collapsed"),
         collapse_panels=True,
     )
 
@@ -122,6 +136,10 @@ def _log_static(recording: Any, rr: Any, bundle: Exported, options: Options, pro
         for column in ("speed", "yaw_rate"):
             entity = f"tracks/{_key(_PLOTS[column][0])}/{name}"
             recording.log(entity, rr.SeriesLines(colors=flat, names=name.replace("_", " ")), static=True)
+    for column, (plot, _) in _PLOTS.items():
+        if column not in _PAIRED and np.isfinite(bundle[column]).any():
+            lines = rr.SeriesLines(colors=_NEUTRAL, names=column.replace("_", " "))
+            recording.log(f"tracks/{_key(plot)}/prediction", lines, static=True)
     cloud = laid_cloud(bundle, options, progress)
     if len(cloud):
         recording.log("world/log/lidar", rr.Points3D(cloud - bundle.centre, colors=[150, 150, 150]), static=True)

@@ -8,7 +8,7 @@ from lapose_core.drive import LogError
 from lapose_core.logs.messages.clouds import CLOUDS
 from lapose_core.logs.messages.log import MessageLog, Topic
 from lapose_core.logs.messages.pictures import COMPRESSED, RAW, picture_size
-from lapose_core.logs.messages.poses import pose_rank
+from lapose_core.logs.messages.poses import FIXES, pose_rank
 from lapose_core.logs.messages.ros import DecodeError
 from lapose_core.logs.messages.video import VIDEO
 
@@ -48,6 +48,13 @@ def pose_topics(log: MessageLog) -> list[str]:
     ranked = [(rank, -(t.count or 0), t.name) for rank, t in usable if rank is not None]
     # Static transforms tell how the vehicle is built, not where it is.
     return [name for _, _, name in sorted(ranked) if "static" not in name]
+
+
+def fix_topic(log: MessageLog) -> str | None:
+    """The topic of satellite fixes with the most messages."""
+    fixes = [t for t in log.topics.values() if t.schema in FIXES and t.decoder is not None and t.count != 0]
+    best = min(fixes, key=lambda t: (-(t.count or 0), t.name), default=None)
+    return None if best is None else best.name
 
 
 def cloud_topic(log: MessageLog) -> str | None:

@@ -11,12 +11,14 @@ import numpy as np
 
 from lapose_core.drive import Drive, FrameSource, Intrinsics, LogError, Track, fingerprint
 from lapose_core.geodesy import GeodeticOrigin
+from lapose_core.geometry import upright
 from lapose_core.logs.messages.cameras import CALIBRATIONS, calibration_for, read_camera
-from lapose_core.logs.messages.choice import camera_topics, choose, cloud_topic, pose_topics
+from lapose_core.logs.messages.choice import camera_topics, choose, cloud_topic, fix_topic, pose_topics
 from lapose_core.logs.messages.decoders import Message, frame_id
 from lapose_core.logs.messages.log import Entries, Ints, MessageLog, MessageReader, Topic, first_readable, in_file_order
 from lapose_core.logs.messages.mount import MAX_GAP, CameraPath, Mount, camera_path
 from lapose_core.logs.messages.pictures import PictureSource, picture_size
+from lapose_core.logs.messages.place import place_of
 from lapose_core.logs.messages.poses import PoseMessages
 from lapose_core.logs.messages.ros import DecodeError
 from lapose_core.logs.messages.stamps import OwnStamps, Stamps, cheap_stamps
@@ -107,6 +109,7 @@ class _Assembly:
         poses, path, mount, tracks = self._poses(frames, times)
         camera = self._camera(frames)
         clouds = self._clouds(mount, path, frames) if mount is not None else None
+        place = None if path is None else self._place(path, frames)
         matrices = None if poses is None else poses.poses
         return Drive(
             name=self.log.path.name if len(cameras) == 1 else f"{self.log.path.name} {self.topic.name}",
@@ -124,7 +127,7 @@ class _Assembly:
             tracks=tracks,
             provenance=self.provenance,
             notes=tuple(self.notes),
-            geodetic_origin=None if path is None else self._place(path),
+            geodetic_origin=place,
             fingerprint=fingerprint(self.log.path, f"{self.format} {self.topic.name}", times, matrices),
         )
 
@@ -136,6 +139,9 @@ class _Assembly:
         candidates = pose_topics(self.log)
         wanted = choose(self.options.pose_topic, candidates, "pose", self.log)
         poses = [] if wanted is None or self.log.topics[wanted].schema in TRANSFORMS else [wanted]
+        fixes = fix_topic(self.log)
+        if fixes is not None and wanted is not None and fixes != wanted:
+            poses.append(fixes)  # they tell where on the Earth the poses lie
         transforms = self._transforms()
         entries = {name: self.log.entries(name) for name in [*poses, *transforms]}
         if self.log.cost(list(entries.values())) == 0 and (wanted in poses or wanted is None):
@@ -325,15 +331,33 @@ class _Assembly:
             takers[names[k]](message, int(entries[k].log_times[i]))
         self.notes += [f"{n} messages of {name} are damaged and were left out." for name, n in failed.items() if n]
 
-    def _place(self, path: CameraPath) -> GeodeticOrigin | None:
-        """Where the world lies, where its poses come from satellite fixes."""
+    def _place(self, path: CameraPath, frames: _Frames) -> GeodeticOrigin | None:
+        """Where the world lies: by the satellite fixes that its poses come from, or by those beside its poses."""
         if path.track is None or path.track.place is None:
-            return None
+            return self._place_beside(path, frames)
         enu = np.eye(4)
         enu[:3, 3] = path.origin
         source = self.provenance["poses"].split(" (")[0]
         latitude, longitude, altitude = path.track.place.tolist()
         return GeodeticOrigin(latitude, longitude, altitude, enu, f"the first fix on {source}")
+
+    def _place_beside(self, path: CameraPath, frames: _Frames) -> GeodeticOrigin | None:
+        name = fix_topic(self.log)
+        if name is None or name not in self._tracks:
+            return None
+        times, fixes, receiver = self._tracks[name].fixes()
+        seated = receiver if receiver and self._tree.lookup(path.body, receiver, times[:1], np.inf) else path.body
+        at = replace(path, mount=Mount(seated, np.eye(4), "")).at(times) if len(times) else None
+        cameras = path.at(frames.times)
+        if at is None or not cameras.valid.any():
+            return None
+        turn = upright(cameras.poses[cameras.valid])
+        place, how = place_of(at.poses[at.valid, :3, 3], fixes[at.valid], turn, name)
+        if place is None:
+            self.notes.append(f"It is not known where on the Earth this is: {how}.")
+        else:
+            self.provenance["place on the Earth"] = how
+        return place
 
     def _height(self, mount: Mount, frames: _Frames) -> float | None:
         """Of the camera over the road, where the recording has the frame that is on the road by convention."""

@@ -65,10 +65,10 @@ class PoseMessages:
         """Take one message; one that holds no pose is counted as dropped."""
         stamp = message_stamp(message)
         time = log_time if stamp is None else stamp
+        self._parent = self._parent or frame_id(message)
         if self._kind in FIXES:
             self._add_fix(message, time)
             return
-        self._parent = self._parent or frame_id(message)
         child = message.get("child_frame_id")
         if not self._child and isinstance(child, str):
             self._child = child.lstrip("/")
@@ -89,6 +89,12 @@ class PoseMessages:
             return self._course()
         times, poses = self._samples.poses()
         return PoseTrack(times, poses, self._parent, self._child, self._samples.dropped)
+
+    def fixes(self) -> tuple[Ints, Array, str]:
+        """Nanoseconds [K], increasing, latitude, longitude and altitude [K, 3], and the frame that the receiver is in,
+        where it is named; only satellite fixes have them."""
+        times, first = np.unique(np.array([fix[0] for fix in self._fixes], np.int64), return_index=True)
+        return times, np.array([fix[1:] for fix in self._fixes], np.float64).reshape(-1, 3)[first], self._parent
 
     def speeds(self) -> tuple[Ints, Array]:
         """Nanoseconds [K], increasing, and metres per second forward [K]; only odometry has them."""
@@ -116,8 +122,7 @@ class PoseMessages:
             self._samples.dropped += 1
 
     def _course(self) -> PoseTrack:
-        times, first = np.unique(np.array([fix[0] for fix in self._fixes], np.int64), return_index=True)
-        values = np.array([fix[1:] for fix in self._fixes], np.float64).reshape(-1, 3)[first]
+        times, values, _ = self.fixes()
         if len(times) < 2:
             return PoseTrack(times[:0], np.zeros((0, 4, 4)), "", "", self._samples.dropped)
         centres = east_north_up(values)
