@@ -123,6 +123,7 @@ def compare(app, checkpoint: Path, manifest: Path | None) -> list[Gain]:  # type
     session.comparison.marks.clear()
     app.comparer.compare_checkpoint(checkpoint)
     wait(lambda: session.comparison.result is not None, "the comparison")
+    wait(app.window.actions_["compare.set"].isEnabled, "the command to compare over the set")
     app.window.actions_["compare.set"].trigger()
     wait(lambda: session.comparison.whole_set is not None, "the comparison over the set")
     if manifest is not None:
@@ -212,6 +213,7 @@ def main() -> int:
     before = sum(row.segment.auc5 for row in missed) / len(missed)
     drives = len({row.key for row in missed})
     manifest = options.work / "misses.manifest.json"
+    manifest.unlink(missing_ok=True)
     app.manifests.write(manifest, "triage")
     wait(manifest.exists, "the manifest")
     picture(app, "case_loop_misses.png")

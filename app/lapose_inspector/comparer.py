@@ -43,6 +43,8 @@ class Comparer(QObject):
         self._cache = cache
         self._checkpoint: Path | None = None
         """The checkpoint compared with, where it is one."""
+        self._set_path: Path | None = None
+        """Of the set that was compared on."""
         self._kept: SetComparison | None = None
         """Of the whole set, while the trajectory of another drive of it is awaited."""
         self.worker = CompareWorker(self)
@@ -141,6 +143,7 @@ class Comparer(QObject):
             self._model.set_whole_set(None)
         elif self._checkpoint is not None and mine is not None and dataset.path and dataset.reader:
             drives = SetDrives(dataset.path, dataset.reader, dataset.listings)
+            self._set_path = dataset.path
             work = run_set(drives, self._analyst(mine), self._analyst(self._checkpoint))
             self._find(f"Comparing on {len(drives.listings)} drives", work)
 
@@ -236,9 +239,10 @@ class Comparer(QObject):
 
     def _on_drive(self) -> None:
         """Another drive has another trajectory; a comparison over the whole set goes on in it."""
-        whole, checkpoint = self._model.whole_set, self._checkpoint
+        whole, checkpoint, dataset = self._model.whole_set, self._checkpoint, self._app.opener.dataset
         self.clear()
-        if whole is not None and checkpoint is not None and self._app.opener.dataset.current is not None:
+        same_set = dataset.current is not None and dataset.path == self._set_path
+        if whole is not None and checkpoint is not None and same_set:
             self.compare_checkpoint(checkpoint)
             self._kept = whole
 
