@@ -39,7 +39,9 @@ class Figures(QObject):
         """Show the dialog, with ``panel`` or that of the last time chosen."""
         if self.dialog is not None:
             return
-        self.dialog = FigureDialog(self._app.window.docks, self._app.exporter.folder(), self._last, self._app.window)
+        drive, folder = self._app.session.drive, self._app.exporter.folder()
+        name = "inspector" if drive is None else drive.name
+        self.dialog = FigureDialog(self._app.window.docks, name, folder, self._last, self._app.window)
         if panel is not None:
             self.dialog.choose(panel)
         self._app.window.show_panel(self.dialog.request.panel)

@@ -31,6 +31,7 @@ from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
 from lapose_inspector.player import Player
+from lapose_inspector.reporter import Reporter
 from lapose_inspector.set_analyser import SetAnalyser
 from lapose_inspector.tour import TourGuide
 from lapose_inspector.triage import TriageController
@@ -93,6 +94,7 @@ class Inspector(QObject):
         self.opener = Opener(self)
         self.exporter = Exporter(self)
         self.figures = Figures(self)
+        self.reporter = Reporter(self, folders.cache_dir / "results", folders.data_dir / "sessions")
         self.instruments = Instruments(self, folders.cache_dir)
         self.annotator = Annotator(self)
         self.comparer = Comparer(self, folders.cache_dir)
@@ -401,7 +403,7 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.figures, self.set_analyser, self.triage, self.instruments, self.manifests,
+                self.figures, self.reporter, self.set_analyser, self.triage, self.instruments, self.manifests,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

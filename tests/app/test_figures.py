@@ -132,7 +132,7 @@ def test_the_dialog_makes_a_figure(app: Inspector, tmp_path: Path, qtbot) -> Non
     dialog.choose("notes")
     assert app.window.docks["notes"].isVisible(), "one sees what one is about to export"
     dialog.form.setCurrentIndex(1)
-    assert Path(dialog.destination.text()).name == "notes.svg"
+    assert Path(dialog.destination.text()).name == "small_drive.notes.svg"
     dialog.width_.setValue(80)
     assert "80 x" in dialog.note.text()
     dialog.destination.setText(str(tmp_path / "absent" / "n.svg"))

@@ -20,6 +20,11 @@ def export_commands() -> list[Command]:
             for form in FORMATS.values()
         ),
         Command(
+            "export.reports", "Report of drives…", lambda a: a.reporter.ask(), "Export", (), "mdi6.file-chart-outline",
+            "One page on several analysed drives, of this data set or any: figures over all, and each by itself.",
+            section="panels",
+        ),
+        Command(
             "export.figure", "Figure of a panel…", lambda a: a.figures.ask(), "Export", ("Ctrl+Shift+E",),
             "mdi6.printer-outline", "Any panel as it stands, black on white and at print size: PNG or SVG.",
             section="panels",

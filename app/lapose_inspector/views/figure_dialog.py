@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lapose_core.export.formats import default_name
 from lapose_inspector.models.figure import FigureRequest
 from lapose_inspector.views.combo_box import ComboBox
 
@@ -40,12 +41,18 @@ class FigureDialog(QDialog):
     """The panel that a figure is to be made of."""
 
     def __init__(
-        self, docks: Mapping[str, QDockWidget], folder: Path, last: FigureRequest | None, parent: QWidget
+        self,
+        docks: Mapping[str, QDockWidget],
+        drive: str,
+        folder: Path,
+        last: FigureRequest | None,
+        parent: QWidget,
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Figure of a panel")
-        self._docks, self._folder, self._own_name, self._running = docks, folder, "", False
+        self._docks, self._drive, self._folder = docks, drive, folder
+        self._own_name, self._running = "", False
         self.panel, self.form = ComboBox(), ComboBox()
         for key, dock in docks.items():
             self.panel.addItem(dock.windowTitle(), key)
@@ -172,7 +179,8 @@ class FigureDialog(QDialog):
         """Keep the file's name in step with panel and format, until the user names it."""
         current = self.destination.text().strip()
         if current == self._own_name:
-            self._own_name = str(self._folder / f"{self.panel.currentData()}.{self.form.currentData()}")
+            name = default_name(f"{self._drive}.{self.panel.currentData()}", self.form.currentData())
+            self._own_name = str(self._folder / name)
             if current != self._own_name:
                 self.destination.setText(self._own_name)
 

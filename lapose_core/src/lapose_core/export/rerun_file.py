@@ -57,19 +57,20 @@ def write_rrd(bundle: Exported, path: Path, options: Options, progress: Progress
     except ImportError as error:
         raise ValueError(f"the Rerun SDK cannot be imported ({error}); pip install 'lapose-core[rerun]'") from error
     with_pictures = options.pictures and bundle.drive is not None
-    with replacing(path) as part:
+    with replacing(path) as part, part.open("wb") as file:
         # Its own data stream, not the process's: another recording may be open.
         recording = rr.RecordingStream("lapose_inspector", recording_id=f"{bundle.analysis.fingerprint}-{path.stem}")
-        recording.save(part, default_blueprint=_blueprint(bundle, with_pictures))
+        # Where the disk is full the SDK's own file sink waits for ever. In memory the video is as large as in the file.
+        stream = recording.binary_stream()
+        recording.send_blueprint(_blueprint(bundle, with_pictures), make_active=False, make_default=True)
         try:
             _log_static(recording, rr, bundle, options, progress)
             _log_samples(recording, rr, bundle)
             _log_notes(recording, rr, bundle)
             if with_pictures:
                 _log_pictures(recording, rr, bundle, options, progress)
+            file.write(stream.read() or b"")
         finally:
-            # The file is whole when its stream has ended.
-            recording.flush()
             recording.disconnect()
 
 

@@ -1,0 +1,158 @@
+"""The part of the controller that writes a report of several drives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog
+
+from lapose_core.evaluation.report import Subject, write_report, write_set_report
+from lapose_core.export.files import Progress
+from lapose_inspector.models.drive_report import (
+    READING,
+    Analysed,
+    ReportRequest,
+    added_drive,
+    stored_drives,
+    subjects_of,
+)
+from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.views.report_dialog import ReportDialog
+from lapose_inspector.workers.exporting import ExportResult, ExportWorker
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+
+class Reporter(QObject):
+    """Asks which analysed drives to report on, writes the page in the background, and says how it went.
+
+    Args:
+        app: the inspector.
+        results: where results are stored.
+        sessions: where the notes of drives lie, by fingerprint.
+    """
+
+    def __init__(self, app: Inspector, results: Path, sessions: Path) -> None:
+        super().__init__(app)
+        self._app, self._results, self._sessions = app, results, sessions
+        self.worker = ExportWorker(self)
+        self.worker.finished.connect(self._on_finished)
+        self.dialog: ReportDialog | None = None
+
+    def ask(self) -> None:
+        """Show the dialog with every drive that has a result; those of the open data set are chosen."""
+        if self.dialog is not None:
+            return
+        self.dialog = ReportDialog(
+            self.candidates(), self._app.exporter.folder(), self._app.display.alignment, self._app.window
+        )
+        self.dialog.choose(self._of_the_set)
+        self.dialog.adding.connect(self._add)
+        self.dialog.wanted.connect(self.write)
+        self.dialog.given_up.connect(self.cancel)
+        self.dialog.finished.connect(self._on_closed)
+        self.worker.progress.connect(self.dialog.show_progress)
+        self.dialog.open()
+
+    def candidates(self) -> list[Analysed]:
+        """The open drive as it is analysed now, and the others that this model has analysed at this rate."""
+        session = self._app.session
+        out, fingerprint = [], ""
+        analysis = session.analysis
+        if session.drive is not None and analysis is not None and analysis.done.any():
+            fingerprint = session.drive.fingerprint
+            notes = tuple(session.annotations.notes)
+            subject = Subject(analysis.snapshot(), session.drive, notes)
+            out.append(Analysed(session.drive.name, "open", subject=subject))
+        if session.model_info is not None:
+            out += stored_drives(self._results, session.model_info.checkpoint_hash, session.rate, fingerprint)
+        return out
+
+    @Slot(object)
+    def write(self, request: ReportRequest) -> None:
+        """Write a report in the background; a problem is shown, not raised."""
+        if self.dialog is not None:
+            self.dialog.show_running(True)
+        self.worker.write(partial(write_drives, request, self._sessions, self._app.instruments.known.find))
+
+    @Slot()
+    def cancel(self) -> None:
+        """Give up the report that is being written; what was at its destination stays."""
+        self.worker.cancel()
+        if self.dialog is not None:
+            self.dialog.show_running(False)
+        self._app.window.status.showMessage("The report was given up", 6000)
+
+    def close(self) -> None:
+        """End the thread."""
+        self.worker.close()
+
+    def _of_the_set(self, drive: Analysed) -> bool:
+        """Whether it is the open drive, or one of the data set that is listed."""
+        path = self._app.opener.dataset.path
+        if drive.subject is not None or path is None:
+            return drive.subject is not None
+        return Path(drive.where).absolute().is_relative_to(path.absolute())
+
+    @Slot()
+    def _add(self) -> None:
+        assert self.dialog is not None
+        start = str(self._app.exporter.folder())
+        name = QFileDialog.getExistingDirectory(self.dialog, "A folder that lapose analyze wrote", start)
+        if name:
+            self.add(Path(name))
+
+    def add(self, folder: Path) -> None:
+        """Offer the result in a folder too; a problem is shown in the dialog."""
+        if self.dialog is None:
+            return
+        try:
+            self.dialog.add(added_drive(folder))
+        except ValueError as error:
+            self.dialog.show_problem(str(error))
+
+    @Slot(object)
+    def _on_finished(self, result: ExportResult) -> None:
+        if result.problem and self.dialog is not None:
+            self.dialog.show_problem(result.problem)
+        elif result.problem:
+            self._app.show_error("The report cannot be written", result.problem, result.details)
+        else:
+            path = result.files[0]
+            self._app.settings.export_folder = path.parent
+            self._app.window.status.showMessage(
+                f"Report of {result.what} written to {path} in {result.seconds:.1f} s", 8000
+            )
+            if self.dialog is not None:
+                self.dialog.accept()
+
+    @Slot()
+    def _on_closed(self) -> None:
+        if self.worker.busy:
+            self.cancel()
+        self.dialog = None
+
+
+def write_drives(
+    request: ReportRequest, sessions: Path, known: Callable[[str], RecentLog | None], progress: Progress
+) -> ExportResult:
+    """Write the report: of one drive as its own, of several as a set."""
+    subjects = subjects_of(request, sessions, known, progress)
+
+    def rest(share: float) -> None:
+        progress(READING + (1 - READING) * share)
+
+    if len(subjects) == 1:
+        (one,) = subjects
+        write_report(
+            one.analysis, request.path, alignment=request.alignment, drive=one.drive, annotations=one.annotations,
+            progress=rest,
+        )  # fmt: skip
+    else:
+        write_set_report(subjects, request.path, alignment=request.alignment, progress=rest)
+    return ExportResult((request.path,), f"{len(subjects)} drive{'s' * (len(subjects) > 1)}")
