@@ -154,3 +154,10 @@ def test_an_empty_result_says_what_to_do(tmp_path: Path) -> None:
     write_result(empty_analysis(20), tmp_path)
     with pytest.raises(ValueError, match="lapose analyze"):
         Export(tmp_path, to="tum", out=tmp_path / "p.tum").run()
+
+
+def test_the_report_is_a_format_as_the_others_are(tmp_path: Path) -> None:
+    path = winding_path(40)
+    write_result(analysed(path, path), tmp_path)
+    assert Export(tmp_path, to="html", out=tmp_path / "a.html", frames=(20, 90)).run() == 0
+    assert "<h2>By motion regime</h2>" in (tmp_path / "a.html").read_text()
