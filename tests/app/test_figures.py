@@ -134,7 +134,7 @@ def test_the_dialog_makes_a_figure(app: Inspector, tmp_path: Path, qtbot) -> Non
     dialog.form.setCurrentIndex(1)
     assert Path(dialog.destination.text()).name == "small_drive.notes.svg"
     dialog.width_.setValue(80)
-    assert "80 x" in dialog.note.text()
+    assert "80 ×" in dialog.note.text()
     dialog.destination.setText(str(tmp_path / "absent" / "n.svg"))
     QTest.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "no such folder" in dialog.problem.text(), timeout=30_000)

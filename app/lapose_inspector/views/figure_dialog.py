@@ -76,7 +76,8 @@ class FigureDialog(QDialog):
         self.form.setCurrentIndex(self.form.findData(start.form))
         for changed in (
             self.panel.currentIndexChanged, self.form.currentIndexChanged, self.width_.valueChanged,
-            self.height_.valueChanged, self.text.valueChanged, self.dpi.valueChanged, self.destination.textChanged,
+            self.height_.valueChanged, self.whole.toggled, self.text.valueChanged, self.dpi.valueChanged,
+            self.destination.textChanged,
         ):  # fmt: skip
             changed.connect(self._refresh)
         self.panel.currentIndexChanged.connect(lambda _: self.chosen.emit(self.panel.currentData()))
@@ -164,8 +165,9 @@ class FigureDialog(QDialog):
         width, height = max(room[0], least.width()), max(room[1], least.height())
         points = request.text * room[0] / width
         pixels = [round(side * request.scale(width)) for side in (width, height)]
-        words = f"Black on white, {request.width:g} x {request.width * height / width:.0f} mm"
-        words += f", {pixels[0]} x {pixels[1]} pixels." if request.form == "png" else ", pictures in it as pixels."
+        words = f"Black on white, {request.width:g} × {request.width * height / width:.0f} mm"
+        words += ", higher where the panel needs it" if request.whole else ""
+        words += f"; {pixels[0]} × {pixels[1]} pixels." if request.form == "png" else "; pictures in it as pixels."
         if points < request.text - 0.05:
             words += f" So narrow, the panel's text has {points:.1f} pt."
         if request.path.is_file():

@@ -76,6 +76,7 @@ class ReportDialog(QDialog):
             buttons.addWidget(button)
         buttons.addStretch(1)
         where, browse = QHBoxLayout(), QPushButton("Browse…")
+        where.setSpacing(6)
         browse.setAutoDefault(False)
         browse.clicked.connect(self._browse)
         where.addWidget(self.destination, 1)
