@@ -154,14 +154,14 @@ def test_a_checkpoint_is_compared_on_the_whole_set_inside_and_outside_of_a_manif
     assert not actions["compare.set"].isEnabled()
     app.comparer.compare_checkpoint(tmp_path / "later")
     compared(app, qtbot)
-    qtbot.waitUntil(actions["compare.set"].isEnabled, timeout=5000)
+    qtbot.waitUntil(actions["compare.set"].isEnabled, timeout=LATER)
     actions["compare.set"].trigger()
     qtbot.waitUntil(lambda: model.whole_set is not None, timeout=120_000)
     assert len(model.clips) == 4
     assert "4 clips of 16 samples of 2 drives, 1 left out" in view.how.text()
     assert "no ground truth" in view.how.toolTip()
     app.comparer.mark_manifest(tmp_path / "misses.manifest.json")
-    qtbot.waitUntil(lambda: view.part.findText("of misses") > 0, timeout=5000)
+    qtbot.waitUntil(lambda: view.part.findText("of misses") > 0, timeout=LATER)
     view.tabs.setCurrentWidget(view.gains)
     counts = {view.gains.topLevelItem(i).text(0): view.gains.topLevelItem(i).text(1) for i in range(3)}
     assert counts == {"All clips": "4", "of misses": "1", "Not of misses": "3"}
