@@ -27,7 +27,7 @@ def settings(context: Context) -> dict[str, Any]:
         "widths": context.sizes.widths,
         "pretraining": dataclasses.asdict(_pretraining(context)),
         "posttraining": dataclasses.asdict(_posttraining(context)),
-        "quality_clips": context.sizes.quality_clips,
+        "quality_clips": context.sizes.width_clips,
         "test": context.test_settings(),
         "train": context.train_settings(),
     }
@@ -53,7 +53,7 @@ def _posttraining(context: Context) -> Posttraining:
 def run(context: Context) -> dict[str, Any]:
     test, train = context.cached(unseen_split(context)), context.cached(context.train)
     held_out = context.cached(context.seen("held_out"))
-    watched = np.arange(min(context.sizes.quality_clips, len(test)))
+    watched = np.arange(min(context.sizes.width_clips, len(test)))
     rows = []
     for width in context.sizes.widths:
         folder = _pretrained(context, width, train, held_out)
