@@ -26,7 +26,7 @@ class Sizes:
     batch: int = 8  # clips, wherever a whole network trains
     domain_clips: int = 64  # of each domain
     domain_labels: int = 1000
-    domain_steps: int = 400
+    domain_steps: int = 200
     widths: tuple[int | None, ...] = (8, 16, 50, None)
     width_steps: int = 150
     width_motion_steps: int = 400
