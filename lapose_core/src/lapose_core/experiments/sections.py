@@ -64,7 +64,7 @@ def label_efficiency(record: Record, results: dict[str, Record]) -> str:
         )
     return (
         f"A head on frozen latents against the same network from scratch, on the same labels, in steps of "
-        f"{settings['batch']} clips. A step of the whole network takes about 200 times as long as one of the "
+        f"{settings['batch']} clips. A step of the whole network takes about 30 times as long as one of the "
         f"head, so it gets fewer of them and still most of the time; neither has converged. {says}\n\n"
         f"{pose_table(['labels', 'backbone', 'steps'], rows)}"
     )

@@ -22,7 +22,7 @@ class Sizes:
     seeds: int = 3
     labels: tuple[int, ...] = (30, 100, 300, 1000, 3000)
     label_steps: tuple[int, ...] = (600, 800, 1200, 1600, 2000)  # of the head on frozen latents
-    scratch_steps: tuple[int, ...] = (120, 120, 160, 240, 300)  # of the whole network, each as long as 200 of the head
+    scratch_steps: tuple[int, ...] = (120, 120, 160, 240, 300)  # of the whole network, each as long as 30 of the head
     batch: int = 8  # clips, wherever a whole network trains
     domain_clips: int = 64  # of each domain
     domain_labels: int = 1000
