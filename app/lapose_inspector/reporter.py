@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.evaluation.report import Subject, write_report, write_set_report
-from lapose_core.export.files import Progress
+from lapose_core.export.files import Progress, check_place
 from lapose_inspector.models.drive_report import (
     READING,
     Analysed,
@@ -142,6 +142,7 @@ def write_drives(
     request: ReportRequest, sessions: Path, known: Callable[[str], RecentLog | None], progress: Progress
 ) -> ExportResult:
     """Write the report: of one drive as its own, of several as a set."""
+    check_place(request.path)
     subjects = subjects_of(request, sessions, known, progress)
 
     def rest(share: float) -> None:

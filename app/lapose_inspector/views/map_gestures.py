@@ -75,14 +75,20 @@ class MapGestures:
     def _move(self, event: Any) -> None:
         if not self._points or not event.is_dragging:
             return
-        here, last = _position(event), self._points[-1]
+        self._reach(_position(event))
+        self._on_outline(self._outline())
+
+    def _reach(self, here: Position) -> None:
+        last = self._points[-1]
         if self._state.tool == "box":
             self._points = [self._points[0], here]
         elif np.hypot(here[0] - last[0], here[1] - last[1]) >= STEP:
             self._points.append(here)
-        self._on_outline(self._outline())
 
     def _release(self, event: Any) -> None:
+        if self._points:
+            # vispy drops moves that follow each other within 10 ms: a quick hand ends beyond the last one told.
+            self._reach(_position(event))
         outline, points = self._outline(), self._points
         self._points = []
         if len(points) < 2:

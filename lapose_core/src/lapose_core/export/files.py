@@ -19,6 +19,18 @@ def no_progress(share: float) -> None:
     """For callers that need not know."""
 
 
+def check_place(path: Path) -> None:
+    """What a long export asks before it computes anything.
+
+    Raises:
+        ValueError: where the folder of ``path`` does not exist or the path is a folder itself.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path.parent}: there is no such folder; create it first")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to; when the block ends well it takes the place of ``path``, else it is removed.
@@ -29,10 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
         ValueError: where the folder does not exist or the path is a folder.
         OSError: where the disk refuses, naming ``path``; what was there is then unchanged.
     """
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise ValueError(f"{path.parent}: there is no such folder; create it first")
+    check_place(path)
     part = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield part
