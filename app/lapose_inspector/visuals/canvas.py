@@ -1,4 +1,4 @@
-"""An OpenGL canvas that can be drawn again for print, with more pixels than the screen has."""
+"""An OpenGL canvas that suits who draws, and can be drawn again for print, with more pixels than the screen has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from vispy import gloo, scene
 from vispy.gloo import gl
+
+from lapose_inspector.visuals.renderer import draws_in_software
 
 SMOOTHING = 2
 """Pixels are drawn this many times finer and averaged: a framebuffer has no multisampling."""
@@ -16,13 +18,19 @@ class SceneCanvas(scene.SceneCanvas):
 
     Args:
         samples: of multisampling. It is what keeps thin lines whole; a driver without it simply gives none. 0 for a
-            scene that smooths its own edges.
+            scene that smooths its own edges. Without a graphics card there is none.
     """
 
     _print_scale = 0.0  # pixels per logical pixel while printing
 
     def __init__(self, parent: object = None, *, samples: int = 4) -> None:
-        super().__init__(keys=None, config={"samples": samples}, parent=parent)
+        if draws_in_software():
+            # Not at the top: vispy must know its backend before.
+            from lapose_inspector.visuals.picture_canvas import PictureApplication
+
+            super().__init__(keys=None, app=PictureApplication("pyside6"), parent=parent)
+        else:
+            super().__init__(keys=None, config={"samples": samples}, parent=parent)
 
     @property
     def physical_size(self) -> tuple[int, int]:

@@ -40,8 +40,6 @@ class MapScene:
         self.selected = MapSelection(root, rgba(colours.selection), order=2)
         self.marker = MapCursor(root, rgba(colours.cursor), order=3)
         self.outline = MapOutline(canvas.scene, order=10)
-        self._software: bool | None = None
-        """Whether the CPU draws; None until a canvas can be asked."""
         self._thinned_of: Points2 | None = None
         self._thinned_place: tuple[float, ...] = ()
         self._thinned_rows = np.zeros(0, np.int64)
@@ -50,9 +48,7 @@ class MapScene:
     @property
     def software(self) -> bool:
         """Whether the CPU has to draw."""
-        if self._software is None:
-            self._software = draws_in_software(self.canvas)
-        return self._software
+        return draws_in_software()
 
     def plain(self, count: int) -> bool:
         """Whether ``count`` points are drawn as plain dots, those of a second result hollow."""

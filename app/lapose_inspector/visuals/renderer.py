@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from vispy import scene
-from vispy.gloo import gl
+from functools import cache
+
+from PySide6.QtGui import QOffscreenSurface, QOpenGLContext
 
 SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software", "swrast")
+_RENDERER = 0x1F01
 
 
-def draws_in_software(canvas: scene.SceneCanvas) -> bool:
-    """Whether the canvas's OpenGL runs on the CPU, where every point costs time. Needs a canvas with a context."""
-    canvas.set_current()
-    name = gl.glGetParameter(gl.GL_RENDERER)
-    return any(word in str(name).lower() for word in SOFTWARE)
+@cache
+def draws_in_software() -> bool:
+    """Whether OpenGL runs on the CPU, where every pixel costs time. Needs the application to exist."""
+    context, surface = QOpenGLContext(), QOffscreenSurface()
+    surface.create()
+    if not context.create() or not context.makeCurrent(surface):
+        return False
+    name = str(context.functions().glGetString(_RENDERER)).lower()
+    context.doneCurrent()
+    return any(word in name for word in SOFTWARE)
