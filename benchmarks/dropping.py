@@ -94,7 +94,7 @@ def main() -> None:
         app = Inspector(Folders(Path(folder), Path(folder)), remember=False, theme=options.theme)
         app.window.resize(1440, 900)
         app.window.show()
-        wait(lambda: app.window.windowHandle().isExposed() and app.has_model)
+        wait(lambda: app.window.windowHandle().isExposed() and app.model.loaded)
         app.window.reset_layout()
         for path in options.paths:
             print(json.dumps(show(app, path.absolute(), options.out, options.seconds)), flush=True)

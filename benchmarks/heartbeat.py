@@ -35,9 +35,11 @@ from lapose_core.inference.result import DriveAnalysis, WindowResult
 from lapose_core.sample_video import write_log
 from lapose_inspector.application import make_application
 from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.derived import Derived, derive
 from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.settings import Folders
-from lapose_inspector.workers.inference import snapshot_interval
+from lapose_inspector.workers.inference_thread import snapshot_interval
+from lapose_inspector.workers.latest import LatestWorker
 
 LATENTS = 50
 RATE = 10.0
@@ -156,13 +158,25 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
             camera.azimuth = (camera.azimuth + 4) % 360 - 180
             view.canvas.update()
         if now >= due:  # as often as the inference thread would send it
+            due = float("inf")
             analysis.merge_all(windows[i] for i in next(rest, np.zeros(0, int)))
-            grown = analysis.snapshot()
-            began = time.perf_counter()
-            app.session.set_analysis(grown)
-            due = now + snapshot_interval(time.perf_counter() - began)
+            grown, before = analysis.snapshot(), derived[-1]
+            inference.submit(lambda _: derive(drive, RATE, grown, app.display.alignment, before))
 
+    def show(grown: Derived) -> None:
+        nonlocal due
+        derived[:] = [grown]
+        began = time.perf_counter()
+        app.session.take(grown)
+        now = time.perf_counter()
+        due = now - start + snapshot_interval(now - began)
+
+    derived = [derive(drive, RATE, analysis.snapshot(), app.display.alignment)]
+    inference = LatestWorker("inference", app)
+    inference.done.connect(show)
+    start = time.perf_counter()
     run(seconds, act)
+    inference.stop()
 
 
 def main() -> None:
@@ -187,7 +201,7 @@ def main() -> None:
             app = Inspector(Folders(Path(folder) / scene, Path(folder) / scene), analyse=analyse, remember=False)
             app.window.resize(1600, 1000)
             app.window.show()
-            until(lambda: app.window.windowHandle().isExposed() and app.has_model, 60)  # noqa: B023
+            until(lambda: app.window.windowHandle().isExposed() and app.model.loaded, 60)  # noqa: B023
             pulse = Pulse()
             if log is not None and scene == "drive":
                 watch_drive(app, log, seconds, pulse)

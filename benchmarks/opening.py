@@ -123,7 +123,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         app = Inspector(Folders(Path(folder), Path(folder)), remember=False)
         app.window.show()
-        wait(lambda: app.window.windowHandle().isExposed() and app.has_model)
+        wait(lambda: app.window.windowHandle().isExposed() and app.model.loaded)
         heart = Heartbeat()
         wait(lambda: False, 1.0)
         for log in options.logs:

@@ -151,7 +151,7 @@ def main() -> None:
             app.unexpected.connect(lambda message, _: errors.append(message))
             app.window.resize(1600, 1000)
             app.window.show()
-            until(lambda: app.has_model, 60)
+            until(lambda: app.model.loaded, 60)
             settle(app, pictures)
             before = settle(app, video)
             user = User(app, [video, pictures], given.seed)

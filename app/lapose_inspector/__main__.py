@@ -30,6 +30,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--poses", type=Path, metavar="FILE", help="ground-truth poses: TUM, KITTI or CSV")
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="trained model to use")
     parser.add_argument("--rate", type=_positive, metavar="HZ", help="frames per second to analyse")
+    parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), help="where the model runs")
     parser.add_argument("--theme", choices=("dark", "light"))
     parser.add_argument("--no-restore", action="store_true", help="ignore the remembered layout and logs")
     picture = parser.add_argument_group("taking a picture of the window")
@@ -101,8 +102,9 @@ def main(argv: list[str] | None = None) -> int:
     pictured = options.screenshot or options.figure
     remember = not options.no_restore and not pictured
     inspector = Inspector(
-        Folders(), checkpoint=options.checkpoint, rate=options.rate, theme=options.theme, remember=remember
-    )
+        Folders(), checkpoint=options.checkpoint, rate=options.rate, device=options.device, theme=options.theme,
+        remember=remember,
+    )  # fmt: skip
     problems: list[str] = []
     with reporting_exceptions(inspector), quitting_on_interrupt(inspector):
         if options.size is not None:

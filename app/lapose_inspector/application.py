@@ -32,8 +32,14 @@ def display_problem() -> str | None:
     return None
 
 
+SWITCH = 0.001
+"""Seconds after which a thread that computes in Python lets another have Python's lock. A fifth of Python's own: while
+a panel is drawn the window's thread wants it back again and again."""
+
+
 def make_application() -> QApplication:
-    """The QApplication, with the attributes that only work when set before it."""
+    """The QApplication, with what only works when set before it."""
+    sys.setswitchinterval(SWITCH)
     # Without shared contexts a floated dock with a canvas goes black.
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     import vispy

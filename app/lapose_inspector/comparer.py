@@ -138,7 +138,7 @@ class Comparer(QObject):
 
     def toggle_set(self) -> None:
         """Compare both checkpoints on every drive of the set, or on the open drive alone again."""
-        mine, dataset = self._app.checkpoint, self._app.opener.dataset
+        mine, dataset = self._app.model.checkpoint, self._app.opener.dataset
         if self._model.whole_set is not None:
             self._model.set_whole_set(None)
         elif self._checkpoint is not None and mine is not None and dataset.path and dataset.reader:

@@ -9,10 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.drive import Drive
-from lapose_core.resources import default_checkpoint
 from lapose_inspector.annotator import Annotator
 from lapose_inspector.comparer import Comparer
 from lapose_inspector.exporter import Exporter
@@ -23,10 +21,12 @@ from lapose_inspector.instruments import Instruments
 from lapose_inspector.keeper import SessionKeeper
 from lapose_inspector.manifests import Manifests
 from lapose_inspector.memory import Memory
+from lapose_inspector.model_loader import ModelLoader
+from lapose_inspector.models.derived import Derived
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudColour, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
 from lapose_inspector.models.log import OpenLog
-from lapose_inspector.models.session import ModelInfo, Session
+from lapose_inspector.models.session import Device, Session
 from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
@@ -53,6 +53,7 @@ class Inspector(QObject):
         folders: where settings and results live.
         checkpoint: the model to load, instead of the remembered or the bundled one.
         rate: analysis rate in Hz, instead of the remembered one.
+        device: where the model runs, instead of the remembered one.
         theme: instead of the remembered one.
         analyse: whether opening a drive starts its analysis.
         remember: whether layout and logs are restored and saved.
@@ -69,6 +70,7 @@ class Inspector(QObject):
         *,
         checkpoint: Path | None = None,
         rate: float | None = None,
+        device: Device | None = None,
         theme: str | None = None,
         analyse: bool = True,
         remember: bool = True,
@@ -82,10 +84,6 @@ class Inspector(QObject):
         self.timeline = Timeline()
         self.session = Session(self.timeline, self.display)
         self.session.rate = rate or self.settings.rate
-        self.has_model = False
-        self.idle_status = ""
-        """What the status bar says when nothing goes on; not empty where there is no model to be had."""
-        self._checkpoint: Path | None = None
         self._closed = False
 
         self.memory = Memory(self, folders.cache_dir / "previews")
@@ -100,7 +98,10 @@ class Inspector(QObject):
         self.comparer = Comparer(self, folders.cache_dir)
         self.manifests = Manifests(self)
         self.tour = TourGuide(self)
-        self.analysis = AnalysisWorker(folders.cache_dir / "results", self, self.frames.take)
+        self.analysis = AnalysisWorker(
+            folders.cache_dir / "results", self, self.frames.take, lambda: self.display.alignment
+        )
+        self.model = ModelLoader(self, device)
         self.reconstruction = ReconstructionWorker(self.analysis, self)
         self.instruments.serve(self.analysis)
         self.explanation = ExplanationWorker(self.analysis, self)
@@ -116,11 +117,9 @@ class Inspector(QObject):
         self.keeper = SessionKeeper(self, folders.data_dir, remember=remember, rate_given=rate is not None)
 
         self._wire()
-        self._load_checkpoint(checkpoint or self.settings.checkpoint)
+        self.model.load(checkpoint or self.settings.checkpoint)
 
     def _wire(self) -> None:
-        self.analysis.model_ready.connect(self._on_model)
-        self.analysis.model_failed.connect(self._on_model_failed)
         self.analysis.prepared.connect(self._on_prepared)
         self.analysis.grown.connect(self._on_grown)
         self.analysis.finished.connect(self._on_finished)
@@ -160,7 +159,7 @@ class Inspector(QObject):
     def show_drive(self, drive: Drive, frame: int, log: OpenLog) -> None:
         """Show a drive that was opened, and analyse it."""
         self.keeper.save(now=True)
-        self.session.status = self.idle_status
+        self.session.status = self.model.idle_status
         self.analysis.forget()
         self.frames.open(drive)
         self.session.open(drive, frame, log)
@@ -178,61 +177,13 @@ class Inspector(QObject):
         self.opener.drive_closed()
         self.window.show_running(False)
 
-    # Model and analysis
+    # Analysis
 
-    def _load_checkpoint(self, path: Path | None) -> None:
-        """Load a checkpoint folder; None is the one that commands use too when none is named."""
-        self.has_model = False
-        try:
-            path = path or default_checkpoint()
-        except ValueError as error:
-            log.warning("%s", error)
-            self._go_without_model()
-            return
-        self._checkpoint = path
-        self.window.show_running(False)
-        self.session.status = "loading the model"
-        self.analysis.load(path, compiled=self.settings.compiled)
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """Folder of the model in use; None without one."""
-        return self._checkpoint if self.has_model else None
-
-    def _go_without_model(self) -> None:
-        self.session.status = self.idle_status = "no model: choose one with Analyse > Checkpoint"
-        self.session.set_model(None)
-
-    @Slot(object)
-    def _on_model(self, info: ModelInfo) -> None:
-        self.has_model, self.idle_status = True, ""
-        if self.session.status == "loading the model":
-            self.session.status = ""
-        self.session.set_model(info)
+    def analyse_opened(self) -> None:
+        """Analyse the open drive, now that there is a model, as one that is opened is analysed."""
         drive = self.session.drive
         if drive is not None and len(drive) > 1 and self._analyse_on_open and not self._first_picture.expected:
             self._start_analysis()
-
-    @Slot(str, str)
-    def _on_model_failed(self, message: str, details: str) -> None:
-        self._go_without_model()
-        if self.settings.checkpoint == self._checkpoint:
-            self.settings.checkpoint = None  # the next start takes the bundled model instead of failing again
-        self.show_error("The model cannot be loaded", message, details)
-
-    def choose_checkpoint(self) -> None:
-        start = str(self._checkpoint or Path.home())
-        name = QFileDialog.getExistingDirectory(self.window, "Choose a checkpoint folder", start)
-        if name:
-            self.settings.checkpoint = Path(name)
-            self.session.set_analysis(None)
-            self._load_checkpoint(Path(name))
-
-    def set_compiled(self, compiled: bool) -> None:
-        """Load the model anew, compiled or as it is."""
-        self.settings.compiled = compiled
-        self.session.set_analysis(None)
-        self._load_checkpoint(self._checkpoint)
 
     def set_rate(self, rate: float) -> None:
         """Analyse ``rate`` frames per second from now on."""
@@ -269,7 +220,7 @@ class Inspector(QObject):
     def _start_analysis(self) -> None:
         self._first_picture.drop()
         session = self.session
-        if session.drive is not None and self.has_model:
+        if session.drive is not None and self.model.loaded:
             self.analysis.start(session.drive, session.rate, self.timeline.frame, ignore_camera=not session.use_camera)
             self.window.show_running(True)
 
@@ -278,8 +229,8 @@ class Inspector(QObject):
         self.session.crop = crop  # type: ignore[assignment]
 
     @Slot(object)
-    def _on_grown(self, analysis: object) -> None:
-        self.session.set_analysis(analysis)  # type: ignore[arg-type]
+    def _on_grown(self, derived: Derived) -> None:
+        self.session.take(derived)
 
     @Slot(bool)
     def _on_finished(self, complete: bool) -> None:

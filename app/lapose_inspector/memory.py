@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from lapose_core.frames.budget import MIB, ByteBudget
+from lapose_core.frames.heap import return_memory
 from lapose_core.frames.proxies import ProxyFolder
 from lapose_inspector.models.memory import MemoryUse
 from lapose_inspector.views.memory_dialog import MemoryDialog
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOK = 500
 """Milliseconds between two looks at what is used."""
+REST = 1500
+"""Milliseconds without anything going on after which the system gets back what the heap keeps."""
 
 
 class Memory(QObject):
@@ -31,6 +34,10 @@ class Memory(QObject):
         self.proxies = ProxyFolder(folder, app.settings.previews_mib * MIB)
         self._timer = QTimer(self, interval=LOOK)
         self._timer.timeout.connect(self.look)
+        self._place: tuple[object, int] = (None, 0)
+        self._busy = True
+        self._rest = QTimer(self, singleShot=True, interval=REST)
+        self._rest.timeout.connect(self._tidy)
 
     def start(self) -> None:
         """Show what is used from now on."""
@@ -50,7 +57,27 @@ class Memory(QObject):
         pictures = sum(canvas.nbytes for canvas in self._app.window.findChildren(ImageCanvas))
         self.budget.hold("latents", latents)
         self.budget.hold("pictures on screen", pictures)
+        canvases = (self._app.window.trajectory.canvas, self._app.window.latent_map.canvas)
+        self.budget.hold("3D and map", sum(canvas.nbytes for canvas in canvases))
         self._app.window.status.show_memory(self.use)
+        self._await_rest()
+
+    def _await_rest(self) -> None:
+        app = self._app
+        place = app.session.analysis, app.timeline.frame
+        busy = app.timeline.playing or app.analysis.running or app.analysis.checking or app.opener.busy
+        if busy or place != self._place:
+            self._place, self._busy = place, True
+            self._rest.stop()
+        elif self._busy and not self._rest.isActive():
+            self._rest.start()
+
+    @Slot()
+    def _tidy(self) -> None:
+        """What pictures and results left behind goes back to the system. While something goes on the next ones take
+        its place; giving it back takes some 50 ms."""
+        self._busy = False
+        return_memory()
 
     def ask(self) -> None:
         """Let the user choose the limits."""
@@ -76,3 +103,4 @@ class Memory(QObject):
     def close(self) -> None:
         """Look no more."""
         self._timer.stop()
+        self._rest.stop()

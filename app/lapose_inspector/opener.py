@@ -106,7 +106,7 @@ class Opener(QObject):
         """Give up what is being listed or opened; the drives found so far stay."""
         partial = self._growing and self.worker.listing
         self.worker.cancel()
-        self._app.session.status = self._app.idle_status
+        self._app.session.status = self._app.model.idle_status
         count = len(self.dataset.listings)
         self.dataset.end(f"Only the first {count} are listed; open the folder again for all." if partial else "")
         self._app.window.show_opening(False)
@@ -204,7 +204,7 @@ class Opener(QObject):
         if self.worker.busy:
             self.dataset.begin(f"Opening {request.drive or request.path.name}…")
             return
-        self._app.session.status = self._app.idle_status or ("" if self.dataset.current else "choose a drive")
+        self._app.session.status = self._app.model.idle_status or ("" if self.dataset.current else "choose a drive")
         self._app.settings.remember(request.path)
         self._app.window.show_opening(False)
         self._app.window.browser.list.setFocus()
@@ -225,7 +225,7 @@ class Opener(QObject):
     @Slot(object, str, str)
     def _on_failed(self, request: OpenRequest, message: str, details: str) -> None:
         self._app.window.show_opening(self.worker.busy)
-        self._app.session.status = self._app.idle_status
+        self._app.session.status = self._app.model.idle_status
         self._app.settings.forget(request.path, request.drive)
         chosen = request.drive is not None and self.dataset.path == request.path
         self.dataset.end(message)

@@ -72,7 +72,7 @@ class Screenshot(QObject):
                 return
         waited = now - self._ready_since
         analysed = app.session.analysis is not None and app.session.analysis.complete
-        if (not analysed or app.analysis.checking) and waited < self._limit and not app.idle_status:
+        if (not analysed or app.analysis.checking) and waited < self._limit and not app.model.idle_status:
             return
         if not self._panels_ready() and waited < self._limit + PANEL_SECONDS:
             self._settled_since = None

@@ -55,7 +55,7 @@ class SetAnalyser(QObject):
 
     def start(self) -> None:
         """Analyse every drive of the set that has no complete result at this rate by this model."""
-        dataset, checkpoint, session = self._app.opener.dataset, self._app.checkpoint, self._app.session
+        dataset, checkpoint, session = self._app.opener.dataset, self._app.model.checkpoint, self._app.session
         missing = tuple(entry for entry in dataset.listings if entry.key in self._model.missing)
         if checkpoint is None or dataset.path is None or dataset.reader is None or not missing:
             return

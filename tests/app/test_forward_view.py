@@ -46,7 +46,7 @@ class Bench:
         self.session = Session()
         self.session.rate = RATE
         self.analysis = AnalysisWorker(results)
-        self.analysis.grown.connect(self.session.set_analysis)
+        self.analysis.grown.connect(self.session.take)
         self.analysis.load(checkpoint)
         self.worker = ReconstructionWorker(self.analysis)
         self.state = ForwardState()

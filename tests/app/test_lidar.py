@@ -12,7 +12,8 @@ from panel_drive import analyse, make_drive, winding_path
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.geometry import Array, invert
-from lapose_inspector.models.session import PathSegment, Session
+from lapose_inspector.models.paths import PathSegment
+from lapose_inspector.models.session import Session
 from lapose_inspector.views.trajectory_view import TrajectoryView
 from lapose_inspector.workers import lidar_map
 from lapose_inspector.workers.lidar_map import SweepCache, lay, thin

@@ -45,6 +45,7 @@ def test_the_limit_is_chosen_kept_and_kept_to(launch, log_folder: Path, folders,
     assert uses["latents"] >= app.session.analysis.latents.nbytes
     assert uses["pictures on screen"] > 0
     assert uses["frames"] > 0
+    assert uses["3D and map"] > 0
     app.window.actions_["file.memory"].trigger()
     dialog = app.window.findChild(MemoryDialog)
     dialog.memory.setValue(256)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapose_inspector.models.colours import DARK, colormap_of, limits_of, rgba, series_colours
+from lapose_inspector.models.derived import derive
 from lapose_inspector.models.events import event_frames, nearest, next_event
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
@@ -373,3 +374,31 @@ def test_the_nearest_of_some_frames() -> None:
     frames = np.array([3, 8, 20])
     assert [nearest(frames, at, 1) for at in (0, 3, 8, 20)] == [3, 8, 20, None]
     assert [nearest(frames, at, -1) for at in (0, 3, 8, 99)] == [None, None, 3, 20]
+
+
+def test_a_growing_result_takes_what_stays_from_the_snapshot_before() -> None:
+    drive = drive_in_memory(60)
+    analysis = analysed(drive)
+    first = derive(drive, RATE, analysis, "se3")
+    again = derive(drive, RATE, analysis, "se3", first)
+    assert again.series["speed"].truth is first.series["speed"].truth
+    for key, series in first.series.series.items():
+        np.testing.assert_array_equal(again.series[key].values, series.values)
+
+
+def test_a_session_takes_what_another_thread_derived_and_lays_the_path_anew_when_asked_otherwise() -> None:
+    session = Session()
+    session.rate = RATE
+    drive = drive_in_memory(60)
+    session.open(drive)
+    analysis = analysed(drive)
+    session.take(derive(drive, RATE, analysis, "raw"))
+    assert session.analysis is analysis
+    assert session.predicted_path is not None
+    assert session.predicted_path.alignment == session.display.alignment == "se3"
+    other = Session()
+    other.rate = RATE
+    other.open(drive)
+    other.set_analysis(analysis)
+    for mine, theirs in zip(session.predicted_segments(), other.predicted_segments(), strict=True):
+        np.testing.assert_allclose(mine.poses, theirs.poses, atol=1e-9)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -15,44 +12,25 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from lapose_core.sample_video import read_counted, write_counted
 from lapose_inspector.inspector import Inspector
 
-COUNT, GROUP, SIZE, BITS = 300, 250, (1920, 1080), 12
+COUNT, GROUP = 300, 250
 NO_KEY, LEFT = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Frames that carry their index as a row of black and white blocks, large enough for any preview."""
-    path = tmp_path_factory.mktemp("video") / "long group.mp4"
-    width, height = SIZE
-    rng = np.random.default_rng(0)
-    ground = np.kron(rng.integers(60, 180, (height // 8, width // 8 + COUNT), np.uint8), np.ones((8, 8), np.uint8))
-    with av.open(str(path), "w") as container:
-        options = {"preset": "ultrafast", "g": str(GROUP), "sc_threshold": "0", "bf": "2"}
-        stream: Any = container.add_stream("libx264", rate=30, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 30)
-        for index in range(COUNT):
-            grey = ground[:, 4 * index : 4 * index + width].copy()
-            for bit in range(BITS):
-                left = bit * width // BITS
-                grey[height // 3 : height // 2, left : left + width // BITS] = 235 if index >> bit & 1 else 16
-            frame = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format="yuv420p")
-            frame.pts = index
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
+    return write_counted(tmp_path_factory.mktemp("video") / "long group.mp4", count=COUNT, gop=GROUP)
 
 
 def painted_index(app: Inspector) -> int:
     """The index that the blocks of the painted picture tell."""
     canvas = app.window.video.canvas
-    rect = canvas.rect_of_image()
-    image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_Grayscale8)
-    y = round(rect.top() + rect.height() * 5 / 12)
-    centres = [round(rect.left() + rect.width() * (bit + 0.5) / BITS) for bit in range(BITS)]
-    return sum((image.pixelColor(x, y).red() > 125) << bit for bit, x in enumerate(centres))
+    image = canvas.grab(canvas.rect_of_image().toRect()).toImage().convertToFormat(QImage.Format.Format_Grayscale8)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return read_counted(rows[:, : image.width()])
 
 
 def assert_label_tells_the_truth(app: Inspector) -> None:

@@ -17,8 +17,9 @@ from PySide6.QtTest import QTest
 
 from lapose_core.geometry import make_poses
 from lapose_inspector.models.colours import PREDICTION, TRUTH
-from lapose_inspector.models.session import PathSegment, Session
-from lapose_inspector.views.trajectory_text import metres, position_errors
+from lapose_inspector.models.paths import PathSegment, position_errors
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.trajectory_text import metres
 from lapose_inspector.views.trajectory_view import TrajectoryView
 from lapose_inspector.visuals.frusta import spaced
 from lapose_inspector.visuals.grid import nice_spacing

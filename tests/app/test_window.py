@@ -118,7 +118,7 @@ def test_the_second_opening_is_instant(launch, log_folder: Path, qtbot) -> None:
     relative = first.session.analysis.relative.copy()
     first.window.close()
     second = launch()
-    qtbot.waitUntil(lambda: second.has_model, timeout=60_000)
+    qtbot.waitUntil(lambda: second.model.loaded, timeout=60_000)
     second.open(log_folder)
     seen: list[float] = []
     second.session.analysis_changed.connect(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
+from lapose_inspector.workers.latest import LatestWorker
 from lapose_inspector.workers.opening import OpenRequest, OpenWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
@@ -191,7 +194,7 @@ class TestAnalysis:
     ) -> None:
         self.load(worker, checkpoint, qtbot)
         grown: list = []
-        worker.grown.connect(grown.append)
+        worker.grown.connect(lambda derived: grown.append(derived.analysis))
         with qtbot.waitSignal(worker.finished, timeout=60_000) as end:
             worker.start(drive, 10.0, 0)
         assert end.args == [True]
@@ -200,7 +203,7 @@ class TestAnalysis:
         again = AnalysisWorker(tmp_path / "results")
         self.load(again, checkpoint, qtbot)
         first: list = []
-        again.grown.connect(first.append)
+        again.grown.connect(lambda derived: first.append(derived.analysis))
         with qtbot.waitSignal(again.finished, timeout=10_000):
             again.start(drive, 10.0, 20)
         again.close()
@@ -211,7 +214,7 @@ class TestAnalysis:
         drive = open_log(write_folder(tmp_path / "long", 3000, poses=False))
         self.load(worker, checkpoint, qtbot)
         grown: list = []
-        worker.grown.connect(grown.append)
+        worker.grown.connect(lambda derived: grown.append(derived.analysis))
         worker.start(drive, 10.0, 2000)
         qtbot.waitUntil(lambda: any(a.done.any() for a in grown), timeout=60_000)
         with qtbot.waitSignal(worker.finished, timeout=60_000):
@@ -225,7 +228,7 @@ class TestAnalysis:
         drive = open_log(write_folder(tmp_path / "long", 3000, poses=False))
         self.load(worker, checkpoint, qtbot)
         grown: list = []
-        worker.grown.connect(grown.append)
+        worker.grown.connect(lambda derived: grown.append(derived.analysis))
         worker.start(drive, 10.0, 0)
         qtbot.waitUntil(lambda: bool(grown) and grown[-1].done.any(), timeout=60_000)
         with qtbot.waitSignal(worker.finished, timeout=10_000) as end:
@@ -235,7 +238,7 @@ class TestAnalysis:
         kept = int(grown[-1].done.sum())
         with qtbot.waitSignal(worker.grown, timeout=60_000) as first:
             worker.start(drive, 10.0, 0)
-        assert int(first.args[0].done.sum()) == kept
+        assert int(first.args[0].analysis.done.sum()) == kept
         qtbot.waitUntil(lambda: int(grown[-1].done.sum()) > kept, timeout=60_000)
 
     def test_a_result_that_takes_long_to_show_is_shown_less_often(
@@ -315,3 +318,84 @@ class TestAnalysis:
 def test_pictures_are_told_apart() -> None:
     assert picture(3).shape == (SIZE[1], SIZE[0], 3)
     assert not np.array_equal(picture(3), picture(4))
+
+
+class TestDevices:
+    def test_the_device_that_was_asked_for_is_told_with_those_there_are(
+        self, worker: AnalysisWorker, checkpoint: Path, qtbot
+    ) -> None:
+        with qtbot.waitSignal(worker.model_ready, timeout=60_000) as ready:
+            worker.load(checkpoint, "cpu")
+        info = ready.args[0]
+        assert (info.device, info.device_note) == ("cpu", "")
+        assert "cpu" in info.devices
+
+    def test_a_device_that_is_not_there_gives_way_to_the_best_with_its_reason(
+        self, worker: AnalysisWorker, checkpoint: Path, qtbot
+    ) -> None:
+        import torch
+
+        absent = "mps" if not torch.backends.mps.is_available() else "cuda"
+        with qtbot.waitSignal(worker.model_ready, timeout=60_000) as ready:
+            worker.load(checkpoint, absent)
+        info = ready.args[0]
+        assert info.device.split(":")[0] in info.devices
+        assert absent not in info.devices
+        assert absent in info.device_note
+
+    def test_a_model_that_moves_for_want_of_memory_is_told_to_run_elsewhere(
+        self, checkpoint: Path, qtbot, tmp_path: Path
+    ) -> None:
+        import torch
+
+        from lapose_core.training.checkpoints import load_checkpoint
+        from lapose_inspector.workers.devices import Placed
+
+        drive = open_log(write_folder(tmp_path / "log", 40))
+
+        def small(path: Path, wanted: str) -> Placed:
+            """The model on ``meta``, a device that has no memory at all; its weights come back on the CPU."""
+            model, full = load_checkpoint(path), load_checkpoint(path)
+            model.to("meta")
+
+            def refuse(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+                if given[0].device.type == "meta":
+                    raise torch.OutOfMemoryError("out of memory")
+
+            def to_cpu(device: str) -> torch.nn.Module:
+                assert device == "cpu"
+                model.to_empty(device="cpu")
+                model.load_state_dict(full.state_dict())
+                for empty, kept in zip(model.buffers(), full.buffers(), strict=True):
+                    empty.copy_(kept)
+                return model
+
+            model.vqvae.encoder.register_forward_pre_hook(refuse)
+            model.to = to_cpu  # type: ignore[method-assign]
+            return Placed(model, ("cpu", "meta"))
+
+        worker = AnalysisWorker(tmp_path / "results", place=small)
+        try:
+            with qtbot.waitSignal(worker.model_ready, timeout=60_000) as ready:
+                worker.load(checkpoint)
+            assert ready.args[0].device == "meta"
+            with qtbot.waitSignals([worker.model_moved, worker.finished], timeout=60_000) as both:
+                worker.start(drive, 10.0, 0)
+            moved = next(e.args[0] for e in both.all_signals_and_args if e.args and not isinstance(e.args[0], bool))
+            assert (moved.device, moved.device_note) == ("cpu", "meta had too little memory")
+        finally:
+            worker.close()
+
+
+def test_background_threads_stand_behind_the_window(qtbot) -> None:
+    if sys.platform != "linux":
+        pytest.skip("threads have no niceness of their own here")
+
+    def niceness(_: object = None) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    worker = LatestWorker("nice")
+    with qtbot.waitSignal(worker.done, timeout=10_000) as done:
+        worker.submit(niceness)
+    worker.stop()
+    assert done.args[0] > niceness()

@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 from lapose_inspector.actions.command import Command, has_prediction, of
 from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, Kind
-from lapose_inspector.models.session import RATES
+from lapose_inspector.models.session import DEVICE_NAMES, RATES, Device
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
+
+
+DEVICE_TIPS: dict[Device, str] = {
+    "auto": "the fastest device there is",
+    "cuda": "an NVIDIA graphics card",
+    "mps": "an Apple graphics processor",
+    "cpu": "the processor",
+}
 
 
 def analyse_commands() -> list[Command]:
@@ -17,7 +25,7 @@ def analyse_commands() -> list[Command]:
         Command(
             "analyse.toggle", "Analyse / pause", lambda a: a.toggle_analysis(), "Analyse", ("F5",),
             "mdi6.brain", "Run the model over the drive from the cursor on, or pause it.",
-            lambda a: a.analysis.running, enabled=lambda a: a.session.drive is not None and a.has_model,
+            lambda a: a.analysis.running, enabled=lambda a: a.session.drive is not None and a.model.loaded,
             section="run",
         ),
         Command(
@@ -27,7 +35,7 @@ def analyse_commands() -> list[Command]:
             enabled=lambda a: a.analysis.running or a.analysis.checking or a.opener.busy, section="run",
         ),
         Command(
-            "analyse.checkpoint", "Checkpoint…", lambda a: a.choose_checkpoint(), "Analyse", (),
+            "analyse.checkpoint", "Checkpoint…", lambda a: a.model.choose_checkpoint(), "Analyse", (),
             "mdi6.database-outline", "Choose the folder of another trained model.", section="model",
         ),
         Command(
@@ -37,11 +45,20 @@ def analyse_commands() -> list[Command]:
             lambda a: a.session.use_camera, section="model",
         ),
         Command(
-            "analyse.compiled", "Compile the model", lambda a: a.set_compiled(not a.settings.compiled), "Analyse", (),
-            "mdi6.cog-play-outline",
+            "analyse.compiled", "Compile the model", lambda a: a.model.set_compiled(not a.settings.compiled), "Analyse",
+            (), "mdi6.cog-play-outline",
             "Load the model through torch.compile: it takes up to minutes, and may pay on a graphics card.",
             lambda a: a.settings.compiled, section="model",
         ),
+    ]  # fmt: skip
+    out += [
+        Command(
+            f"analyse.device.{device}", DEVICE_NAMES[device], of(device, lambda a, d: a.model.choose_device(d)),
+            "Analyse/Device", (), "mdi6.chip", f"Run the model on {tip}.",
+            of(device, lambda a, d: bool(a.model.device == d)), group="device",
+            enabled=of(device, lambda a, d: a.session.has_device(d)),
+        )
+        for device, tip in DEVICE_TIPS.items()
     ]  # fmt: skip
     out += _forward()
     out += [

@@ -39,7 +39,8 @@ def triage_commands() -> list[Command]:
             "triage.analyse_set", "Analyse the set's other drives", lambda a: a.set_analyser.start(), menu, (),
             "mdi6.folder-play-outline",
             "Analyse the drives of the set that have no results at this rate by this model, in the background.",
-            enabled=lambda a: bool(a.triage.model.missing) and a.has_model and not a.triage.model.doing, section="set",
+            enabled=lambda a: bool(a.triage.model.missing) and a.model.loaded and not a.triage.model.doing,
+            section="set",
         ),
         Command(
             "triage.cancel_set", "Stop analysing the set", lambda a: a.set_analyser.cancel(), menu, (),

@@ -12,7 +12,8 @@ from lapose_core.geometry import Array, yaw
 if TYPE_CHECKING:
     from lapose_core.evaluation.comparison import ClipPair, Comparison, Trajectory
     from lapose_core.evaluation.set_comparison import Marks, SetComparison
-    from lapose_inspector.models.session import PathSegment, Session
+    from lapose_inspector.models.paths import PathSegment
+    from lapose_inspector.models.session import Session
 
 
 class Compared:
@@ -118,7 +119,7 @@ def other_segments(session: Session) -> list[PathSegment]:
     """The other path in world coordinates, laid on the truth as the prediction is, or, without truth, on the
     prediction. Where its unit is not the metre it is scaled, whatever alignment is chosen."""
     from lapose_core.evaluation.metrics import align
-    from lapose_inspector.models.session import PathSegment
+    from lapose_inspector.models.paths import PathSegment
 
     other, drive = session.comparison.other, session.drive
     if other is None or drive is None:

@@ -118,16 +118,21 @@ def build_series(
     rate: float,
     analysis: DriveAnalysis | None,
     errors: TransitionErrors | None,
+    before: SeriesSet | None = None,
 ) -> SeriesSet:
     """Every series of the drive sampled at ``rate`` Hz; predicted values are NaN until analysed.
 
-    Works before there is an analysis: truth alone is worth seeing.
+    Works before there is an analysis: truth alone is worth seeing. It is taken from ``before``, an earlier set of the
+    same drive, where that has the same samples.
     """
     frames = drive.even_indices(rate) if analysis is None else analysis.frames
     times = drive.timestamps[frames] - drive.timestamps[0]
     last = _last_frame(drive, frames, rate if analysis is None else analysis.rate)
-    true_motion = _true_motion(drive, frames, times)
-    return _series_set(frames, times, last, analysis, errors, true_motion, regime_series(drive, frames))
+    if before is not None and len(before) and np.array_equal(before.frames, frames):
+        true_motion, regime = (before["speed"].truth, before["yaw rate"].truth), before["regime"]
+    else:
+        true_motion, regime = _true_motion(drive, frames, times), regime_series(drive, frames)
+    return _series_set(frames, times, last, analysis, errors, true_motion, regime)
 
 
 def result_series(analysis: DriveAnalysis) -> SeriesSet:

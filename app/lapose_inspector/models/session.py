@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
 from lapose_core.drive import Drive
-from lapose_core.geometry import Array, interpolate_poses
+from lapose_core.geometry import Array
 from lapose_inspector.models.annotations import Annotations
 from lapose_inspector.models.comparison import Compared
+from lapose_inspector.models.derived import Derived, derive
 from lapose_inspector.models.display import ALIGNMENT_NAMES, Display
 from lapose_inspector.models.history import History
 from lapose_inspector.models.log import OpenLog
+from lapose_inspector.models.paths import PathSegment, PredictedPath, predicted_path
 from lapose_inspector.models.selection import Selection
 from lapose_inspector.models.series import SeriesSet, build_series
 from lapose_inspector.models.timeline import Timeline
@@ -33,9 +35,20 @@ DEFAULT_RATE = 5.0
 """Hz: divides the 10, 25 and 30 frames a second of most logs, so that samples are evenly spaced as in training."""
 
 
+Device = Literal["auto", "cuda", "mps", "cpu"]
+"""Where the model may be asked to run; auto is the fastest there is."""
+DEVICE_NAMES: dict[Device, str] = {"auto": "Automatic", "cuda": "CUDA", "mps": "MPS", "cpu": "CPU"}
+
+
 @dataclass(frozen=True)
 class ModelInfo:
-    """The loaded checkpoint, as the window tells it."""
+    """The loaded checkpoint, as the window tells it.
+
+    Attributes:
+        device: where it runs, such as cuda:0.
+        devices: the kinds of device that there are on this machine.
+        device_note: why it does not run where it was asked to; empty where it does.
+    """
 
     name: str
     checkpoint_hash: str
@@ -44,46 +57,8 @@ class ModelInfo:
     window: int
     image_size: tuple[int, int]
     """(width, height) in pixels of the model's input."""
-
-
-@dataclass(frozen=True)
-class PathSegment:
-    """A contiguous stretch of a trajectory in world coordinates.
-
-    Attributes:
-        frames: [n] drive frame of each pose.
-        poses: [n, 4, 4] camera-to-world.
-        first: index of the first sample in the analysis, so that poses[i] -> poses[i + 1] is transition
-            ``first + i``; for true paths, the first frame.
-        scale: what the alignment multiplied the predicted path by.
-        matched: how many samples the alignment used.
-        last_frame: the last frame for which the last pose stands; that pose's own frame unless the drive goes
-            on for less than a sampling period.
-    """
-
-    frames: NDArray[np.int64]
-    poses: Array
-    first: int
-    scale: float = 1.0
-    matched: int = 0
-    last_frame: int = -1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "last_frame", max(self.last_frame, int(self.frames[-1])))
-
-    def poses_at(self, frames: NDArray[np.int64]) -> Array:
-        """Camera-to-world poses [m, 4, 4] at ``frames`` [m] of this stretch, interpolated between samples; the last
-        pose stands for the frames from its own to ``last_frame``.
-        """
-        at = np.clip(frames, self.frames[0], self.frames[-1]).astype(np.float64)
-        return interpolate_poses(self.poses, self.frames.astype(np.float64), at)
-
-    def pose_at(self, frame: int) -> Array:
-        """The same [4, 4] at one frame, looking at no other samples than those around it."""
-        first = min(max(int(np.searchsorted(self.frames, frame, side="right")) - 1, 0), max(len(self.frames) - 2, 0))
-        pair = slice(first, first + 2)
-        near = PathSegment(self.frames[pair], self.poses[pair], self.first + first)
-        return near.poses_at(np.array([frame]))[0]
+    devices: tuple[str, ...] = ("cpu",)
+    device_note: str = ""
 
 
 class Session:
@@ -121,8 +96,7 @@ class Session:
         self.comparison = Compared()
         """The selected transitions; they stay selected when another drive is opened."""
         self._status = ""
-        self._segments: list[PathSegment] | None = None
-        self.display.alignment_changed.connect(self._forget_segments)
+        self._path: PredictedPath | None = None
 
     @property
     def rate(self) -> float:
@@ -174,23 +148,31 @@ class Session:
         self.model_info = info
         self.model_changed.emit()
 
+    def has_device(self, device: Device) -> bool:
+        """Whether the model can be asked to run there; what there is beside the processor only a loaded one tells."""
+        known = ("cpu",) if self.model_info is None else self.model_info.devices
+        return device == "auto" or device in known
+
     def set_analysis(self, analysis: DriveAnalysis | None) -> None:
         """Take a snapshot of the results so far."""
-        self._take(analysis)
+        drive = self.drive
+        known = (
+            None if analysis is None or drive is None else derive(drive, self._rate, analysis, self.display.alignment)
+        )
+        self.take(known)
+
+    def take(self, derived: Derived | None) -> None:
+        """The same with what follows from the snapshot of this drive at this rate, made in another thread."""
+        self._take(derived)
         self.analysis_changed.emit()
 
-    def _take(self, analysis: DriveAnalysis | None) -> None:
-        self.analysis = analysis
-        self.errors = None
-        self._segments = None
-        if self.drive is None:
-            self.series = SeriesSet()
+    def _take(self, derived: Derived | None) -> None:
+        if derived is not None:
+            self.analysis, self.errors = derived.analysis, derived.errors
+            self.series, self._path = derived.series, derived.path
             return
-        if analysis is not None and self.drive.poses is not None:
-            from lapose_core.inference.errors import transition_errors
-
-            self.errors = transition_errors(analysis, self.drive)
-        self.series = build_series(self.drive, self._rate, analysis, self.errors)
+        self.analysis, self.errors, self._path = None, None, None
+        self.series = SeriesSet() if self.drive is None else build_series(self.drive, self._rate, None, None)
 
     @property
     def transition(self) -> int | None:
@@ -225,32 +207,18 @@ class Session:
             for start, stop in _runs(self.drive.pose_valid)
         ]
 
+    @property
+    def predicted_path(self) -> PredictedPath | None:
+        """The predicted path, laid on the truth as ``display.alignment`` says; None without an analysis."""
+        path, analysis, drive = self._path, self.analysis, self.drive
+        if path is not None and path.alignment != self.display.alignment and analysis is not None and drive is not None:
+            path = self._path = predicted_path(analysis, drive, self.display.alignment, self.series.last_frame)
+        return path
+
     def predicted_segments(self) -> list[PathSegment]:
-        """The predicted path of every contiguous analysed stretch, laid on the truth as ``display.alignment``
-        says; without truth each stretch begins at the identity."""
-        if self._segments is None:
-            self._segments = self._align()
-        return self._segments
-
-    def _align(self) -> list[PathSegment]:
-        analysis, drive = self.analysis, self.drive
-        if analysis is None or drive is None:
-            return []
-        out = []
-        for start, stop in analysis.segments():
-            poses, frames = analysis.trajectory(start, stop), analysis.frames[start:stop]
-            scale, matched = 1.0, 0
-            if drive.poses is not None and drive.pose_valid is not None:
-                from lapose_core.evaluation.metrics import align
-
-                valid = drive.pose_valid[frames]
-                matched = int(valid.sum())
-                if matched:
-                    fit = align(poses[valid], drive.poses[frames[valid]], self.display.alignment)
-                    poses, scale = fit.poses(poses), fit.scale
-            held = self.series.last_frame if stop == len(analysis.frames) else -1
-            out.append(PathSegment(frames, poses, start, scale, matched, held))
-        return out
+        """The stretches of the predicted path; empty without an analysis."""
+        path = self.predicted_path
+        return [] if path is None else path.segments
 
     @property
     def alignment_text(self) -> str:
@@ -272,9 +240,6 @@ class Session:
         how = "first pose on the truth" if self.display.alignment == "raw" else f"{name} aligned"
         pieces = f", {len(segments)} stretches each by itself" if len(segments) > 1 else ""
         return f"{how}, scale {scale}, {matched}/{total} frames matched{pieces}"
-
-    def _forget_segments(self) -> None:
-        self._segments = None
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lapose_core.logs.reader import LogOptions, PoseFrame
 from lapose_inspector.models.memory import default_memory
-from lapose_inspector.models.session import DEFAULT_RATE
+from lapose_inspector.models.session import DEFAULT_RATE, Device
 from lapose_inspector.models.stored import read_or_set_aside
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Settings(BaseModel):
     checkpoint: Path | None = None
     compiled: bool = False
     """Whether the model's blocks are compiled when it is loaded."""
+    device: Device = "auto"
     recent: list[RecentLog] = Field(default_factory=list)
     choices: list[RecentLog] = Field(default_factory=list)
     """Logs of which something was chosen, the newest first, for when they are opened again."""

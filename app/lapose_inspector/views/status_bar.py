@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton, QWidget
 
 from lapose_inspector.models.memory import MemoryUse
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.scrubber import clock_text
+
+if TYPE_CHECKING:
+    from lapose_core.inference.result import DriveAnalysis
 
 
 class StatusBar(QStatusBar):
@@ -110,11 +115,13 @@ class StatusBar(QStatusBar):
 
     def _show_model(self) -> None:
         info = self._session.model_info
-        self.device.setText("no model" if info is None else info.device)
+        note = "" if info is None else info.device_note
+        self.device.setText("no model" if info is None else info.device + (f" ({note})" if note else ""))
+        self.device.setToolTip("Where the model runs; Analyse > Device chooses it" + (f"\n{note}" if note else ""))
 
     def _show_doing(self) -> None:
         analysis = self._session.analysis
-        share = 0.0 if analysis is None else analysis.progress
+        share = 0.0 if analysis is None else _share(analysis)
         self.progress.setRange(0, 0 if self._opening else 1000)
         self.progress.setValue(round(share * 1000))
         if self._checking and analysis is not None and analysis.checks is not None:
@@ -137,6 +144,14 @@ class StatusBar(QStatusBar):
         self.doing.setToolTip(
             "\n".join(list(analysis.failed_windows.values())[:8]) if analysis is not None and failed else ""
         )
+
+
+def _share(analysis: DriveAnalysis) -> float:
+    """How much of the drive is analysed, 0..1: not nothing where the first transitions are there but no window."""
+    if analysis.complete:
+        return 1.0
+    known = max(analysis.progress, float(analysis.done.mean()) if len(analysis.done) else 0.0)
+    return min(max(known, 0.01), 0.99) if known > 0 else 0.0
 
 
 def _escape(text: str) -> str:

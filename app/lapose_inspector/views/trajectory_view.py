@@ -13,13 +13,15 @@ from PySide6.QtWidgets import QWidget
 
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, series_colours
 from lapose_inspector.models.comparison import other_segments
+from lapose_inspector.models.paths import PositionErrors
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
 from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.lidar_layer import LidarLayer
-from lapose_inspector.views.trajectory_text import PositionErrors, lengths, metres, position_errors, summary
+from lapose_inspector.views.trajectory_text import lengths, metres, summary
 from lapose_inspector.views.trajectory_tools import PLAIN, TrajectoryTools
+from lapose_inspector.visuals.camera import FITTED
 from lapose_inspector.visuals.canvas import SceneCanvas
 from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 from lapose_inspector.visuals.grid import spacing_text
@@ -36,6 +38,7 @@ class TrajectoryView(QWidget):
         super().__init__(parent)
         self._session = session
         self._errors: PositionErrors | None = None
+        self._lengths = ""
         self._plain = True
         self._elevation: float | None = USUAL_ELEVATION
         """At which the view keeps the whole path fitted; None once the user has moved the camera."""
@@ -117,8 +120,9 @@ class TrajectoryView(QWidget):
 
     def _on_analysis_change(self) -> None:
         session = self._session
-        predicted = session.predicted_segments()
-        self._errors = position_errors(predicted, session.drive)
+        path, predicted = session.predicted_path, session.predicted_segments()
+        self._errors = None if path is None else path.errors
+        self._lengths = lengths(self._errors, predicted)
         self.scene.set_prediction(predicted)
         self.scene.set_other(other_segments(session))
         self.lidar.on_prediction()
@@ -237,7 +241,7 @@ class TrajectoryView(QWidget):
         if self._elevation is not None and not self._session.display.follow:
             text = self.readout.sizeHint().height() if self.readout.text() else 0
             free = (24.0, 30.0, 24.0, text + 12.0)
-            self.scene.camera.fit(self.scene.points(), elevation=self._elevation, insets=free)
+            self.scene.camera.fit(self.scene.points(most=FITTED), elevation=self._elevation, insets=free)
 
     # -- text
 
@@ -277,7 +281,7 @@ class TrajectoryView(QWidget):
     def _update_readout(self) -> None:
         session = self._session
         segments = session.predicted_segments()
-        how = [text for text in (session.alignment_text, lengths(self._errors, segments)) if text]
+        how = [text for text in (session.alignment_text, self._lengths) if text]
         # The panel is often low: a line less of text is a tenth more of picture.
         lines = [" · ".join(how)] if self.width() > 640 else how
         lines.append(summary(self._errors, session.timeline.frame))

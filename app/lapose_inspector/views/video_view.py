@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 LATE = 80
 """Milliseconds after which a frame still being decoded is announced; sooner would flicker in playback."""
+STEPS = 2000
+"""Steps of a drive from which the camera's mounting is told."""
 TOGGLES = {
     "path": ("Path", "The next seconds of the path, laid on the road"),
     "prediction": ("Prediction", "What the model predicts"),
@@ -72,6 +74,11 @@ def _dot(colour: str) -> QIcon:
     return icon
 
 
+def _some(values: np.ndarray) -> np.ndarray:
+    """About STEPS of many, evenly."""
+    return values[:: max(1, len(values) // STEPS)]
+
+
 class VideoView(QWidget):
     """Shows ``session.timeline.frame``; until it is decoded the frame before stays, under its own index."""
 
@@ -82,6 +89,7 @@ class VideoView(QWidget):
         self._preview = False
         self._failure: tuple[int, str] | None = None
         self._camera: RoadCamera | None = None
+        self._true_steps: Array = np.empty((0, 4, 4))
         self._ribbons: dict[str, tuple[FuturePath, RoadRibbon]] = {}
         self.canvas = ImageCanvas()
         self.canvas.layers = [self._paint_crop, self._paint_paths, self._paint_badges]
@@ -198,6 +206,9 @@ class VideoView(QWidget):
             else "Reading the first frame…"
         )
         self.canvas.set_image(None)
+        drive = self._session.drive
+        if drive is not None:
+            self._true_steps = _some(true_steps(drive, max(1, round(drive.rate / 5))))
         self._on_analysis()
         self._on_cursor(self._session.timeline.frame)
 
@@ -274,9 +285,9 @@ class VideoView(QWidget):
             steps: Array = np.empty((0, 4, 4))
             if analysis is not None and analysis.done.any():
                 fov = float(np.median(analysis.fov[analysis.done]))
-                steps = analysis.relative[analysis.done]
+                steps = analysis.relative[_some(np.flatnonzero(analysis.done))]
             if drive.poses is not None:
-                steps = true_steps(drive, max(1, round(drive.rate / 5)))
+                steps = self._true_steps
             area = None if crop is None else (crop.left, crop.top, crop.width, crop.height)
             self._camera = road_camera(drive, area, fov, steps)
         notes = self._camera.notes if self._camera else ()

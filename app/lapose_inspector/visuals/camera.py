@@ -13,6 +13,8 @@ from lapose_core.geometry import Array
 
 NEAREST, FARTHEST = 0.5, 200_000.0
 """Limits of the zoom, metres across the view."""
+FITTED = 600
+"""Points of a path that a view is fitted to."""
 
 
 class DriveCamera(TurntableCamera):
@@ -59,15 +61,18 @@ class DriveCamera(TurntableCamera):
         """
         if len(points) == 0:
             return
-        some = np.asarray(points[:: max(1, len(points) // 600)], np.float64)
+        some = np.asarray(points[:: max(1, len(points) // FITTED)], np.float64)
         tilt = self.elevation if elevation is None else elevation
         # Few candidates, and a turn away from "forward is up" must pay: it costs the reader orientation.
         choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
         fits = [self._fit_at(some, choice, tilt, insets) for choice in choices]
         best = min(range(len(fits)), key=lambda i: fits[i][1] * (1 + 0.1 * abs(choices[i]) / 90))
         centre, scale = fits[best]
+        # Each of the four would have the scene suited to it.
+        told, self.on_change = self.on_change, None
         self.elevation, self.azimuth = tilt, choices[best]
         self.center = tuple(centre)
+        self.on_change = told
         self.scale_factor = float(np.clip(scale, 8.0, FARTHEST))
 
     def follow(self, position: Array, turn: float) -> None:
@@ -103,7 +108,9 @@ class DriveCamera(TurntableCamera):
             local = seen - middle
             depth = np.maximum(local[:, 2] + distance, 0.05 * distance)
             need = (np.abs(local[:, :2] - aim * depth[:, None]) / half).max(axis=1) - local[:, 2]
-            distance = max(float(need.max()), 1.0)
+            before, distance = distance, max(float(need.max()), 1.0)
+            if abs(distance - before) < 1e-3 * distance:
+                break
         scale = distance * 2 * tan_y * (1.0 if width > height else width / height)
         return middle @ np.stack([right, up, forward]), scale
 

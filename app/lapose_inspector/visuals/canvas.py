@@ -22,15 +22,26 @@ class SceneCanvas(scene.SceneCanvas):
     """
 
     _print_scale = 0.0  # pixels per logical pixel while printing
+    _copies = 1  # of the colour and depth of a pixel
 
     def __init__(self, parent: object = None, *, samples: int = 4) -> None:
-        if draws_in_software():
+        software = draws_in_software()
+        self._copies = 2 if software else max(samples, 1)
+        if software:
             # Not at the top: vispy must know its backend before.
             from lapose_inspector.visuals.picture_canvas import PictureApplication
 
             super().__init__(keys=None, app=PictureApplication("pyside6"), parent=parent)
         else:
             super().__init__(keys=None, config={"samples": samples}, parent=parent)
+
+    @property
+    def nbytes(self) -> int:
+        """About what the canvas keeps: vertices and indices, and the colour and depth of every pixel."""
+        width, height = self.physical_size
+        # vispy counts what it gave to OpenGL, but tells nobody.
+        given = sum(getattr(one, "_buffer_size", 0) for one in self.context.shared.parser._objects.values())
+        return int(self._copies * 8 * width * height) + given
 
     @property
     def physical_size(self) -> tuple[int, int]:

@@ -21,22 +21,25 @@ class CursorCamera:
         self._node.visible = False
         self._node.order = order  # vispy sorts siblings only, so the group carries the order
         self._colour = colour
-        fill = colour.copy()
-        fill[3] = 0.28
-        unit = np.zeros((8, 3), np.float32)
-        faces = np.array([[1, 2, 3], [1, 3, 4], [5, 6, 7]], np.uint32)
-        self._faces = faces
-        self._fill = scene.Mesh(vertices=unit, faces=faces, color=fill, parent=self._node)
-        self._fill.set_gl_state("translucent", depth_test=False, cull_face=False)
-        self._line = Ribbon(2.4, parent=self._node)
-        self._line.set_segments(unit[EDGES], colour)
-        self._dot = scene.Markers(parent=self._node)
-        self._dot.set_data(np.zeros((1, 3), np.float32), size=9, face_color=colour, edge_width=0)
-        self._dot.set_gl_state("translucent", depth_test=False)
-        for i, visual in enumerate((self._fill, self._line, self._dot)):
-            visual.order = i
+        self._shape = np.zeros((8, 3), np.float32)
+        self._faces = np.array([[1, 2, 3], [1, 3, 4], [5, 6, 7]], np.uint32)
+        self._visuals: tuple[scene.Mesh, Ribbon] | None = None  # not before there is a pose
         self._pose: Array | None = None
         self._size = 1.0
+
+    def _make(self) -> tuple[scene.Mesh, Ribbon]:
+        colour, fill_colour = self._colour, self._colour.copy()
+        fill_colour[3] = 0.28
+        fill = scene.Mesh(vertices=self._shape, faces=self._faces, color=fill_colour, parent=self._node)
+        fill.set_gl_state("translucent", depth_test=False, cull_face=False)
+        line = Ribbon(2.4, parent=self._node)
+        line.set_segments(self._shape[EDGES], colour)
+        dot = scene.Markers(parent=self._node)
+        dot.set_data(np.zeros((1, 3), np.float32), size=9, face_color=colour, edge_width=0)
+        dot.set_gl_state("translucent", depth_test=False)
+        for i, visual in enumerate((fill, line, dot)):
+            visual.order = i
+        return fill, line
 
     @property
     def pose(self) -> Array | None:
@@ -45,12 +48,17 @@ class CursorCamera:
 
     def set_shape(self, shape: NDArray[np.float32]) -> None:
         """Take another camera's pyramid [8, 3], one metre deep."""
-        self._line.set_segments(shape[EDGES], self._colour)
-        self._fill.set_data(vertices=shape, faces=self._faces, color=self._fill.color)
+        self._shape = shape
+        if self._visuals is not None:
+            fill, line = self._visuals
+            line.set_segments(shape[EDGES], self._colour)
+            fill.set_data(vertices=shape, faces=self._faces, color=fill.color)
 
     def set_pose(self, pose: Array | None) -> None:
         """Move to a camera-to-scene pose [4, 4]; None hides it."""
         self._pose = pose
+        if pose is not None and self._visuals is None:
+            self._visuals = self._make()
         self._node.visible = pose is not None
         self._place()
 

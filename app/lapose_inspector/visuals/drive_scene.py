@@ -13,12 +13,13 @@ from vispy import scene
 from lapose_core.geometry import Array
 from lapose_core.point_clouds import moved
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, ThemeColours, rgba
-from lapose_inspector.models.session import PathSegment
+from lapose_inspector.models.paths import PathSegment
 from lapose_inspector.visuals.camera import DriveCamera
 from lapose_inspector.visuals.cursor import CursorCamera, Residual
 from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
 from lapose_inspector.visuals.grid import GroundGrid
 from lapose_inspector.visuals.path import Path
+from lapose_inspector.visuals.picking import PathBoxes
 from lapose_inspector.visuals.point_cloud import PointCloud
 from lapose_inspector.visuals.ribbon import Ribbon
 from lapose_inspector.visuals.space import SceneSpace, heading
@@ -79,6 +80,7 @@ class DriveScene:
             "other": CursorCamera(root, rgba(OTHER), order=9),
         }
         self.segments: dict[Which, list[PathSegment]] = {"truth": [], "prediction": [], "other": []}
+        self._boxes: dict[Which, list[PathBoxes]] = {}
         self.shown: dict[Which, bool] = {"truth": True, "prediction": True, "other": True}
         self._shape = pyramid(np.radians(60.0), 2.0)
         self._frustum_size = 0.0
@@ -95,6 +97,7 @@ class DriveScene:
     def set_truth(self, segments: Sequence[PathSegment]) -> None:
         """Draw another drive's true path, in world coordinates; may be empty. Drops the other paths."""
         self.segments = {"truth": list(segments), "prediction": [], "other": []}
+        self._boxes.clear()
         self.paths["prediction"].set_points([])
         self.paths["other"].set_points([])
         self._settle()
@@ -103,14 +106,17 @@ class DriveScene:
     def set_prediction(self, segments: Sequence[PathSegment]) -> None:
         """Draw the predicted path, in world coordinates; may be empty."""
         self.segments["prediction"] = list(segments)
+        self._boxes.pop("prediction", None)
         if not self.segments["truth"]:
             self._settle()
+            self._boxes.clear()
         self._draw("prediction")
-        self.update_zoom(force=True)
+        self._place_frusta("prediction")
 
     def set_other(self, segments: Sequence[PathSegment]) -> None:
         """Draw a path that is compared with the predicted one, in world coordinates; may be empty."""
         self.segments["other"] = list(segments)
+        self._boxes.pop("other", None)
         self._draw("other")
 
     def _settle(self) -> None:
@@ -195,10 +201,12 @@ class DriveScene:
         pose = self.pose_at("prediction", frame) if pose is None else pose
         return None if pose is None else moved(points, pose)
 
-    def points(self, which: Which | None = None) -> NDArray[np.float32]:
-        """Scene points [N, 3] of one path, or of all that are shown."""
+    def points(self, which: Which | None = None, most: int | None = None) -> NDArray[np.float32]:
+        """Scene points [N, 3] of one path, or of all that are shown; evenly thinned to about ``most``."""
         wanted: list[Which] = [which] if which else [w for w, shown in self.shown.items() if shown]
-        parts = [self.space.points(s.poses[:, :3, 3]) for w in wanted for s in self.segments[w]]
+        segments = [s for w in wanted for s in self.segments[w]]
+        step = 1 if most is None else max(1, sum(len(s.poses) for s in segments) // most)
+        parts = [self.space.points(s.poses[::step, :3, 3]) for s in segments]
         return np.concatenate(parts) if parts else np.zeros((0, 3), np.float32)
 
     def follow(self, frame: int, previous: float | None) -> float | None:
@@ -229,14 +237,21 @@ class DriveScene:
 
     def pick(self, position: tuple[float, float]) -> Hit | None:
         """The path nearest to a canvas position, if one passes within PICK_RADIUS pixels."""
-        hits = [
-            hit
-            for which in self.segments
-            if self.shown[which]
-            for segment in self.segments[which]
-            if (hit := self._pick_segment(which, segment, np.asarray(position, np.float64)))
-        ]
-        return min(hits, key=lambda hit: hit.pixels, default=None)
+        at, best = np.asarray(position, np.float64), None
+        for which, shown in self.shown.items():
+            for segment, boxes in zip(self.segments[which], self._boxes_of(which), strict=True) if shown else ():
+                found = boxes.nearest(at, self.pixels, PICK_RADIUS)
+                if found is not None and (best is None or found[2] < best.pixels):
+                    first, along, distance = found
+                    best = Hit(which, int(segment.frames[first + (along > 0.5)]), distance)
+        return best
+
+    def _boxes_of(self, which: Which) -> list[PathBoxes]:
+        boxes = self._boxes.get(which)
+        if boxes is None:  # not before the mouse asks
+            boxes = [PathBoxes(self.space.points(s.poses[:, :3, 3])) for s in self.segments[which]]
+            self._boxes[which] = boxes
+        return boxes
 
     def update_zoom(self, force: bool = False) -> None:
         """Suit grid spacing and pyramid sizes to the zoom."""
@@ -253,11 +268,14 @@ class DriveScene:
         # Pyramids on the path are geometry: rebuild them only when they would look a fifth too large.
         if force or not 0.8 < size / max(self._frustum_size, 1e-9) < 1.25:
             self._frustum_size = size
-            for which, frusta in self.frusta.items():
-                if self.shown[which] and self._frusta_shown:
-                    frusta.set_poses(self._interval_poses(which, 5.0 * size), size, self._shape)
-                else:
-                    frusta.set_poses(np.zeros((0, 4, 4)), size, self._shape)
+            for which in self.frusta:
+                self._place_frusta(which)
+
+    def _place_frusta(self, which: Which) -> None:
+        poses, size = np.zeros((0, 4, 4)), self._frustum_size
+        if self.shown[which] and self._frusta_shown:
+            poses = self._interval_poses(which, 5.0 * size)
+        self.frusta[which].set_poses(poses, size, self._shape)
 
     def _draw(self, which: Which) -> None:
         segments = self.segments[which] if self.shown[which] else []
@@ -267,18 +285,3 @@ class DriveScene:
     def _interval_poses(self, which: Which, spacing: float) -> Array:
         parts = [s.poses[spaced(s.poses[:, :3, 3], spacing)] for s in self.segments[which]]
         return self.space.poses(np.concatenate(parts)) if parts else np.zeros((0, 4, 4))
-
-    def _pick_segment(self, which: Which, segment: PathSegment, position: Array) -> Hit | None:
-        pixels = self.pixels(self.space.points(segment.poses[:, :3, 3]))
-        start, along = pixels[:-1], np.diff(pixels, axis=0)
-        if not len(along):
-            return None
-        length2 = np.maximum((along**2).sum(1), 1e-12)
-        where = np.clip(((position - start) * along).sum(1) / length2, 0.0, 1.0)
-        distance = np.linalg.norm(start + where[:, None] * along - position, axis=1)
-        if not np.isfinite(distance).any():
-            return None
-        best = int(np.nanargmin(distance))
-        if distance[best] > PICK_RADIUS:
-            return None
-        return Hit(which, int(segment.frames[best + (where[best] > 0.5)]), float(distance[best]))

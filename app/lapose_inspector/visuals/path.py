@@ -33,6 +33,7 @@ class Path:
         self._ends = np.zeros(1, np.int64)  # of the pieces, in points
         self._segments = np.zeros((0, 2), np.int64)  # the points that each drawn segment joins
         self._view: tuple[Points, float] | None = None  # centre and radius that the detail was chosen for
+        self._casing_made = False  # for these points
         self.uploads = 0
         """How often positions went to the GPU; moving the cursor must not raise it."""
         self._casing.order, self._line.order = order, order
@@ -72,7 +73,7 @@ class Path:
         if self._line.visible:
             segments = self._points[self._segments]
             self._line.set_segments(segments, self._own)
-            self._casing.set_segments(segments, self._own)
+            self._casing_made = False
             self.uploads += 1
         self.set_colours(self._colours)
 
@@ -95,6 +96,9 @@ class Path:
         # A colouring made for other points is out of date, and its successor under way.
         self._colours = colours if colours.ndim == 1 or len(colours) == len(self._points) else self._own
         self._casing.visible = self.visible and self.coloured
+        if self._casing.visible and not self._casing_made:
+            self._casing.set_segments(self._points[self._segments], self._own)
+            self._casing_made = True
         if self.visible:
             each = self._colours
             self._line.set_colours(each[self._segments] if each.ndim == 2 else each)

@@ -119,9 +119,8 @@ class PictureCanvas(_qt.QtBaseCanvasBackend, QWidget):  # type: ignore[misc]
         return QSize(max(1, int(self.width() * ratio)), max(1, int(self.height() * ratio)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._picture.isNull() or self._buffer is None or self._buffer.size() != self._size():
-            self._render()
-        elif self._stale and time.perf_counter() >= self._rested:
+        fits = self._buffer is not None and self._buffer.size() == self._size()
+        if not fits or (self._stale and time.perf_counter() >= self._rested):
             self._render()
         painter = QPainter(self)
         painter.drawImage(0, 0, self._picture)

@@ -19,11 +19,8 @@ class PointCloud:
     """``limit``: dots drawn at most; of more points, every n-th is."""
 
     def __init__(self, parent: scene.Node, *, order: int, limit: int = LIMIT) -> None:
-        self._markers = scene.Markers(parent=parent)
-        self._markers.order = order
-        self._markers.set_gl_state("translucent", depth_test=False)
-        self._markers.visible = False
-        self._limit = limit
+        self._parent, self._order, self._limit = parent, order, limit
+        self._markers: scene.Markers | None = None  # not before there are points: most logs have none
         self.points: Points = np.zeros((0, 3), np.float32)
         """What is drawn, scene points [count, 3]."""
         self.colours = np.zeros((0, 4), np.float32)
@@ -37,14 +34,20 @@ class PointCloud:
     def clear(self) -> None:
         """Show nothing."""
         self.points, self.colours = self.points[:0], self.colours[:0]
-        self._markers.visible = False
+        if self._markers is not None:
+            self._markers.visible = False
 
     def set_points(self, points: Points, colours: NDArray[np.float32]) -> None:
         """Show scene points [P, 3], each in its colour [P, 4]."""
         step = max(1, -(-len(points) // self._limit))
         self.points, self.colours = points[::step], colours[::step]
-        self._markers.visible = self.count > 0
-        if self.count:
+        if self.count and self._markers is None:
+            self._markers = scene.Markers(parent=self._parent)
+            self._markers.order = self._order
+            self._markers.set_gl_state("translucent", depth_test=False)
+        if self._markers is not None:
+            self._markers.visible = self.count > 0
+        if self.count and self._markers is not None:
             self._markers.set_data(self.points, size=2, edge_width=0, face_color=self.colours, symbol="square")
 
 

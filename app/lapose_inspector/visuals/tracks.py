@@ -285,7 +285,7 @@ def _paint_line(
     dx, dy = decimate(x, values, int(inner.width()))
     colour = QColor(line.colour)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    if len(dx) < len(x):
+    if dx is not x:  # more values than pixels
         if line.dashed:
             colour.setAlphaF(0.6)  # bars have no gaps to see the other curve through
         _paint_bars(painter, dx, dy, y_of, colour)

@@ -46,8 +46,12 @@ class LoadedModel:
     model: LaPose
     name: str
     checkpoint_hash: str
-    device: str
     folder: Path
+
+    @property
+    def device(self) -> str:
+        """Where it is, which an analysis may change."""
+        return str(next(self.model.parameters()).device)
 
 
 def windows_at_once(device: str) -> int:

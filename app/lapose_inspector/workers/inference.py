@@ -1,54 +1,43 @@
-"""The one long-lived thread that runs torch: loading, analysis and reconstruction take turns on it."""
+"""Whole-drive analysis for the window: what is asked of the inference thread, and what of its answers still counts."""
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 import time
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_core.drive import Drive, LogError
-from lapose_inspector.models.forward_state import ForwardRequest
-from lapose_inspector.models.session import ModelInfo
-from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel, windows_at_once
-
-if TYPE_CHECKING:
-    from lapose_core.model.lapose import LaPose
-
-log = logging.getLogger(__name__)
-
-Question = Callable[[AnalysisJob], object]
-"""Asked on the inference thread, of the drive under analysis; takes a fraction of a second."""
-
-SNAPSHOT_INTERVAL = 0.15
-"""Seconds between two snapshots of a growing result, at the least; panels redraw for each."""
-SHOWING_SHARE = 0.1
-"""Of the window's time that showing a growing result may take: that of a very long drive is shown less often."""
-LONGEST_INTERVAL = 5.0
-"""Seconds between two snapshots, at the most."""
+from lapose_core.drive import Drive
+from lapose_inspector.models.display import Alignment
+from lapose_inspector.models.session import Device, ModelInfo
+from lapose_inspector.workers.analysis_job import DriveTap
+from lapose_inspector.workers.devices import Place, place
+from lapose_inspector.workers.inference_thread import AnalysisStart, InferenceThread, snapshot_interval
 
 
 class AnalysisWorker(QObject):
     """Whole-drive analysis in the background. All signals arrive on the GUI thread.
 
     Results of a start that is no longer the newest are dropped.
+
+    Args:
+        results: the folder that keeps them.
+        tap: is given the frames that are decoded.
+        alignment: tells, in any thread, how the predicted path is laid on the truth.
+        place: loads a checkpoint onto a device.
     """
 
     model_ready = Signal(object)
     """ModelInfo of the loaded checkpoint."""
     model_failed = Signal(str, str)
     """One line for the user, and details."""
+    model_moved = Signal(object)
+    """ModelInfo of the same checkpoint, which runs elsewhere from now on."""
     prepared = Signal(object)
     """The crop that the model sees of the drive just started."""
     grown = Signal(object)
-    """A DriveAnalysis that nobody changes any more."""
+    """A Derived: a snapshot, and what follows from it."""
     finished = Signal(bool)
     """The analysis stopped; whether it is complete."""
     failed = Signal(str, str)
@@ -58,12 +47,20 @@ class AnalysisWorker(QObject):
     noted = Signal(str)
     """One line about what the analysis makes do with: a stored result made anew, too little memory."""
 
-    def __init__(self, results: Path, parent: QObject | None = None, tap: DriveTap | None = None) -> None:
+    def __init__(
+        self,
+        results: Path,
+        parent: QObject | None = None,
+        tap: DriveTap | None = None,
+        alignment: Callable[[], Alignment] = lambda: "se3",
+        place: Place = place,
+    ) -> None:
         super().__init__(parent)
         self.generation = 0
         self.running = self.checking = False
-        self.thread_ = InferenceThread(results, tap)
+        self.thread_ = InferenceThread(results, tap, alignment, place)
         self.thread_.loaded.connect(self._on_loaded)
+        self.thread_.moved.connect(self._on_moved)
         self.thread_.unloadable.connect(self._on_unloadable)
         self.thread_.prepared.connect(self._on_prepared)
         self.thread_.grown.connect(self._on_grown)
@@ -73,19 +70,19 @@ class AnalysisWorker(QObject):
         self.thread_.noted.connect(self.noted)
         self.thread_.start()
 
-    def load(self, checkpoint: Path, *, compiled: bool = False) -> None:
-        """Load a checkpoint folder, and where asked compile the model, which takes up to minutes; ends a running
-        analysis."""
+    def load(self, checkpoint: Path, device: Device = "auto", *, compiled: bool = False) -> None:
+        """Load a checkpoint folder onto a device, and where asked compile the model, which takes up to minutes; ends a
+        running analysis."""
         self._next_generation()
         self.running = False
-        self.thread_.request_load(checkpoint, compiled)
+        self.thread_.request_load(checkpoint, device, compiled)
 
     def start(self, drive: Drive, rate: float, frame: int, *, ignore_camera: bool = False) -> None:
         """Analyse ``drive`` at ``rate`` Hz from ``frame`` on; a stored result is gone on with. With ``ignore_camera``
         the model is told nothing of the log's camera."""
         self._next_generation()
         self.running = True
-        self.thread_.request_analysis(_Start(self.generation, drive, rate, frame, ignore_camera))
+        self.thread_.request_analysis(AnalysisStart(self.generation, drive, rate, frame, ignore_camera))
 
     def seek(self, frame: int) -> None:
         """Go on from ``frame``, because that is where the user looks now."""
@@ -109,6 +106,10 @@ class AnalysisWorker(QObject):
     def _on_loaded(self, info: ModelInfo) -> None:
         self.model_ready.emit(info)
 
+    @Slot(object)
+    def _on_moved(self, info: ModelInfo) -> None:
+        self.model_moved.emit(info)
+
     @Slot(str, str)
     def _on_unloadable(self, message: str, details: str) -> None:
         self.model_failed.emit(message, details)
@@ -119,10 +120,10 @@ class AnalysisWorker(QObject):
             self.prepared.emit(crop)
 
     @Slot(int, object)
-    def _on_grown(self, generation: int, analysis: object) -> None:
+    def _on_grown(self, generation: int, derived: object) -> None:
         if generation == self.generation:
             began = time.monotonic()
-            self.grown.emit(analysis)
+            self.grown.emit(derived)
             self.thread_.snapshot_interval = snapshot_interval(time.monotonic() - began)
 
     def _next_generation(self) -> None:
@@ -146,332 +147,3 @@ class AnalysisWorker(QObject):
         if generation == self.generation:
             self.running = False
             self.failed.emit(message, details)
-
-
-@dataclass(frozen=True)
-class _Start:
-    generation: int
-    drive: Drive
-    rate: float
-    frame: int
-    ignore_camera: bool = False
-
-
-class InferenceThread(QThread):
-    """Serves, in this order: the end, a checkpoint, a start, a cancel, one reconstruction, a part of a window.
-
-    A reconstruction is followed by a window where an analysis runs, so that neither starves the other.
-    """
-
-    loaded = Signal(object)
-    unloadable = Signal(str, str)
-    prepared = Signal(int, object)
-    grown = Signal(int, object)
-    ended = Signal(int, bool)
-    checking = Signal(int, bool)
-    broken = Signal(int, str, str)
-    noted = Signal(str)
-    answered = Signal(int, str, object)
-    unanswered = Signal(int, str, str)
-    reconstructed = Signal(int, int, object)
-    unreconstructable = Signal(int, int, str)
-    predicted = Signal(int, object, object)
-    unpredictable = Signal(int, object, str)
-
-    def __init__(self, results: Path, tap: DriveTap | None = None) -> None:
-        super().__init__()
-        self.setObjectName("inference")
-        self._results, self._tap = results, tap
-        self._condition = threading.Condition()
-        # Requests, written by the GUI thread under the condition and taken by this one.
-        self._load: tuple[Path, bool] | None = None  # and whether to compile it
-        self._start: _Start | None = None
-        self._drop = False
-        self._seek: int | None = None
-        self._cancel = False
-        self._reconstruct: int | None = None
-        self._predict: ForwardRequest | None = None
-        self._questions: dict[str, Question] = {}
-        self._stopping = False
-        self.snapshot_interval = SNAPSHOT_INTERVAL
-        """Seconds; set by the GUI thread, which knows how long showing one takes."""
-        # Of this thread alone.
-        self._model: LoadedModel | None = None
-        self._job: AnalysisJob | None = None
-        self._generation = 0
-        self._window_due = False
-        self._sent_at, self._sent_revision = 0.0, -1
-        self._checks_grown = False
-
-    def request_load(self, checkpoint: Path, compiled: bool) -> None:
-        with self._condition:
-            self._load, self._start, self._drop = (checkpoint, compiled), None, True
-            self._condition.notify()
-
-    def request_analysis(self, start: _Start | None) -> None:
-        with self._condition:
-            self._start, self._drop = start, start is None
-            self._cancel, self._seek, self._reconstruct, self._predict = False, None, None, None
-            self._questions.clear()
-            self._condition.notify()
-
-    def request_seek(self, frame: int) -> None:
-        with self._condition:
-            self._seek = frame
-            self._condition.notify()
-
-    def request_cancel(self) -> None:
-        with self._condition:
-            self._cancel = True
-            self._condition.notify()
-
-    def ask(self, topic: str, question: Question | None) -> None:
-        """Have a question answered about the drive under analysis, between two parts of a window: ``answered`` or
-        ``unanswered`` follows. It replaces an earlier one of its topic, and None withdraws that."""
-        with self._condition:
-            self._questions.pop(topic, None)
-            if question is not None:
-                self._questions[topic] = question
-            self._condition.notify()
-
-    def request_reconstruction(self, transition: int | None) -> None:
-        with self._condition:
-            self._reconstruct = transition
-            self._condition.notify()
-
-    def request_prediction(self, request: ForwardRequest | None) -> None:
-        with self._condition:
-            self._predict = request
-            self._condition.notify()
-
-    def stop(self) -> None:
-        with self._condition:
-            self._stopping = True
-            self._condition.notify()
-        self.wait()
-
-    def run(self) -> None:
-        while self._serve():
-            pass
-        self._close_job()
-        self._model = None
-
-    def _serve(self) -> bool:
-        """Wait for the next thing to do and do it; False at the end."""
-        with self._condition:
-            self._condition.wait_for(self._has_work)
-            if self._stopping:
-                return False
-            load, self._load = self._load, None
-            start, self._start = self._start, None
-            drop, self._drop = self._drop, False
-            seek, self._seek = self._seek, None
-            cancel, self._cancel = self._cancel, False
-            job_runs = self._job is not None and self._job.running
-            transition, request = None, None
-            if self._reconstruct is not None and not (self._window_due and job_runs):
-                transition, self._reconstruct = self._reconstruct, None
-            elif self._predict is not None and not (self._window_due and job_runs):
-                request, self._predict = self._predict, None
-            topic, idle = None, transition is None and request is None and not (self._window_due and job_runs)
-            if self._questions and self._job is not None and idle:
-                topic = next(iter(self._questions))
-                question = self._questions.pop(topic)
-        if drop:
-            self._close_job()
-        if load is not None:
-            self._load_checkpoint(*load)
-        if start is not None:
-            self._begin(start)
-        if seek is not None and self._job is not None:
-            self._job.analyzer.seek(seek)
-        if cancel and self._job is not None and self._job.checks.running:
-            self._job.stop_checks()
-            self.grown.emit(self._generation, self._job.analyzer.analysis.snapshot())
-            self.checking.emit(self._generation, False)
-        elif cancel and self._job is not None and self._job.running:
-            self._job.pause()
-            self._report(self._job)
-        elif transition is not None and self._job is not None:
-            self._reconstruct_one(transition)
-            self._window_due = True
-        elif request is not None:
-            self._predict_one(request)
-            self._window_due = True
-        elif topic is not None and self._job is not None:
-            self._answer(self._job, topic, question)
-            self._window_due = True
-        elif self._job is not None and self._job.running and start is None:
-            self._analyse_one(self._job)
-        elif self._job is not None and self._job.checks.running and start is None:
-            self._check_one(self._job)
-        return True
-
-    def _has_work(self) -> bool:
-        requests = self._load is not None or self._start is not None or self._drop or self._cancel
-        # A reconstruction needs a drive; until one is being analysed the request waits.
-        asked = self._reconstruct is not None or self._predict is not None or bool(self._questions)
-        runs = self._job is not None and (self._job.running or self._job.checks.running)
-        return self._stopping or requests or (asked and self._job is not None) or runs
-
-    def _load_checkpoint(self, path: Path, compiled: bool) -> None:
-        try:
-            import torch
-
-            from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
-
-            # One core stays free for the window and for decoding.
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
-            device = "cuda:0" if torch.cuda.is_available() else "cpu"
-            model = load_checkpoint(path, device=device)
-            name = model.config.name if path.name in ("", ".") else path.name
-            if compiled:
-                self._compile(model, windows_at_once(device))
-            self._model = LoadedModel(model, name, checkpoint_hash(path), device, path)
-            size = (model.config.image_width, model.config.image_height)
-            parameters = sum(p.numel() for p in model.parameters())
-            info = ModelInfo(name, self._model.checkpoint_hash, device, parameters, model.config.window, size)
-        except Exception as error:  # anything a damaged checkpoint makes torch raise is the user's to read
-            self._model = None
-            log.warning("checkpoint %s: %s", path, error)
-            self.unloadable.emit(f"The checkpoint {path} cannot be loaded: {error}", traceback.format_exc())
-            return
-        self.loaded.emit(info)
-        _import_store()
-
-    def _compile(self, model: LaPose, batch: int) -> None:
-        from lapose_core.inference.compiled import compile_blocks
-
-        began = time.monotonic()
-        problem = compile_blocks(model, batch)
-        done = f"the model was compiled in {time.monotonic() - began:.0f} s"
-        self._note(f"the model is not compiled, it runs as it is: {problem}" if problem else done)
-
-    def _begin(self, start: _Start) -> None:
-        from lapose_core.inference.store import ResultStore
-
-        self._generation = start.generation
-        earlier, self._job = self._job, None
-        if earlier is not None:
-            earlier.pause()
-        try:
-            if self._model is None:
-                raise ValueError("no checkpoint is loaded: choose one with Analyse > Checkpoint")
-            store = ResultStore(self._results, report=self._note)
-            job = AnalysisJob(
-                self._model, start.drive, start.rate, store, earlier,
-                ignore_camera=start.ignore_camera, notice=self._note, tap=self._tap,
-            )  # fmt: skip
-            if earlier is not None:
-                earlier.close()
-            self._job = job
-            job.begin(start.frame)
-            self.prepared.emit(start.generation, job.analyzer.preprocessor.crop)
-            self._report(job)
-        except Exception as error:
-            self._break(start.drive, error)
-
-    def _note(self, message: str) -> None:
-        log.warning("%s", message)
-        # The folder is always the same one, and long.
-        self.noted.emit(message.replace(f"{self._results}{os.sep}", ""))
-
-    def _analyse_one(self, job: AnalysisJob) -> None:
-        try:
-            if job.step():
-                self._window_due = False
-        except Exception as error:
-            self._break(job.drive, error)
-            return
-        grown = job.analyzer.analysis.revision != self._sent_revision
-        if not job.running or (grown and time.monotonic() - self._sent_at > self.snapshot_interval):
-            self._report(job)
-
-    def _report(self, job: AnalysisJob) -> None:
-        """Send what there is, and the end where it has come."""
-        self._sent_at, self._sent_revision = time.monotonic(), job.analyzer.analysis.revision
-        self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
-        if not job.running:
-            self.ended.emit(self._generation, job.analyzer.analysis.complete)
-            if job.analyzer.analysis.complete and job.checks.begin():
-                self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
-            self.checking.emit(self._generation, job.checks.running)
-
-    def _check_one(self, job: AnalysisJob) -> None:
-        self._checks_grown = job.check() or self._checks_grown
-        if self._checks_grown and (not job.checks.running or time.monotonic() - self._sent_at > self.snapshot_interval):
-            self._checks_grown, self._sent_at = False, time.monotonic()
-            self.grown.emit(self._generation, job.analyzer.analysis.snapshot())
-        if not job.checks.running:
-            self.checking.emit(self._generation, False)
-
-    def _reconstruct_one(self, transition: int) -> None:
-        assert self._job is not None
-        try:
-            result = self._job.reconstruct(transition)
-        except Exception as error:
-            expected = isinstance(error, LogError | ValueError)
-            if not expected:
-                log.exception("reconstruction of transition %d", transition)
-            message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.unreconstructable.emit(self._generation, transition, message)
-            return
-        self.reconstructed.emit(self._generation, transition, result)
-
-    def _predict_one(self, request: ForwardRequest) -> None:
-        if self._job is None:
-            return
-        try:
-            result = self._job.predict(request)
-        except Exception as error:
-            expected = isinstance(error, LogError | ValueError)
-            if not expected:
-                log.exception("prediction from transition %d", request.transition)
-            message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.unpredictable.emit(self._generation, request, message)
-            return
-        self.predicted.emit(self._generation, request, result)
-
-    def _answer(self, job: AnalysisJob, topic: str, question: Question) -> None:
-        try:
-            answer = question(job)
-        except Exception as error:
-            expected = isinstance(error, LogError | ValueError)
-            if not expected:
-                log.exception("%s of %s", topic, job.drive.name)
-            message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.unanswered.emit(self._generation, topic, message)
-            return
-        self.answered.emit(self._generation, topic, answer)
-
-    def _break(self, drive: Drive, error: Exception) -> None:
-        log.warning("analysis of %s: %s", drive.name, error)
-        details = traceback.format_exc()
-        self._close_job()
-        self.broken.emit(self._generation, f"The analysis of {drive.name} stopped: {error}", details)
-
-    def _close_job(self) -> None:
-        job, self._job = self._job, None
-        if job is None:
-            return
-        try:
-            job.close()
-        except Exception:
-            log.exception("closing the analysis of %s", job.drive.name)
-
-
-def snapshot_interval(showing: float) -> float:
-    """Seconds to the next snapshot after one that took ``showing`` seconds to show."""
-    # One that the machine was too busy to show must not end the growing.
-    return min(max(SNAPSHOT_INTERVAL, showing / SHOWING_SHARE), LONGEST_INTERVAL)
-
-
-def _import_store() -> None:
-    """Now, and not while the first drive opens: at its first array pyarrow imports pandas where that is installed,
-    which keeps Python's lock for half a second.
-    """
-    import pyarrow
-
-    from lapose_core.inference import analysis, store  # noqa: F401
-
-    pyarrow.array([0.0])

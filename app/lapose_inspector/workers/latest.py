@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from lapose_inspector.workers.background import stand_back
+
 Stale = Callable[[], bool]
 """Asks, inside a job, whether a newer job has come: then the rest of this one is wasted."""
 Job = Callable[[Stale], object]
@@ -106,6 +108,7 @@ class _JobThread(threading.Thread):
             return generation != self._generation
 
     def run(self) -> None:
+        stand_back()
         # A method of its own, so that no local keeps the last job and its drive alive while waiting.
         while self._serve():
             pass

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+BLOCK = 64
+"""Poses of a chain between two re-orthonormalisations."""
+
 
 def as_poses(values: object, what: str = "poses") -> Array:
     """Check and return poses [N, 4, 4] as float64.
@@ -60,12 +63,24 @@ def accumulate(relatives: Array, start: Array | None = None) -> Array:
 
     Rotations are re-orthonormalised on the way, so that float error does not grow with length.
     """
-    out = np.empty((len(relatives) + 1, 4, 4))
+    count = len(relatives)
+    out = np.empty((count + 1, 4, 4))
     out[0] = np.eye(4) if start is None else start
-    for i, step in enumerate(relatives):
-        out[i + 1] = out[i] @ step
-        if i % 64 == 63:
-            out[i + 1, :3, :3] = nearest_rotation(out[i + 1, :3, :3])
+    # In blocks, all of which are chained side by side: a loop over every pose would keep Python's lock for long.
+    blocks = -(-count // BLOCK)
+    within = np.broadcast_to(np.eye(4), (blocks * BLOCK, 4, 4)).copy()
+    within[:count] = relatives
+    within = within.reshape(blocks, BLOCK, 4, 4)
+    for i in range(1, BLOCK):
+        within[:, i] = within[:, i - 1] @ within[:, i]
+    begin = out[0]
+    for block, poses in enumerate(within):
+        first = 1 + block * BLOCK
+        reached = begin @ poses[: count + 1 - first]
+        if len(reached) == BLOCK:
+            reached[-1, :3, :3] = nearest_rotation(reached[-1, :3, :3])
+        out[first : first + BLOCK] = reached
+        begin = reached[-1]
     return out
 
 

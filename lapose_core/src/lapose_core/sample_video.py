@@ -1,4 +1,5 @@
-"""A video to measure with: 1080p30 H.264 with B-frames, as long as is asked for and made in seconds."""
+"""Videos to measure with, 30 frames a second of H.264 with B-frames: one of any length that is made in seconds, and one
+whose frames say which they are."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 RATE = 30
 
@@ -42,3 +44,36 @@ def _picture(i: int, count: int, size: tuple[int, int]) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     frame.pts, frame.time_base = i, Fraction(1, RATE)
     return frame
+
+
+BITS = 12
+"""Of the index that a counted frame carries."""
+
+
+def write_counted(path: Path, *, count: int, gop: int = 250, size: tuple[int, int] = (1920, 1080)) -> Path:
+    """``count`` frames that carry their index as a row of black and white blocks, large enough for any preview."""
+    width, height = size
+    rng = np.random.default_rng(0)
+    ground = np.kron(rng.integers(60, 180, (-(-height // 8), width // 8 + count), np.uint8), np.ones((8, 8), np.uint8))
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "g": str(gop), "sc_threshold": "0", "bf": "2"}
+        stream = container.add_stream("libx264", rate=RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, RATE)
+        for index in range(count):
+            grey = ground[:height, 4 * index : 4 * index + width].copy()
+            for bit in range(BITS):
+                left = bit * width // BITS
+                grey[height // 3 : height // 2, left : left + width // BITS] = 235 if index >> bit & 1 else 16
+            frame = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format="yuv420p")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def read_counted(grey: NDArray[np.uint8]) -> int:
+    """The index that a picture [H, W] of a counted frame carries, whatever its size."""
+    height, width = grey.shape
+    row = grey[round(height * 5 / 12)]
+    return sum(int(row[int(width * (bit + 0.5) / BITS)] > 125) << bit for bit in range(BITS))

@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from lapose_core.geometry import Array, Similarity, invert, relative, rotation_angle, umeyama
+from lapose_core.geometry import Array, Similarity, invert, nearest_rotation, relative, rotation_angle, umeyama
 
 Alignment = Literal["raw", "se3", "sim3"]
 Magnitude = Literal["origin", "centroid", "step"]
@@ -138,28 +138,17 @@ def align(predicted: Array, truth: Array, mode: Alignment) -> Similarity:
         return Similarity(1.0, rotation, truth[0, :3, 3] - rotation @ predicted[0, :3, 3])
     if mode not in ("se3", "sim3"):
         raise ValueError(f"align: unknown alignment {mode!r}; it is one of raw, se3, sim3")
-    # The axes join the centres as points at so small a distance that they decide ties and nothing else.
     centres_p, centres_t = predicted[:, :3, 3], truth[:, :3, 3]
-    spread_p = np.sqrt(((centres_p - centres_p.mean(0)) ** 2).sum(1).mean())
-    spread_t = np.sqrt(((centres_t - centres_t.mean(0)) ** 2).sum(1).mean())
-    arm_p, arm_t = 3e-5 * spread_p + 1e-9, 3e-5 * spread_t + 1e-9
-    rotation = umeyama(
-        _with_arms(predicted, centres_p.mean(0), arm_p),
-        _with_arms(truth, centres_t.mean(0), arm_t),
-        with_scale=False,
-    ).rotation
     source, target = centres_p - centres_p.mean(0), centres_t - centres_t.mean(0)
+    spread_p, spread_t = (float(np.sqrt((c**2).sum(1).mean())) for c in (source, target))
+    # The axes join the centres as six points each, at so small a distance that they decide ties and nothing else.
+    arms = (3e-5 * spread_p + 1e-9) * (3e-5 * spread_t + 1e-9)
+    axes = np.einsum("nij,nkj->ik", truth[:, :3, :3], predicted[:, :3, :3])
+    rotation = nearest_rotation(7.0 * target.T @ source + 2.0 * arms * axes)
     scale = 1.0
     if mode == "sim3" and spread_p > 1e-9:
-        scale = float(np.einsum("ni,ij,nj->", target, rotation, source) / (source**2).sum())
+        scale = float(((target @ rotation) * source).sum() / (source**2).sum())
     return Similarity(scale, rotation, centres_t.mean(0) - scale * rotation @ centres_p.mean(0))
-
-
-def _with_arms(poses: Array, centre: Array, arm: float) -> Array:
-    """Camera centres about ``centre``, each also moved by +-arm along its three axes: [7 N, 3]."""
-    centres = poses[:, :3, 3] - centre
-    axes = arm * np.swapaxes(poses[:, :3, :3], 1, 2)  # rows are the camera's axes in the world
-    return np.concatenate([centres, (centres[:, None] + axes).reshape(-1, 3), (centres[:, None] - axes).reshape(-1, 3)])
 
 
 def ate(predicted: Array, truth: Array, *, with_scale: bool = False) -> float:
