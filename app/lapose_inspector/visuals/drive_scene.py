@@ -102,6 +102,7 @@ class DriveScene:
         self.paths["other"].set_points([])
         self._settle()
         self._draw("truth")
+        self.update_zoom(force=True)
 
     def set_prediction(self, segments: Sequence[PathSegment]) -> None:
         """Draw the predicted path, in world coordinates; may be empty."""
@@ -111,7 +112,10 @@ class DriveScene:
             self._settle()
             self._boxes.clear()
         self._draw("prediction")
-        self._place_frusta("prediction")
+        if self.segments["truth"]:
+            self._place_frusta("prediction")
+        else:  # the ground lies elsewhere now
+            self.update_zoom(force=True)
 
     def set_other(self, segments: Sequence[PathSegment]) -> None:
         """Draw a path that is compared with the predicted one, in world coordinates; may be empty."""
