@@ -28,10 +28,15 @@ def taken() -> list[int]:
 
 
 @pytest.fixture
-def chooser(qtbot, taken: list[int]) -> Chooser:
+def window(qtbot) -> QWidget:
     window = QWidget()
     qtbot.addWidget(window)
     window.show()
+    return window
+
+
+@pytest.fixture
+def chooser(window: QWidget, taken: list[int]) -> Chooser:
     chooser = Chooser("Choose", ("Name", "Frames"), ROWS, taken.append, window)
     chooser.open()
     return chooser

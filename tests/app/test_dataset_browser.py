@@ -277,7 +277,7 @@ def test_what_hangs_is_given_up_and_holds_nothing_up(qtbot, log_folder: Path) ->
 def test_escape_gives_up_opening(launch, data_set: Path, qtbot) -> None:
     app = launch(analyse=False)
     app.open(data_set)
-    qtbot.waitUntil(app.window.actions_["analyse.cancel"].isEnabled, timeout=5000)
+    app.window.actions_.refresh()  # a small data set may be open before the window comes to it
     assert app.window.status.cancel.isVisible()
     QTest.keyClick(app.window, Qt.Key.Key_Escape)
     assert not app.opener.busy

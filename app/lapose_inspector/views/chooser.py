@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from lapose_inspector.views.dialogs import Dialog
 
 PLACE = Qt.ItemDataRole.UserRole
+TAKES = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
 
@@ -75,7 +76,6 @@ class Chooser(Dialog):
         self.search.setPlaceholderText("Type to filter: any words of a row")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._filter)
-        self.search.returnPressed.connect(self._choose)
         self.search.installEventFilter(self)
         self.list = QTreeWidget()
         self.list.setHeaderLabels(list(columns))
@@ -130,9 +130,13 @@ class Chooser(Dialog):
             self._take(item.data(0, PLACE))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The arrows move through the list while one types."""
-        pressed = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress
-        if watched is self.search and pressed and event.key() in MOVES:  # type: ignore[attr-defined]
-            self.list.keyPressEvent(event)  # type: ignore[arg-type]
-            return True
+        """The arrows move through the list while one types; Enter takes a row, and nothing where none is left."""
+        if watched is self.search and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            if event.key() in MOVES:
+                self.list.keyPressEvent(event)
+                return True
+            if event.key() in TAKES:
+                # The dialog would press Cancel where Choose is greyed.
+                self._choose()
+                return True
         return super().eventFilter(watched, event)
