@@ -33,10 +33,6 @@ _REORDER_LIMIT = 32
 # A frame that does not appear when decoding begins at its own key frame may need an older one (gradual
 # refresh): how many packets further back to try before it is called damaged.
 _FURTHER_BACK = (0, 64, 512, 4096)
-# Frames before the one read that are kept: steps back have them at once, and the store decodes what lies before them
-# meanwhile. Memory of its own for each frame of a group of pictures costs a twentieth of decoding it at the least,
-# and a jump needs one of them.
-_KEPT_BEFORE = 32
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
 
@@ -44,9 +40,8 @@ _RECOGNISE = 500
 class VideoSource:
     """`FrameSource` of a video file: ``read(i)`` is frame i of a plain sequential decode, in any order.
 
-    The last frames passed on the way to the one read are kept, and all on the way to one prepared, up to
-    ``cache_bytes``, so stepping back through a group of pictures decodes it once. They are kept as decoded (half the
-    size of RGB), converted on demand.
+    Frames passed on the way to the one asked for are kept, up to ``cache_bytes``, so stepping back through a
+    group of pictures decodes it once. They are kept as decoded (half the size of RGB), converted on demand.
     The display matrix is applied where it is of quarter turns, mirrored or not.
 
     Raises:
@@ -98,7 +93,7 @@ class VideoSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        return self._image(index, self._frame(index, index - _KEPT_BEFORE))
+        return self._image(index, self._frame(index, kept_from=0))
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
         """Frames start, start + step, ... before stop with their indices, in one pass that keeps none."""
