@@ -68,7 +68,7 @@ class VideoSource:
         self._container, self._stream = open_video(path)
         self._begin(0, enumerate(packets(self._container, self._stream)))
         try:
-            first = self._frame(0, kept_from=0)
+            first = self._frame(0, keep=True)
         except LogError:
             self.close()
             raise
@@ -93,19 +93,19 @@ class VideoSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        return self._image(index, self._frame(index, kept_from=0))
+        return self._image(index, self._frame(index, keep=True))
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
         """Frames start, start + step, ... before stop with their indices, in one pass that keeps none."""
         if start < 0 or step < 1:
             raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
         for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
-            yield i, self._image(i, self._frame(i, len(self)))
+            yield i, self._image(i, self._frame(i, keep=False))
 
     def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Picture]]:
         """Frames start, start + 1, ... before stop with their indices, not yet turned into RGB; none is kept."""
         for i in range(start, len(self) if stop is None else min(stop, len(self))):
-            yield i, self._picture(i, self._frame(i, len(self)))
+            yield i, self._picture(i, self._frame(i, keep=False))
 
     def share(self, cache: Cache) -> None:
         """Keep frames in ``cache`` from now on, which sources of the same file may share, also across threads."""
@@ -117,7 +117,7 @@ class VideoSource:
         Raises:
             LogError: where it cannot be decoded.
         """
-        self._frame(index, kept_from=0)
+        self._frame(index, keep=True)
 
     def close(self) -> None:
         """Free the decoder, and the kept frames unless they are shared."""
@@ -127,31 +127,30 @@ class VideoSource:
         self._packets = iter(())  # it refers to this object, which would keep the decoder's memory alive
         self._container.close()
 
-    def _frame(self, i: int, kept_from: int) -> Any:
-        """Frame i; of those that are decoded for it, it too, the ones from ``kept_from`` on are kept."""
+    def _frame(self, i: int, keep: bool) -> Any:
         kept = self._cache.get(i)
         if kept is not None:
             return kept
         start = self.index.start_before(int(self.index.packet[i]))
         frame = None
         if i > self._last and start <= self._fed + _WORTH_A_SEEK:
-            frame = self._decode_to(i, kept_from)
+            frame = self._decode_to(i, keep)
         begins = (self.index.start_before(max(start - back, 0)) for back in _FURTHER_BACK)
         for begin in dict.fromkeys(begins):
             if frame is not None:
                 break
             self._seek(begin)
-            frame = self._decode_to(i, kept_from)
+            frame = self._decode_to(i, keep)
         if frame is None:
             raise LogError(f"{self.path}: frame {i} cannot be decoded; the file is damaged there")
         return frame
 
-    def _decode_to(self, i: int, kept_from: int) -> Any | None:
+    def _decode_to(self, i: int, keep: bool) -> Any | None:
         while True:
             while self._pending:
                 number, frame = self._pending.popleft()
                 self._last = max(self._last, number)
-                if number >= kept_from:
+                if keep:
                     self._keep(number, frame)
                 if number == i:
                     return frame
