@@ -145,7 +145,7 @@ class StreamSession:
             raise ValueError(f"image {list(image.shape)} is not [3, {c.image_height}, {c.image_width}]")
         if self._times and not time > self._times[-1]:
             raise ValueError(f"time {time} s does not come after {self._times[-1]} s")
-        gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]])
+        gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]], dtype=torch.float32)
         inputs, self._previous = prepare(c, model.vqvae, image[None, None], self._previous)
         tokens = model.tokenizer(inputs, gap)
         now = torch.tensor([[time]], dtype=torch.float64)
