@@ -117,6 +117,8 @@ def test_small_frames_are_enlarged_and_exact_frames_are_untouched() -> None:
     exact = np.random.default_rng(1).integers(0, 256, (112, 240, 3), dtype=np.uint8)
     out = Preprocessor(240, 112, None, (240, 112))(exact)
     assert np.array_equal((out * 255).round().byte().permute(1, 2, 0).numpy(), exact)
+    for size in ((1241, 376), (1920, 1080), (100, 37)):
+        assert Preprocessor(*size, None, (240, 112))(np.full((*size[::-1], 3), 255, np.uint8)).max() <= 1
 
 
 def test_a_frame_of_another_size_is_refused_by_name() -> None:

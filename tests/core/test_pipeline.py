@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -341,3 +343,18 @@ def test_frames_between_two_samples_pass_by_the_tap_until_it_has_enough(tmp_path
         source.close()
     # The first sample asks; once there is enough, samples alone are offered.
     assert seen == [*range(34), 36, 42, 48, 54]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+def test_decoding_ahead_does_not_take_the_models_core() -> None:
+    memory, nices = MemoryDrive(4), list[int]()
+
+    def note(index: int, frame: Picture | Image) -> bool:
+        nices.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return False
+
+    queue = SampleQueue(memory.drive, Preprocessor.for_drive(memory.drive, (120, 56)), np.arange(4), 4, note)
+    queue.plan([0])
+    assert isinstance(queue.take(0, 5.0), torch.Tensor)
+    queue.close()
+    assert nices[0] > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QThread, Signal
 
 from lapose_core.drive import Drive, LogError
+from lapose_core.priority import stand_back
 from lapose_inspector.models.derived import Derived, derive
 from lapose_inspector.models.display import Alignment
 from lapose_inspector.models.forward_state import ForwardRequest
 from lapose_inspector.models.session import Device, ModelInfo
 from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel, windows_at_once
-from lapose_inspector.workers.background import stand_back
 from lapose_inspector.workers.devices import Place
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_inspector.workers.background import stand_back
+from lapose_core.priority import stand_back
 
 Stale = Callable[[], bool]
 """Asks, inside a job, whether a newer job has come: then the rest of this one is wasted."""

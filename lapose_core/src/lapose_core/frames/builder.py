@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,14 +13,13 @@ from lapose_core.drive import Drive, FrameSource
 from lapose_core.frames.picture import pictures
 from lapose_core.frames.proxy import Proxy
 from lapose_core.frames.reader import VideoLike
+from lapose_core.priority import stand_back
 
 if TYPE_CHECKING:
     from lapose_core.frames.store import FrameStore
 
 QUIET = 0.3
 """Seconds without a request after which the pass goes on."""
-POLITE = 10
-"""How much lower than the program's own its thread's priority is, in the system's steps."""
 _LOOK_AGAIN = 0.05
 # Pictures taken by others within this many seconds: an analysis passes here and makes the proxy on its way.
 _FED = 1.0
@@ -38,7 +36,7 @@ class ProxyBuilder:
         self.thread.start()
 
     def _run(self) -> None:
-        _lower_priority()
+        stand_back(2)
         source: FrameSource | None = None
         try:
             while not self._wait():
@@ -100,12 +98,3 @@ class ProxyBuilder:
                 return
             log.info("no preview of frame %d: %s", index + 1, error)
             self._unreadable.add(index + 1)
-
-
-def _lower_priority() -> None:
-    """Of this thread, and of those that its decoder starts, where the system has such a thing."""
-    if hasattr(os, "setpriority"):
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), POLITE)
-        except OSError:
-            log.debug("the thread keeps its priority", exc_info=True)

@@ -102,17 +102,13 @@ class Preprocessor:
             raise ValueError(
                 f"expected a frame of {self.width}x{self.height} RGB uint8, got shape {list(image.shape)} {image.dtype}"
             )
-        if self._boxes is not None:
-            from lapose_core.area_mean import area_mean
+        from lapose_core.area_mean import area_mean, grid_mean
 
+        if self._boxes is not None:
             return torch.from_numpy(area_mean(image, self._boxes))
         c = self.crop
         part = image[c.top : c.top + c.height, c.left : c.left + c.width]
-        width, height = self.model_size
-        rows = _weighted(part.reshape(c.height, -1), *self._row_taps).reshape(height, c.width, 3)
-        columns = _weighted(rows.transpose(1, 0, 2).reshape(c.width, -1), *self._column_taps)
-        pixels = columns.reshape(width, height, 3).transpose(2, 1, 0)
-        return torch.from_numpy(np.ascontiguousarray(pixels)).div_(255.0).clamp_(0.0, 1.0)
+        return torch.from_numpy(grid_mean(part, self._row_taps, self._column_taps))
 
 
 def _pinhole(lens: Intrinsics, seen: Rectangle, model_size: tuple[int, int]) -> Intrinsics:
@@ -147,18 +143,6 @@ def _taps(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float3
         index = centre.astype(np.int64)[:, None] + np.arange(2)
         weight = np.maximum(1.0 - np.abs(centre[:, None] - index), 0.0)
     return np.minimum(index, before - 1), weight.astype(np.float32)
-
-
-def _weighted(
-    values: NDArray[np.uint8] | NDArray[np.float32],  # [before, K]
-    index: NDArray[np.int64],  # [after, taps]
-    weight: NDArray[np.float32],  # [after, taps]
-) -> NDArray[np.float32]:
-    """Weighted sums [after, K] of rows; the few taps are the loop, so that numpy works on long rows."""
-    out = weight[:, :1] * values[index[:, 0]]
-    for tap in range(1, index.shape[1]):
-        out += weight[:, tap, None] * values[index[:, tap]]
-    return out
 
 
 def _largest_crop(width: int, height: int, model_size: tuple[int, int], centre: tuple[float, float]) -> Crop:
