@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication
 from lapose_inspector.models.colours import PREDICTION
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.tracks_view import TracksView
-from lapose_inspector.visuals.tracks import AXIS, GUTTER
+from lapose_inspector.visuals.tracks import AXIS, GUTTER, LEAST_HEIGHT, RIGHT
 from lapose_inspector.visuals.tracks_axis import (
     TimeSpan,
     decimate,
@@ -141,6 +141,21 @@ def test_dragging_on_the_axis_scrubs(make_view, qtbot):
     qtbot.mouseMove(view, QPoint(900, y))
     assert session.timeline.time == pytest.approx(view.span.seconds(900), abs=0.06)
     assert session.timeline.frame > first > 0
+
+
+def test_in_a_low_panel_the_plots_scroll_under_the_axis(make_view):
+    session = session_of()
+    view = make_view(session, height=110)
+    hidden = 1 + len(view.tracks) * LEAST_HEIGHT + AXIS - 110
+    assert hidden > 0
+    width, axis, plots = 1280 - int(RIGHT), 110 - int(AXIS), 110 - int(AXIS) - int(hidden)
+    before = view.grab().toImage()
+    wheel(view, QPointF(40, 40), -9)
+    after = view.grab().toImage()
+    assert after.copy(0, axis, 1280, int(AXIS)) == before.copy(0, axis, 1280, int(AXIS))
+    assert after.copy(0, 0, width, plots) == before.copy(0, int(hidden), width, plots)
+    assert after.copy(0, 0, width, plots) != before.copy(0, 0, width, plots)
+    assert view.span.length == pytest.approx(59.9), "the wheel over the names does not zoom"
 
 
 def test_the_view_turns_the_page_when_the_cursor_leaves_it(make_view):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QScrollBar, QSizePolicy, QToolTip, QWidget
 
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH
 from lapose_inspector.models.comparison import other_series
@@ -13,9 +13,10 @@ from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
-from lapose_inspector.visuals.printing import on_screen
+from lapose_inspector.visuals.printing import clipped, on_screen
 from lapose_inspector.visuals.tracks import (
     AXIS,
+    LEAST_HEIGHT,
     RIGHT,
     Line,
     Readout,
@@ -42,7 +43,10 @@ CLICK = 4.0
 
 
 class TracksView(QWidget):
-    """Wheel zooms about the pointer, drag pans, double click fits; a click, or a drag on the axis, seeks."""
+    """Wheel zooms about the pointer, drag pans, double click fits; a click, or a drag on the axis, seeks.
+
+    Where the plots have no room they scroll under the time axis, by the bar or by the wheel over their names.
+    """
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,6 +60,9 @@ class TracksView(QWidget):
         self._press: QPointF | None = None
         self._panned_from: float | None = None
         self._scrubbing = False
+        self._bar = QScrollBar(Qt.Orientation.Vertical, self)
+        self._bar.setSingleStep(LEAST_HEIGHT)
+        self._bar.valueChanged.connect(self.update)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(320, 110)
         self.setFont(small(self.font(), 0.92))
@@ -93,9 +100,22 @@ class TracksView(QWidget):
         timeline = self._session.timeline
         total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames > 1 else 1.0, 1e-3)
         start, stop = self._view or (0.0, total)
-        left = gutter(self.height(), len(self._tracks), self.font())
+        left = gutter(self._picture.height(), len(self._tracks), self.font())
         left += THIRD if self._session.comparison.other is not None else 0.0
         return TimeSpan(start, stop, total, left, max(self.width() - left - RIGHT, 1.0))
+
+    @property
+    def _picture(self) -> QSize:
+        """The plots and the axis, higher than the panel where the plots would have less than they need."""
+        return QSize(self.width(), max(self.height(), int(AXIS) + 1 + LEAST_HEIGHT * len(self._tracks)))
+
+    def _fit_bar(self) -> None:
+        hidden = self._picture.height() - self.height()
+        room = self.height() - int(AXIS)
+        self._bar.setGeometry(self.width() - int(RIGHT), 0, int(RIGHT), room)
+        self._bar.setRange(0, hidden)
+        self._bar.setPageStep(room)
+        self._bar.setVisible(hidden > 0)
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -139,6 +159,7 @@ class TracksView(QWidget):
                 )
             )  # fmt: skip
         self._tracks = tuple(plots)
+        self._fit_bar()
         self._redraw()
 
     def _track(self, series: Series, middle: np.ndarray) -> Track:
@@ -239,19 +260,35 @@ class TracksView(QWidget):
                 text = "A drive of one frame has no motion to plot, and this one has no recorded tracks either."
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
             return
-        span = self.span
-        if on_screen(painter, self.devicePixelRatioF()):
-            if self._static is None:
-                self._static = self._drawn_static(span)
-            painter.drawPixmap(0, 0, self._static)
-        else:
-            self._paint_static(painter, span)
+        if not on_screen(painter, self.devicePixelRatioF()):
+            # Paper does not scroll.
+            self._paint_static(painter, self.size(), self.span)
             painter.setFont(self.font())
+            self._paint_cursor(painter, self.size())
+            return
+        picture = self._picture
+        if self._static is None:
+            self._static = self._drawn_static(picture)
+        hidden = picture.height() - self.height()
+        if not hidden:
+            painter.drawPixmap(0, 0, self._static)
+            self._paint_cursor(painter, picture)
+            return
+        plots = QRectF(0, 0, self.width(), self.height() - AXIS)
+        axis = QRectF(0, plots.bottom(), self.width(), AXIS)
+        for part, up in ((plots, self._bar.value()), (axis, hidden)):
+            with clipped(painter, part):
+                painter.translate(0, -up)
+                painter.drawPixmap(0, 0, self._static)
+                self._paint_cursor(painter, picture)
+
+    def _paint_cursor(self, painter: QPainter, size: QSize) -> None:
+        session = self._session
         paint_cursor(
             painter,
-            self.size(),
-            colours,
-            span,
+            size,
+            session.display.colours,
+            self.span,
             self._tracks,
             self._readouts(),
             session.timeline.time,
@@ -259,32 +296,33 @@ class TracksView(QWidget):
             session.transition,
         )
 
-    def _drawn_static(self, span: TimeSpan) -> QPixmap:
+    def _drawn_static(self, size: QSize) -> QPixmap:
         """What does not move with the cursor, drawn once for the screen."""
         ratio = self.devicePixelRatioF()
-        pixmap = QPixmap(self.size() * ratio)
+        pixmap = QPixmap(size * ratio)
         pixmap.setDevicePixelRatio(ratio)
         with QPainter(pixmap) as painter:
-            self._paint_static(painter, span)
+            self._paint_static(painter, size, self.span)
         return pixmap
 
-    def _paint_static(self, painter: QPainter, span: TimeSpan) -> None:
+    def _paint_static(self, painter: QPainter, size: QSize, span: TimeSpan) -> None:
         session, colours = self._session, self._session.display.colours
         time_of = session.timeline.time_of
         selected = [(time_of(a), time_of(b)) for a, b in session.selected_frames()]
         doubtful = [(time_of(a), time_of(b)) for a, b in session.doubtful_frames()]
-        paint_static(painter, self.size(), self.font(), colours, span, self._tracks, self._loop(), selected, doubtful)
+        paint_static(painter, size, self.font(), colours, span, self._tracks, self._loop(), selected, doubtful)
         notes, last = session.annotations, session.timeline.n_frames - 1
         spans = (
             (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
             for n in notes.notes
         )
-        paint_notes(painter, span, self.height() - AXIS, spans)
+        paint_notes(painter, span, size.height() - AXIS, spans)
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:
-            for index, (top, height) in enumerate(rows(self.height(), len(self._tracks))):
-                if event.pos().x() < self.span.left and top <= event.pos().y() < top + height:
+            y = event.pos().y() + self._bar.value() if event.pos().y() < self.height() - AXIS else np.inf
+            for index, (top, height) in enumerate(rows(self._picture.height(), len(self._tracks))):
+                if event.pos().x() < self.span.left and top <= y < top + height:
                     QToolTip.showText(event.globalPos(), self._definition(index), self)
                     return True
         return super().event(event)
@@ -298,12 +336,15 @@ class TracksView(QWidget):
         return DEFINITIONS.get(key, f"{track.label} in {track.unit}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit_bar()
         self._static = None
         super().resizeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         span, turn = self.span, event.angleDelta()
-        if turn.y() and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+        if self._bar.isVisible() and event.position().x() < span.left:
+            self._bar.setValue(self._bar.value() - round(turn.y() * LEAST_HEIGHT / 120))
+        elif turn.y() and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._set_view(span.zoomed(0.8 ** (turn.y() / 120), span.seconds(event.position().x())))
         else:
             sideways = turn.x() or turn.y()

@@ -31,6 +31,8 @@ WIDE = 292.0
 """The same where plots are too low for a second line, and values stand beside the names."""
 TICKS = 40.0
 RIGHT = 14.0
+LEAST_HEIGHT = 20
+"""Pixels of a plot: in less, neither its name nor its curve can be read."""
 PIECE = 64
 """Points of a curve stroked at once."""
 
