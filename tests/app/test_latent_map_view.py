@@ -113,6 +113,18 @@ def test_every_analysed_transition_is_a_point_inside_the_panel(make_view):
     assert f"{int(session.analysis.done.sum())} of {len(session.analysis.done)}" in view.state.text()
 
 
+@pytest.mark.parametrize("size", [(600, 380), (520, 200), (460, 300)])
+def test_no_point_lies_under_a_text(make_view, qtbot, size):
+    session = session_of()
+    view = make_view(session, *size)
+    qtbot.waitUntil(lambda: view.caption.isVisible() and view.colour_legend.isVisible(), timeout=20_000)
+    at = view.scene.pixels(view.projection.points)
+    for text in (view.state, view.caption, view.colour_legend):
+        box = text.geometry()
+        under = (at >= [box.left(), box.top()]).all(axis=1) & (at <= [box.right(), box.bottom()]).all(axis=1)
+        assert not under.any(), f"{int(under.sum())} points lie under {text.objectName() or 'the legend'}"
+
+
 def test_the_marker_is_on_the_cursors_transition_and_uploads_no_points(make_view):
     session = session_of()
     view = make_view(session)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import SignalInstance
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import QSize, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.geometry import Array
@@ -28,11 +28,13 @@ from lapose_inspector.views.map_pointer import MapPointer, Shown
 from lapose_inspector.views.map_projector import MapProjector
 from lapose_inspector.views.map_tools import MapTools
 from lapose_inspector.visuals.canvas import SceneCanvas
-from lapose_inspector.visuals.map_scene import SOFTWARE_POINTS, MapScene
+from lapose_inspector.visuals.map_scene import SOFTWARE_POINTS, Insets, MapScene
 from lapose_inspector.workers.projection import Projection
 
 TRAIL_SECONDS = 3.0
 """How much of the drive before the cursor is drawn as a line through the map."""
+MARGIN = 18.0
+"""Pixels between the points and the texts or edges about them."""
 
 
 class LatentMapView(QWidget):
@@ -52,6 +54,8 @@ class LatentMapView(QWidget):
         self._key: object = None
         self._touched = False
         self._selected = 0
+        self._fitted = (0, 0, 0)
+        """Of what size the texts were when the points were fitted between them."""
         self._zoomed = QTimer(self, singleShot=True, interval=120)
         self._zoomed.timeout.connect(self._redraw_points)
         # Without multisampling, which would treble what a CPU has to draw: everything here smooths its own edges.
@@ -304,6 +308,8 @@ class LatentMapView(QWidget):
             text += f"<br>{escape(self._data.sources[1].note)}" if self._data.sources[1].note else ""
         self.state.setText(text)
         self.caption.setText(f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}")
+        if not self._touched and self._texts() != self._fitted:
+            self._fit()
 
     # -- view and mouse
 
@@ -315,7 +321,21 @@ class LatentMapView(QWidget):
 
     def _fit(self) -> None:
         if self.projection is not None:
-            self.scene.fit(self.projection.points)
+            self._fitted = self._texts()
+            self.scene.fit(self.projection.points, self._insets())
+
+    def _texts(self) -> tuple[int, int, int]:
+        """Height of the state, width and height of the caption; the legend's size is left out, so that another
+        colouring moves no point."""
+        caption = self.caption.sizeHint()
+        return self.state.sizeHint().height(), caption.width(), caption.height()
+
+    def _insets(self) -> tuple[Insets, Insets]:
+        """Where the points lie under no text: over what stands at the bottom or, in a low panel, beside it."""
+        state, width, height = self._texts()
+        legend = QSize(0, 0) if self.colour_legend.isHidden() else self.colour_legend.sizeHint()
+        top, over = state + MARGIN, max(height, legend.height()) + MARGIN
+        return (MARGIN, top, MARGIN, over), (width + MARGIN, top, legend.width() + MARGIN, MARGIN)
 
     def _on_click(self, position: Position) -> None:
         id = self.pointer.pick(position)

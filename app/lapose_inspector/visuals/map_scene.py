@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,6 @@ from lapose_inspector.visuals.map_density import MapDensity, thinned
 from lapose_inspector.visuals.map_points import MapCursor, MapOutline, MapPoints, MapSelection, Points2
 from lapose_inspector.visuals.renderer import draws_in_software
 
-INSETS = ((18.0, 34.0, 18.0, 58.0), (120.0, 34.0, 182.0, 12.0))
-"""Pixels of the canvas left, above, right and below the fitted points: they stand over the legends or, in a
-low panel, between them."""
 MARKERS = 1200
 """Points up to which a CPU draws them as markers; of more it draws plain dots."""
 SOFTWARE_POINTS = 10_000
@@ -25,6 +23,8 @@ FAINT = 0.25
 """Opacity of points over a density."""
 
 Position = tuple[float, float]
+Insets = tuple[float, float, float, float]
+"""Pixels of the canvas left, above, right and below the fitted points."""
 
 
 class MapScene:
@@ -119,20 +119,20 @@ class MapScene:
 
     # -- where it is
 
-    def fit(self, points: Points2) -> None:
-        """Show all of the points [n, 2]."""
+    def fit(self, points: Points2, choices: Sequence[Insets]) -> None:
+        """Show all of the points [n, 2], within those of the insets that leave them the most room."""
         if not len(points):
             return
         low, high = points.min(axis=0), points.max(axis=0)
         width, height = (max(float(v), 80.0) for v in self.view.size)
         extent = high - low
 
-        def unit_of(insets: tuple[float, float, float, float]) -> float:
+        def unit_of(insets: Insets) -> float:
             left, top, right, bottom = insets
             room = np.maximum([width - left - right, height - top - bottom], 40.0)
             return max(float((extent / room).max()), 1e-6)
 
-        insets = min(INSETS, key=unit_of)
+        insets = min(choices, key=unit_of)
         unit, (left, top, right, bottom) = unit_of(insets), insets
         middle = (low + high) / 2 + np.array([right - left, top - bottom]) / 2 * unit
         size = np.array([width, height]) * unit
