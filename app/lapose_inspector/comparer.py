@@ -22,7 +22,7 @@ from lapose_inspector.workers.comparing import (
     run_checkpoint,
     run_set,
 )
-from lapose_inspector.workers.set_analysis import Analyst, SetDrives
+from lapose_inspector.workers.set_analysis import Analyst
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.classical_reference import Name
@@ -138,12 +138,11 @@ class Comparer(QObject):
 
     def toggle_set(self) -> None:
         """Compare both checkpoints on every drive of the set, or on the open drive alone again."""
-        mine, dataset = self._app.model.checkpoint, self._app.opener.dataset
+        mine = self._app.model.checkpoint
         if self._model.whole_set is not None:
             self._model.set_whole_set(None)
-        elif self._checkpoint is not None and mine is not None and dataset.path and dataset.reader:
-            drives = SetDrives(dataset.path, dataset.reader, dataset.listings)
-            self._set_path = dataset.path
+        elif self._checkpoint is not None and mine is not None and (drives := self._app.opener.set_drives()):
+            self._set_path = drives.path
             work = run_set(drives, self._analyst(mine), self._analyst(self._checkpoint))
             self._find(f"Comparing on {len(drives.listings)} drives", work)
 

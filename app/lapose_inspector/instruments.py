@@ -78,18 +78,12 @@ class Instruments(QObject):
         """The drive of a fingerprint: the open one, or one that was open before. Called in other threads too.
 
         Raises:
-            LogError: where its log cannot be opened.
-            ValueError: where nobody knows where it lies.
+            LogError: where it cannot be found or opened.
         """
         drive = self._app.session.drive
         if drive is not None and drive.fingerprint == fingerprint:
             return drive
-        entry = self.known.find(fingerprint)
-        if entry is None:
-            raise ValueError("open this drive once, so that its frames can be found")
-        from lapose_core.logs import open_log
-
-        return open_log(entry.path, drive=entry.drive, options=entry.options)
+        return self.known.open(fingerprint)
 
     # Two results on one map
 

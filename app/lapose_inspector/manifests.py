@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from lapose_core.drive import LogError
 from lapose_core.logs.reader import LogOptions
 from lapose_core.training.manifest import Entry, write_manifest
 from lapose_inspector.models.triage import Row
@@ -24,6 +26,16 @@ NAMES: dict[str, str] = {
     "notes": "the notes that the list shows",
     "triage": "the segments that the triage list shows",
 }
+
+
+@dataclass(frozen=True)
+class Written:
+    """A manifest: how many drives and stretches it holds, and one sentence for each drive that it lacks."""
+
+    path: Path
+    drives: int
+    stretches: int
+    left_out: tuple[str, ...]
 
 
 class Manifests(QObject):
@@ -51,20 +63,28 @@ class Manifests(QObject):
 
     def write(self, path: Path, source: Source) -> None:
         """Write a manifest; how it went is told in the status bar, a problem in a dialog."""
-        entries, others = self.entries(source), self._other_drives() if source == "selection" else []
+        entries, selection = self.entries(source), self._app.session.selection
+        others = self._other_drives() if source == "selection" else {}
+        known, rate = self._app.instruments.known, selection.rate
 
-        def job(stale: Stale) -> tuple[Path, int, int]:
-            from lapose_core.logs import open_log
-
-            made = list(entries)
-            for log, drive_key, options, fingerprint, runs, rate in others:
+        def job(stale: Stale) -> Written:
+            made, left_out = list(entries), []
+            for fingerprint, runs in others.items():
                 if stale():
                     break
-                drive = open_log(log, drive=drive_key, options=options)
+                try:
+                    drive = known.open(fingerprint)
+                except (LogError, OSError) as error:
+                    left_out.append(str(error))
+                    continue
+                log = known.find(fingerprint)
+                assert log is not None
                 ranges = _frame_ranges(drive.even_indices(rate), runs)
-                made.append(Entry(log, ranges, rate, drive_key, options, fingerprint, "selected"))
+                made.append(Entry(log.path, ranges, rate, log.drive, log.options, fingerprint, "selected"))
+            if not made and left_out:
+                raise LogError(left_out[0])
             write_manifest(path, made)
-            return path, len(made), sum(len(entry.ranges) for entry in made)
+            return Written(path, len(made), sum(len(entry.ranges) for entry in made), tuple(left_out))
 
         self._worker.submit(job)
 
@@ -100,28 +120,32 @@ class Manifests(QObject):
             return Entry(log.path, ranges, session.rate, log.drive, log.options, drive.fingerprint, tags)
         if dataset.path is None:
             return None
-        options = self._app.settings.chosen(dataset.path, key)
+        listing = dataset.find(key)
+        options = LogOptions() if listing is None else self._app.opener.options_of(listing)
         return Entry(dataset.path, ranges, session.rate, key, options, mine[0].drive.fingerprint, tags)
 
-    def _other_drives(self) -> list[tuple[Path, str | None, LogOptions, str, list[tuple[int, int]], float]]:
-        """Where the other drives lie whose transitions are selected; those that nobody knows are left out."""
+    def _other_drives(self) -> dict[str, list[tuple[int, int]]]:
+        """The selected transitions of the drives that are not open, by fingerprint."""
         session = self._app.session
-        out = []
-        for fingerprint in session.selection.drives:
-            known = self._app.instruments.known.find(fingerprint)
-            if known is not None and (session.drive is None or fingerprint != session.drive.fingerprint):
-                runs = session.selection.runs(fingerprint)
-                out.append((known.path, known.drive, known.options, fingerprint, runs, session.selection.rate))
-        return out
+        here = None if session.drive is None else session.drive.fingerprint
+        return {key: session.selection.runs(key) for key in session.selection.drives if key != here}
 
     @Slot(object)
-    def _on_done(self, result: tuple[Path, int, int]) -> None:
-        path, drives, stretches = result
+    def _on_done(self, written: Written) -> None:
+        path, drives = written.path, written.drives
         self._app.window.status.showMessage(
-            f"{stretches} stretches of {drives} drive{'' if drives == 1 else 's'} written to {path}: "
+            f"{written.stretches} stretches of {drives} drive{'' if drives == 1 else 's'} written to {path}: "
             f"lapose shards --manifest {path.name} cuts clips of them",
             12_000,
         )
+        if written.left_out:
+            count = len(written.left_out)
+            lacking = f"{count} selected drive{'' if count == 1 else 's'}"
+            self._app.show_error(
+                "The manifest is not whole",
+                f"{path.name} lacks {lacking} that could not be found: {written.left_out[0]}",
+                "\n".join(written.left_out),
+            )
 
     @Slot(str)
     def _on_failed(self, reason: str) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from lapose_core.logs.reader import LogOptions
+from lapose_core.logs.reader import Listing, LogOptions
 from lapose_inspector.models.dataset import Dataset
 from lapose_inspector.models.log import OpenLog, after
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.import_dialog import ImportDialog
 from lapose_inspector.workers.opening import Listed, Opened, OpenRequest, OpenWorker
 from lapose_inspector.workers.previews import PreviewLoader
+from lapose_inspector.workers.set_analysis import SetDrives
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
@@ -65,13 +66,28 @@ class Opener(QObject):
         listing = dataset.find(key)
         if listing is None or dataset.path is None:
             return
+        options = self.options_of(listing)
+        self._request(OpenRequest(dataset.path, options, listing.key, frame, listing, dataset.reader))
+
+    def options_of(self, listing: Listing) -> LogOptions:
+        """As what a drive of the data set would be opened now: as it was last, or else with the open one's camera."""
+        dataset, log = self.dataset, self.log
+        if dataset.path is None:
+            return LogOptions()
         several = len(dataset.listings) > 1
         options = self._app.settings.chosen(dataset.path, listing.key if several else None)
-        log = self.log
         if options == LogOptions() and log is not None and log.options.camera in listing.cameras:
             # The same camera in the next drive, as one who compares drives wants it.
             options = LogOptions(camera=log.options.camera)
-        self._request(OpenRequest(dataset.path, options, listing.key, frame, listing, dataset.reader))
+        return options
+
+    def set_drives(self) -> SetDrives | None:
+        """The drives of the data set, for work on all of them; None where none is listed."""
+        dataset = self.dataset
+        if dataset.path is None or dataset.reader is None:
+            return None
+        options = {listing.key: self.options_of(listing) for listing in dataset.listings}
+        return SetDrives(dataset.path, dataset.reader, dataset.listings, options)
 
     def step_drive(self, step: int) -> None:
         """Open the data set's next (1) or previous (-1) drive."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +14,12 @@ from lapose_core.export.files import Progress, check_place
 from lapose_inspector.models.drive_report import (
     READING,
     Analysed,
+    OpenDrive,
     ReportRequest,
     added_drive,
     stored_drives,
     subjects_of,
 )
-from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.views.report_dialog import ReportDialog
 from lapose_inspector.workers.exporting import ExportResult, ExportWorker
 
@@ -78,7 +77,7 @@ class Reporter(QObject):
         """Write a report in the background; a problem is shown, not raised."""
         if self.dialog is not None:
             self.dialog.show_running(True)
-        self.worker.write(partial(write_drives, request, self._sessions, self._app.instruments.known.find))
+        self.worker.write(partial(write_drives, request, self._sessions, self._app.instruments.known.open))
 
     @Slot()
     def cancel(self) -> None:
@@ -138,12 +137,10 @@ class Reporter(QObject):
         self.dialog = None
 
 
-def write_drives(
-    request: ReportRequest, sessions: Path, known: Callable[[str], RecentLog | None], progress: Progress
-) -> ExportResult:
+def write_drives(request: ReportRequest, sessions: Path, open_drive: OpenDrive, progress: Progress) -> ExportResult:
     """Write the report: of one drive as its own, of several as a set."""
     check_place(request.path)
-    subjects = subjects_of(request, sessions, known, progress)
+    subjects = subjects_of(request, sessions, open_drive, progress)
 
     def rest(share: float) -> None:
         progress(READING + (1 - READING) * share)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_inspector.workers.latest import LatestWorker, Stale
-from lapose_inspector.workers.set_analysis import Analyst, SetDrives, analyse_set
+from lapose_inspector.workers.set_analysis import Analyst, analyse_set
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
@@ -55,11 +56,11 @@ class SetAnalyser(QObject):
 
     def start(self) -> None:
         """Analyse every drive of the set that has no complete result at this rate by this model."""
-        dataset, checkpoint, session = self._app.opener.dataset, self._app.model.checkpoint, self._app.session
-        missing = tuple(entry for entry in dataset.listings if entry.key in self._model.missing)
-        if checkpoint is None or dataset.path is None or dataset.reader is None or not missing:
+        drives, checkpoint, session = self._app.opener.set_drives(), self._app.model.checkpoint, self._app.session
+        missing = tuple(e for e in (drives.listings if drives else ()) if e.key in self._model.missing)
+        if checkpoint is None or drives is None or not missing:
             return
-        drives = SetDrives(dataset.path, dataset.reader, missing)
+        drives = replace(drives, listings=missing)
         analysis, reached = self._app.analysis, self._reached
         analyst = Analyst(
             checkpoint, session.rate, self._results, ignore_camera=not session.use_camera,
@@ -73,7 +74,7 @@ class SetAnalyser(QObject):
 
             return analyse_set(drives, analyst, stale, tell)
 
-        self._path, self._count, self._number = dataset.path, len(missing), 0
+        self._path, self._count, self._number = drives.path, len(missing), 0
         self._model.say(f"Analysing {missing[0].name}")
         self._worker.submit(job)
 

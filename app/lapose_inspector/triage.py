@@ -139,15 +139,13 @@ class TriageController(QObject):
             self._soon.start()
 
     def _request(self) -> None:
-        session, dataset = self._app.session, self._app.opener.dataset
+        session, opener = self._app.session, self._app.opener
         current = None
         if session.drive is not None and session.analysis is not None:
-            current = OpenDrive(session.drive, session.analysis, dataset.current)
+            current = OpenDrive(session.drive, session.analysis, opener.dataset.current)
         others, info = None, session.model_info
-        if self.model.whole_set and dataset.path is not None and dataset.reader is not None and info is not None:
-            others = OtherDrives(
-                dataset.path, dataset.reader, dataset.listings, info.checkpoint_hash, session.rate, info.image_size
-            )
+        if self.model.whole_set and info is not None and (drives := opener.set_drives()):
+            others = OtherDrives(drives, info.checkpoint_hash, session.rate, info.image_size)
         self._waiting, self._asked_at = True, time.monotonic()
         self._worker.request(current, others)
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_drives import RATE, drive_in_memory, write_folder
+from app_drives import RATE, drive_in_memory, turning_path, write_folder
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from lapose_core.evaluation.segments import Segment
+from lapose_core.export.tum import write_tum
 from lapose_core.logs import open_log
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.triage import Header, Row, Triage
@@ -219,6 +220,27 @@ def test_the_set_says_which_drives_it_lacks_analyses_them_and_goes_to_them(launc
     assert app.timeline.frame == other.segment.worst_frame
     assert np.array_equal(app.session.drive.timestamps, other.drive.timestamps)
     assert app.session.analysis is None or app.session.analysis.complete, "its result is the stored one"
+
+
+def test_a_drive_of_the_set_is_listed_as_it_was_opened(launch, qtbot, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for name in ("first", "second"):
+        write_folder(folder / name, 24)
+    poses = tmp_path / "other.tum"
+    write_tum(poses, np.arange(24) / RATE, turning_path(24, turn=0.1))
+    app = launch(None)
+    app.open(folder)
+    qtbot.waitUntil(lambda: len(app.opener.dataset.listings) == 2, timeout=20_000)
+    first, second = (listing.key for listing in app.opener.dataset.listings)
+    app.open(folder, poses, drive=second)
+    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    fingerprint = app.session.drive.fingerprint
+    app.opener.choose_drive(first)
+    qtbot.waitUntil(lambda: app.opener.dataset.current == first, timeout=20_000)
+    app.window.triage.whole_set.click()
+    qtbot.waitUntil(lambda: {row.key for row in app.triage.model.rows} == {first, second}, timeout=60_000)
+    assert {row.drive.fingerprint for row in app.triage.model.rows if row.key == second} == {fingerprint}
+    assert app.triage.model.missing == ()
 
 
 def test_an_empty_list_says_what_would_fill_it(launch) -> None:

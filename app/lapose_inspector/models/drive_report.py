@@ -11,13 +11,14 @@ from lapose_core.annotations import Annotation, AnnotationError, read_annotation
 from lapose_core.drive import LogError
 from lapose_core.evaluation.metrics import Alignment
 from lapose_core.export.files import Progress
-from lapose_inspector.models.settings import RecentLog
 
 if TYPE_CHECKING:
     from lapose_core.drive import Drive
     from lapose_core.evaluation.report import Subject
     from lapose_core.inference.result import DriveAnalysis
 
+OpenDrive = Callable[[str, Path], "Drive"]
+"""Opens the drive of a fingerprint, where nobody knows better from a path; may raise LogError."""
 READING = 0.4
 """Share of the work that is reading results and opening logs, before the report is written."""
 
@@ -67,12 +68,10 @@ def added_drive(folder: Path) -> Analysed:
     return Analysed(str(about.get("drive_name", folder.name)), str(about.get("drive_path", "")), folder)
 
 
-def subjects_of(
-    request: ReportRequest, sessions: Path, known: Callable[[str], RecentLog | None], progress: Progress
-) -> list[Subject]:
+def subjects_of(request: ReportRequest, sessions: Path, open_drive: OpenDrive, progress: Progress) -> list[Subject]:
     """The results with their logs and their notes, which lie in ``sessions`` by fingerprint.
 
-    ``known`` tells where a drive lies that was open before. A log that is gone, or has changed, lends no pictures.
+    A log that is gone, or has changed, lends no pictures.
 
     Raises:
         StoreError: where a result cannot be read.
@@ -90,7 +89,7 @@ def subjects_of(
         else:
             assert chosen.folder is not None
             analysis = read_result(chosen.folder)
-            drive = _log_of(analysis, known(analysis.fingerprint))
+            drive = _log_of(analysis, open_drive)
             if drive is not None and drive.poses is not None and analysis.truth is None:
                 analysis = with_truth(analysis, drive)
             subject = Subject(analysis, drive, _notes(sessions / analysis.fingerprint / "annotations.json"))
@@ -98,20 +97,15 @@ def subjects_of(
     return out
 
 
-def _log_of(analysis: DriveAnalysis, entry: RecentLog | None) -> Drive | None:
+def _log_of(analysis: DriveAnalysis, open_drive: OpenDrive) -> Drive | None:
     from lapose_core.evaluation.aligned import require_same_samples
-    from lapose_core.logs import open_log
-    from lapose_core.logs.reader import LogOptions
 
-    path, key, options = Path(analysis.drive_path), None, LogOptions()
-    if entry is not None:
-        path, key, options = entry.path, entry.drive, entry.options
     try:
-        drive = open_log(path, drive=key, options=options)
+        drive = open_drive(analysis.fingerprint, Path(analysis.drive_path))
         require_same_samples(analysis, drive)
     except (LogError, OSError, ValueError):
         return None
-    return drive if drive.fingerprint == analysis.fingerprint else None
+    return drive
 
 
 def _notes(path: Path) -> tuple[Annotation, ...]:

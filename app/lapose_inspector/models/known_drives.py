@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from lapose_core.drive import Drive, LogError
 from lapose_inspector.models.settings import RecentLog
 
 LIMIT = 2000
@@ -28,6 +29,26 @@ class KnownDrives:
     def find(self, fingerprint: str) -> RecentLog | None:
         """The log of a drive that was open before."""
         return self._all().get(fingerprint)
+
+    def open(self, fingerprint: str, otherwise: Path | None = None) -> Drive:
+        """The drive of a fingerprint, opened as it was last, or else from ``otherwise``. For any thread.
+
+        Raises:
+            LogError: where nobody knows its log, the log is gone or cannot be read, or another drive lies there now.
+        """
+        from lapose_core.logs import open_log
+
+        entry = self.find(fingerprint)
+        if entry is None and otherwise is None:
+            raise LogError("open this drive once, so that its frames can be found")
+        path = otherwise if entry is None else entry.path
+        assert path is not None
+        if not path.exists():
+            raise LogError(f"{path}: is not there any more; open the drive once where it lies now")
+        drive = open_log(path) if entry is None else open_log(path, drive=entry.drive, options=entry.options)
+        if drive.fingerprint != fingerprint:
+            raise LogError(f"{path}: is no longer the log that was analysed")
+        return drive
 
     def remember(self, fingerprint: str, entry: RecentLog) -> None:
         """Keep where a drive lies, for this program and the next."""

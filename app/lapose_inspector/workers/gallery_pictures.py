@@ -28,7 +28,7 @@ class PairKey:
 
 Pair = tuple[Image, Image]
 OpenDrive = Callable[[str], Drive]
-"""Gives the drive of a fingerprint; runs in the worker's thread and may raise LogError or ValueError."""
+"""Gives the drive of a fingerprint and no other; runs in the worker's thread and may raise LogError."""
 
 
 class GalleryPictures(QObject):
@@ -103,8 +103,6 @@ class _Sources:
         source = self._open.pop(fingerprint, None)
         if source is None:
             drive = open_drive(fingerprint)
-            if drive.fingerprint != fingerprint:
-                raise ValueError(f"{drive.path}: this is no longer the log that was analysed")
             while len(self._open) >= SOURCES:
                 self._open.popitem(last=False)[1].close()
             source = drive.open_frames()

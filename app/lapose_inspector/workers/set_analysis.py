@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,15 +28,16 @@ POLITE = 0.1
 
 @dataclass(frozen=True)
 class SetDrives:
-    """Drives of a data set, and how each is opened."""
+    """Drives of a data set, and how each is opened: ``options`` by key, where they are not the reader's own."""
 
     path: Path
     reader: Reader
     listings: tuple[Listing, ...]
+    options: Mapping[str, LogOptions] = field(default_factory=dict)
 
     def open(self, listing: Listing) -> Drive:
         """Raises LogError where it cannot be read."""
-        return self.reader.open(self.path, listing.key, LogOptions())
+        return self.reader.open(self.path, listing.key, self.options.get(listing.key, LogOptions()))
 
 
 class Analyst:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
-from lapose_core.logs.reader import Listing, LogOptions, Reader
+from lapose_core.logs.reader import Listing, LogOptions
 from lapose_inspector.models.triage import Row
 from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.set_analysis import SetDrives
 
 if TYPE_CHECKING:
     from lapose_core.inference.result import DriveAnalysis
@@ -31,9 +31,7 @@ class OpenDrive:
 class OtherDrives:
     """The listed drives of a set, and which stored results to look for."""
 
-    path: Path
-    reader: Reader
-    listings: Sequence[Listing]
+    drives: SetDrives
     checkpoint_hash: str
     rate: float
     image_size: tuple[int, int]
@@ -68,7 +66,7 @@ class TriageWorker(QObject):
                 rows += more
                 # The open drive's analysis is the window's own affair.
                 complete |= set() if current is None or current.key is None else {current.key}
-                missing = [listing.key for listing in others.listings if listing.key not in complete]
+                missing = [listing.key for listing in others.drives.listings if listing.key not in complete]
             return rows, breakdown([row.segment for row in rows]), missing
 
         self._worker.submit(job)
@@ -97,7 +95,7 @@ class _Others:
 
     def __init__(self, results: Path) -> None:
         self._results = results
-        self._kept: dict[Path, tuple[float, list[Row], bool]] = {}
+        self._kept: dict[Path, tuple[tuple[float, LogOptions | None], list[Row], bool]] = {}
 
     def rows(self, others: OtherDrives, current: str | None, stale: Stale) -> tuple[list[Row], set[str]]:
         """Rows of the stored results of drives of this set, but for the drive whose fingerprint is ``current``; and
@@ -109,23 +107,23 @@ class _Others:
         for stored in ResultStore(self._results).stored(others.checkpoint_hash, others.rate):
             if stale():
                 break
-            listing = _listing_of(others, stored.drive_name, Path(stored.drive_path))
+            listing = _listing_of(others.drives, stored.drive_name, Path(stored.drive_path))
             if listing is None:
                 continue
-            written = (stored.folder / RESULT).stat().st_mtime
+            state = (stored.folder / RESULT).stat().st_mtime, others.drives.options.get(listing.key)
             kept = self._kept.get(stored.folder)
-            if kept is None or kept[0] != written:
-                kept = self._kept[stored.folder] = (written, *_read(stored.folder, others, listing))
+            if kept is None or kept[0] != state:
+                kept = self._kept[stored.folder] = (state, *_read(stored.folder, others, listing))
             out += [row for row in kept[1] if row.drive.fingerprint != current]
             if kept[2]:
                 complete.add(listing.key)
         return out, complete
 
 
-def _listing_of(others: OtherDrives, name: str, path: Path) -> Listing | None:
-    if not path.absolute().is_relative_to(others.path.absolute()):
+def _listing_of(drives: SetDrives, name: str, path: Path) -> Listing | None:
+    if not path.absolute().is_relative_to(drives.path.absolute()):
         return None
-    fitting = [e for e in others.listings if name in (e.key, e.name) or e.name.endswith(f"/{name}")]
+    fitting = [e for e in drives.listings if name in (e.key, e.name) or e.name.endswith(f"/{name}")]
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -137,7 +135,7 @@ def _read(folder: Path, others: OtherDrives, listing: Listing) -> tuple[list[Row
 
     try:
         analysis = read_result(folder)
-        drive = others.reader.open(others.path, listing.key, LogOptions())
+        drive = others.drives.open(listing)
         view = Preprocessor.for_drive(drive, others.image_size).view
     except (StoreError, LogError, OSError, ValueError):
         return [], False
