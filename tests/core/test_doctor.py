@@ -24,6 +24,9 @@ def test_every_section_has_an_answer(found: dict) -> None:
     assert {"h264", "hevc", "av1"} <= set(found["video"]["decoders"])
     assert found["checkpoint"]["model"] == "nano"
     assert found["cache"]["free MiB"] > 0
+    assert all(
+        name in found["video"]["FFmpeg"][i] for i, name in enumerate(("libavcodec", "libavformat", "libswscale"))
+    )
     # With a screen it is the renderer, without one the reason.
     assert ("OpenGL renderer" in found["screen"]) != ("problem" in found["screen"])
 
@@ -47,3 +50,4 @@ def test_the_command_measures_and_a_missing_checkpoint_is_part_of_the_report(
     assert figures["decode 1080p H.264 frames/s"] > 1
     assert all(value > 0 for value in figures.values() if isinstance(value, float))
     assert any(name.startswith("analysis window on ") for name in figures)
+    assert figures["analysis of 1080p H.264, times real time"] > 0

@@ -15,9 +15,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-PACKAGES = ("torch", "numpy", "av", "pyarrow", "numba", "safetensors", "PySide6-Essentials", "vispy", "openTSNE")
+if TYPE_CHECKING:
+    from lapose_core.model.lapose import LaPose
+
+PACKAGES = (
+    "torch", "numpy", "av", "simplejpeg", "pyarrow", "numba", "safetensors", "PySide6-Essentials", "vispy", "openTSNE"
+)  # fmt: skip
+LIBRARIES = ("libavcodec", "libavformat", "libswscale")
+COMPILERS = ("c++", "g++", "clang++", "cl")
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4", "mjpeg")
 _SCREEN_PATIENCE = 60.0
 """Seconds that the inspector may take to say what it draws with."""
@@ -55,9 +62,19 @@ def _machine() -> dict[str, Any]:
         flags = set(next((value.split() for key, _, value in lines if key.strip() == "flags"), []))
     out: dict[str, Any] = {"system": f"{platform.system()} {platform.release()}", "processor": name}
     out["cores"] = os.cpu_count()
+    out["memory free / total MiB"] = _memory()
     out["load"] = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     out["vector instructions"] = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd") if f in flags]
     return out
+
+
+def _memory() -> str | None:
+    """What programs may still take, and all there is, where the system tells."""
+    info = Path("/proc/meminfo")
+    if not info.exists():
+        return None
+    found = {key: int(value.split()[0]) >> 10 for key, _, value in (s.partition(":") for s in info.open())}
+    return f"{found.get('MemAvailable', 0)} / {found.get('MemTotal', 0)}"
 
 
 def _device() -> dict[str, Any]:
@@ -74,6 +91,7 @@ def _device() -> dict[str, Any]:
         out["memory free / total MiB"] = f"{free >> 20} / {total >> 20}"
         out["bf16"] = torch.cuda.is_bf16_supported()
     out["driver"] = _driver()
+    out["C++ compiler, for --compile"] = next((name for name in COMPILERS if shutil.which(name)), None)
     return out
 
 
@@ -101,7 +119,7 @@ def _video() -> dict[str, Any]:
         return True
 
     return {
-        "FFmpeg": ", ".join(f"{k} {'.'.join(map(str, v))}" for k, v in sorted(av.library_versions.items())[:3]),
+        "FFmpeg": [f"{name} {'.'.join(map(str, av.library_versions[name]))}" for name in LIBRARIES],
         "decoders": [name for name in CODECS if known(name, "r")],
         "encoders": [name for name in ("libx264", "libsvtav1") if known(name, "w")],
         "hardware decoding built in": hwdevices_available(),
@@ -157,14 +175,23 @@ def _cache() -> dict[str, Any]:
 
 
 def measurements(seconds: float) -> dict[str, float | str]:
-    """How fast decoding, seeking and the model are here, in about ``seconds`` and the time to make a video."""
-    share = seconds / 5
+    """How fast decoding, seeking, the model and an analysis are, in about ``seconds`` and the time to make videos.
+
+    The model has the threads that the inspector gives it.
+    """
+    import torch
+
+    share, threads = seconds / 6, torch.get_num_threads()
     out: dict[str, float | str] = {}
-    for measure in (_measure_video, _measure_model, _measure_attention):
-        try:
-            out |= measure(share)
-        except Exception as error:  # a broken part is what the report is for
-            out[f"{measure.__name__[9:]} problem"] = f"{type(error).__name__}: {error}"
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    try:
+        for measure in (_measure_video, _measure_model, _measure_analysis, _measure_attention):
+            try:
+                out |= measure(share)
+            except Exception as error:  # a broken part is what the report is for
+                out[f"{measure.__name__[9:]} problem"] = f"{type(error).__name__}: {error}"
+    finally:
+        torch.set_num_threads(threads)
     return out
 
 
@@ -212,22 +239,27 @@ def _measure_video(seconds: float) -> dict[str, float | str]:
     return out
 
 
-def _measure_model(seconds: float) -> dict[str, float | str]:
-    import torch
-
+def _load_model() -> LaPose:
+    """The checkpoint in use on the device in use, or a model of its kind: the cost does not depend on the weights."""
     from lapose_core.device import choose_device
-    from lapose_core.inference.analysis import estimate_windows
     from lapose_core.model.config import nano
     from lapose_core.model.lapose import LaPose
     from lapose_core.resources import default_checkpoint
     from lapose_core.training.checkpoints import load_checkpoint
 
-    device = choose_device()
     try:
-        model = load_checkpoint(default_checkpoint(), device=device)
+        return load_checkpoint(default_checkpoint(), device=choose_device())
     except ValueError:
-        model = LaPose(nano()).eval().to(device)
-    config = model.config
+        return LaPose(nano()).eval().to(choose_device())
+
+
+def _measure_model(seconds: float) -> dict[str, float | str]:
+    import torch
+
+    from lapose_core.inference.analysis import estimate_windows
+
+    model = _load_model()
+    config, device = model.config, next(model.parameters()).device
     images = torch.rand(1, config.window, 3, config.image_height, config.image_width, device=device)
     times = torch.arange(config.window).double()[None] * 0.2
     session, pushed = model.stream(), 0
@@ -238,11 +270,30 @@ def _measure_model(seconds: float) -> dict[str, float | str]:
         pushed += 1
 
     window = _rate(lambda: estimate_windows(model, images, times), seconds)
+    frame = _rate(push, seconds / 2, config.window)
     return {
         f"analysis window on {device} ms": 1e3 * window,
-        "stream, a frame ms": 1e3 * _rate(push, seconds / 2, config.window),
+        "stream, a frame ms": 1e3 * frame,
         "threads": str(torch.get_num_threads()),
     }
+
+
+def _measure_analysis(seconds: float) -> dict[str, float | str]:
+    """Decoding, resizing and the model at once at 5 Hz, as an open drive is analysed."""
+    from lapose_core.inference.analysis import DriveAnalyzer
+    from lapose_core.logs import open_log
+    from lapose_core.sample_video import write_log
+
+    with tempfile.TemporaryDirectory() as folder:
+        drive = open_log(write_log(Path(folder) / "sample.mp4", seconds=60.0, clip=1.0))
+        run = DriveAnalyzer(_load_model(), drive, 5.0, checkpoint_hash="doctor", checkpoint_name="doctor")
+        steps, began = run.steps(), time.perf_counter()
+        for _ in steps:
+            if run.analysis.windows_done and time.perf_counter() - began > seconds:
+                break
+        steps.close()
+        taken = time.perf_counter() - began
+    return {"analysis of 1080p H.264, times real time": float(run.analysis.done.sum()) / 5.0 / taken}
 
 
 def _measure_attention(seconds: float) -> dict[str, float | str]:
