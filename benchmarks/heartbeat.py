@@ -38,7 +38,6 @@ from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.derived import Derived, derive
 from lapose_inspector.models.log import OpenLog
 from lapose_inspector.models.settings import Folders
-from lapose_inspector.workers.inference_thread import snapshot_interval
 from lapose_inspector.workers.latest import LatestWorker
 
 LATENTS = 50
@@ -159,17 +158,18 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
             view.canvas.update()
         if now >= due:  # as often as the inference thread would send it
             due = float("inf")
-            analysis.merge_all(windows[i] for i in next(rest, np.zeros(0, int)))
-            grown, before = analysis.snapshot(), derived[-1]
-            inference.submit(lambda _: derive(drive, RATE, grown, app.display.alignment, before))
+            new, before = next(rest, np.zeros(0, int)), derived[-1]
+            inference.submit(lambda _: grow(new, before))
+
+    def grow(new: np.ndarray, before: Derived) -> Derived:
+        analysis.merge_all(windows[i] for i in new)
+        return derive(drive, RATE, analysis.snapshot(), app.display.alignment, before)
 
     def show(grown: Derived) -> None:
         nonlocal due
         derived[:] = [grown]
-        began = time.perf_counter()
-        app.session.take(grown)
-        now = time.perf_counter()
-        due = now - start + snapshot_interval(now - began)
+        app.growth.take(grown)
+        due = time.perf_counter() - start + app.analysis.thread_.snapshot_interval
 
     derived = [derive(drive, RATE, analysis.snapshot(), app.display.alignment)]
     inference = LatestWorker("inference", app)

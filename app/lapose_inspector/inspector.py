@@ -16,13 +16,13 @@ from lapose_inspector.comparer import Comparer
 from lapose_inspector.exporter import Exporter
 from lapose_inspector.figures import Figures
 from lapose_inspector.first_picture import FirstPicture
+from lapose_inspector.growth import Growth
 from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
 from lapose_inspector.keeper import SessionKeeper
 from lapose_inspector.manifests import Manifests
 from lapose_inspector.memory import Memory
 from lapose_inspector.model_loader import ModelLoader
-from lapose_inspector.models.derived import Derived
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudColour, CloudMode, ColourBy, Display
 from lapose_inspector.models.events import next_event
 from lapose_inspector.models.log import OpenLog
@@ -109,6 +109,7 @@ class Inspector(QObject):
         self.triage = TriageController(self, folders.cache_dir / "results")
         self.set_analyser = SetAnalyser(self, folders.cache_dir / "results")
         self.window = MainWindow(self)
+        self.growth = Growth(self)
         self.window.show_state()
         self.player.watch(self.window)
         self.memory.start()
@@ -121,7 +122,6 @@ class Inspector(QObject):
 
     def _wire(self) -> None:
         self.analysis.prepared.connect(self._on_prepared)
-        self.analysis.grown.connect(self._on_grown)
         self.analysis.finished.connect(self._on_finished)
         self.analysis.failed.connect(self._on_analysis_failed)
         self.analysis.noted.connect(self._on_noted)
@@ -227,10 +227,6 @@ class Inspector(QObject):
     @Slot(object)
     def _on_prepared(self, crop: object) -> None:
         self.session.crop = crop  # type: ignore[assignment]
-
-    @Slot(object)
-    def _on_grown(self, derived: Derived) -> None:
-        self.session.take(derived)
 
     @Slot(bool)
     def _on_finished(self, complete: bool) -> None:
@@ -354,7 +350,8 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.figures, self.reporter, self.set_analyser, self.triage, self.instruments, self.manifests,
+                self.figures, self.growth, self.reporter, self.set_analyser, self.triage, self.instruments,
+                self.manifests,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

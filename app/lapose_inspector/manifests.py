@@ -102,7 +102,7 @@ class Manifests(QObject):
             ranges = tuple((note.first_frame, note.last_frame) for note in shown)
             why = ", ".join(sorted({note.label for note in shown if note.label}))
         else:
-            ranges = tuple(session.selected_frames())
+            ranges = tuple((first, last) for first, last in session.selected_frames().tolist())
             why = "selected"
         if not ranges:
             return []

@@ -77,7 +77,8 @@ class Screenshot(QObject):
         if not self._panels_ready() and waited < self._limit + PANEL_SECONDS:
             self._settled_since = None
             return
-        if app.window.latent_map.refining and waited < self._limit + PANEL_SECONDS + MAP_SECONDS:
+        moving = app.window.latent_map.refining or not app.growth.shown
+        if moving and waited < self._limit + PANEL_SECONDS + MAP_SECONDS:
             self._settled_since = None
             return
         self._settled_since = self._settled_since or now

@@ -27,7 +27,10 @@ def app(launch, log_folder: Path, qtbot) -> Inspector:
     """A drive whose map and paths do not move any more."""
     inspector = launch(log_folder)
     qtbot.waitUntil(
-        lambda: inspector.session.analysis is not None and inspector.session.analysis.complete, timeout=120_000
+        lambda: (
+            inspector.session.analysis is not None and inspector.session.analysis.complete and inspector.growth.shown
+        ),
+        timeout=120_000,
     )
     qtbot.waitUntil(lambda: not inspector.window.latent_map.refining, timeout=60_000)
     qtbot.wait(100)

@@ -114,7 +114,9 @@ def test_another_checkpoint_is_analysed_and_compared(
     torch.manual_seed(1)
     save_checkpoint(LaPose(tiny()), tmp_path / "later")
     app = launch(log_folder)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=120_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=120_000
+    )
     app.comparer.compare_checkpoint(checkpoint)
     qtbot.waitUntil(lambda: "open already" in app.session.comparison.problem, timeout=LATER)
     app.comparer.compare_checkpoint(tmp_path / "later")
@@ -149,7 +151,9 @@ def test_a_checkpoint_is_compared_on_the_whole_set_inside_and_outside_of_a_manif
     app.open(tmp_path / "set")
     qtbot.waitUntil(lambda: len(app.opener.dataset.listings) == 3, timeout=LATER)
     app.opener.choose_drive(app.opener.dataset.listings[0].key)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=LATER)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=LATER
+    )
     actions, model, view = app.window.actions_, app.session.comparison, app.window.compare
     assert not actions["compare.set"].isEnabled()
     app.comparer.compare_checkpoint(tmp_path / "later")

@@ -25,7 +25,9 @@ NOTES = (Annotation("a", 2, 4, "blur", "minor", "rain"), Annotation("b", 30, 39,
 @pytest.fixture
 def app(launch, log_folder: Path, qtbot) -> Inspector:
     app = launch(log_folder)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=120_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=120_000
+    )
     return app
 
 

@@ -30,8 +30,10 @@ NOTES = (Annotation("a", 2, 4, "blur", "minor", "rain"), Annotation("b", 30, 39,
 @pytest.fixture
 def app(launch, log_folder: Path, qtbot) -> Inspector:
     app = launch(log_folder, frame=12, theme="dark")
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=120_000)
-    qtbot.waitUntil(lambda: not app.analysis.checking, timeout=120_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=120_000
+    )
+    qtbot.waitUntil(lambda: not app.analysis.checking and app.growth.shown, timeout=120_000)
     qtbot.waitUntil(lambda: app.window.video.shown_frame == 12, timeout=30_000)
     app.session.annotations.bring_in(NOTES)
     return app

@@ -217,11 +217,15 @@ def test_search_finds_the_nearest_of_all_stored_drives_apart_in_time(qtbot, tmp_
 def test_a_hit_in_another_drive_opens_it_there(launch, log_folder: Path, tmp_path: Path, qtbot):
     other = write_folder(tmp_path / "other drive", 30)
     app = launch(other)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=60_000
+    )
     fingerprint = app.session.drive.fingerprint
     app.open(log_folder)
     qtbot.waitUntil(lambda: app.session.drive.fingerprint != fingerprint, timeout=20_000)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=60_000
+    )
     actions, gallery = app.window.actions_, app.window.gallery
     actions["select.similar"].trigger()
     qtbot.waitUntil(lambda: app.instruments.gallery.content == "similar", timeout=20_000)

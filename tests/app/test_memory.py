@@ -38,7 +38,9 @@ def test_limits_out_of_range_in_the_file_are_set_aside(tmp_path: Path, value: in
 
 def test_the_limit_is_chosen_kept_and_kept_to(launch, log_folder: Path, folders, qtbot) -> None:
     app: Inspector = launch(log_folder)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=120_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=120_000
+    )
     qtbot.waitUntil(lambda: app.window.video.shown_frame == 0, timeout=10_000)
     app.memory.look()
     uses = app.memory.budget.uses()

@@ -25,7 +25,7 @@ def app(launch, tmp_path: Path, qtbot) -> Inspector:
 
     def analysed() -> bool:
         analysis = app.session.analysis
-        return analysis is not None and analysis.complete
+        return analysis is not None and analysis.complete and app.growth.shown
 
     qtbot.waitUntil(analysed, timeout=240_000)
     app.session.annotations.bring_in(NOTES)

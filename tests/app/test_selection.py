@@ -99,7 +99,9 @@ def test_negative_indices_are_refused() -> None:
 
 def test_esc_lets_go_of_one_thing_at_a_time(launch, log_folder, qtbot) -> None:
     app = launch(log_folder)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=60_000
+    )
     fingerprint = app.session.drive.fingerprint
     actions = app.window.actions_
     projected = lambda: app.window.latent_map.projection  # noqa: E731

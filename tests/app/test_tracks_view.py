@@ -16,6 +16,7 @@ from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from lapose_inspector.models.colours import PREDICTION
+from lapose_inspector.models.curves import value_range
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.tracks_view import TracksView
 from lapose_inspector.visuals.tracks import AXIS, GUTTER, LEAST_HEIGHT, RIGHT
@@ -25,7 +26,6 @@ from lapose_inspector.visuals.tracks_axis import (
     runs,
     time_step,
     time_text,
-    value_range,
     value_ticks,
 )
 

@@ -365,7 +365,7 @@ def test_grid_spacing_is_round_and_fits_five_times(width):
 def test_frusta_stand_at_intervals(seed, count, spacing):
     steps = np.random.default_rng(seed).uniform(0, 2, (count, 3))
     centres = np.cumsum(steps, axis=0)
-    at = spaced(centres, spacing)
+    at = spaced(np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(centres, axis=0), axis=1))], spacing)
     assert at[0] == 0
     assert (np.diff(at) > 0).all()
     travelled = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(centres, axis=0), axis=1))])

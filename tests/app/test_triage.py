@@ -118,7 +118,9 @@ def test_pictures_are_of_their_own_drive(qtbot, tmp_path: Path) -> None:
 @pytest.fixture
 def app(launch, log_folder: Path, qtbot) -> Inspector:
     app = launch(log_folder)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=60_000
+    )
     qtbot.waitUntil(lambda: bool(app.triage.model.items) and app.triage.settled, timeout=20_000)
     return app
 
@@ -198,7 +200,9 @@ def test_the_set_says_which_drives_it_lacks_analyses_them_and_goes_to_them(launc
     qtbot.waitUntil(lambda: len(app.opener.dataset.listings) == 3, timeout=20_000)
     first, second, third = (listing.key for listing in app.opener.dataset.listings)
     app.opener.choose_drive(first)
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown, timeout=60_000
+    )
     model, bar = app.triage.model, app.window.triage.set_bar
     assert not bar.isVisible()
     app.window.triage.whole_set.click()

@@ -46,7 +46,12 @@ def calibrated(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def wait_checked(app: Inspector, qtbot) -> None:
     def checked() -> bool:
         analysis = app.session.analysis
-        return analysis is not None and analysis.checks is not None and bool(analysis.checks.seen.all())
+        return (
+            analysis is not None
+            and analysis.checks is not None
+            and bool(analysis.checks.seen.all())
+            and app.growth.shown
+        )
 
     qtbot.waitUntil(checked, timeout=120_000)
 
@@ -129,7 +134,7 @@ def test_checks_show_their_progress_can_be_cancelled_and_go_on_at_the_next_openi
     qtbot.waitUntil(lambda: app.window.status.progress.value() > 0, timeout=60_000)
     app.window.actions_.refresh()
     app.window.actions_["analyse.cancel"].trigger()
-    qtbot.waitUntil(lambda: not app.analysis.checking, timeout=30_000)
+    qtbot.waitUntil(lambda: not app.analysis.checking and app.growth.shown, timeout=30_000)
     assert app.window.status.doing.text() == "analysed"
     seen = app.session.analysis.checks.seen
     assert seen.any()

@@ -34,7 +34,10 @@ LONG = 4000
 
 
 def wait_analysed(app: Inspector, qtbot) -> None:
-    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=ANALYSIS)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown,
+        timeout=ANALYSIS,
+    )
     qtbot.waitUntil(lambda: not app.analysis.running, timeout=5000)
 
 
@@ -53,7 +56,7 @@ def test_a_drive_opens_is_analysed_and_every_panel_shows_it(launch, log_folder: 
     qtbot.waitUntil(lambda: window.video.shown_frame == 12, timeout=10_000)
     qtbot.waitUntil(lambda: window.forward.shown_transition == 12, timeout=10_000)
     assert "frame 12 / 39" in window.status.where.text()
-    qtbot.waitUntil(lambda: not app.analysis.checking, timeout=ANALYSIS)
+    qtbot.waitUntil(lambda: not app.analysis.checking and app.growth.shown, timeout=ANALYSIS)
     assert window.status.doing.text() == "analysed"
     assert not window.status.progress.isVisible()
     assert window.transport.time.text().startswith("1.20 / 3.9 s")

@@ -246,7 +246,7 @@ class TestAnalysis:
         self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
     ) -> None:
         self.load(worker, checkpoint, qtbot)
-        worker.grown.connect(lambda _: time.sleep(0.05))
+        worker.grown.connect(lambda _: worker.shown_in(0.05))
         with qtbot.waitSignal(worker.finished, timeout=60_000):
             worker.start(drive, 10.0, 0)
         assert worker.thread_.snapshot_interval >= 0.5

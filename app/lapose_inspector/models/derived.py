@@ -42,4 +42,9 @@ def derive(
 
         errors = transition_errors(analysis, drive)
     series = build_series(drive, rate, analysis, errors, before.series if before is not None else None)
-    return Derived(analysis, errors, series, predicted_path(analysis, drive, alignment, series.last_frame))
+    path = predicted_path(analysis, drive, alignment, series.last_frame)
+    for one in series.series.values():
+        one.prepare()
+    for segment in path.segments:
+        segment.prepare()
+    return Derived(analysis, errors, series, path)

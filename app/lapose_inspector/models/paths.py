@@ -43,6 +43,20 @@ class PathSegment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "last_frame", max(self.last_frame, int(self.frames[-1])))
 
+    @cached_property
+    def centres(self) -> Array:
+        """Camera centres [n, 3] in the world."""
+        return np.ascontiguousarray(self.poses[:, :3, 3])
+
+    @cached_property
+    def travelled(self) -> Array:
+        """Metres [n] along the path from its first pose to each."""
+        return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.centres, axis=0), axis=1))])
+
+    def prepare(self) -> None:
+        """Make now what drawing asks for; in a thread that may take its time."""
+        _ = self.travelled
+
     def poses_at(self, frames: NDArray[np.int64]) -> Array:
         """Camera-to-world poses [m, 4, 4] at ``frames`` [m] of this stretch, interpolated between samples; the last
         pose stands for the frames from its own to ``last_frame``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from lapose_core.drive import Drive
 from lapose_core.evaluation.regimes import TRANSITION_NAMES, transition_regimes
 from lapose_core.geometry import Array, relative, yaw
+from lapose_inspector.models.curves import Summary, value_range
 
 if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors
@@ -49,15 +51,40 @@ class Series:
     digits: int = 2
     colours: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def shown(self) -> Array:
         """Values [T] in ``unit``."""
-        return self.values * self.factor
+        return self.values if self.factor == 1.0 else self.values * self.factor
 
-    @property
+    @cached_property
     def shown_truth(self) -> Array | None:
         """True values [T] in ``unit``."""
-        return None if self.truth is None else self.truth * self.factor
+        return self.truth if self.truth is None or self.factor == 1.0 else self.truth * self.factor
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Of the shown values."""
+        return Summary(self.shown)
+
+    @cached_property
+    def truth_summary(self) -> Summary | None:
+        """Of the true ones."""
+        return None if self.shown_truth is None else Summary(self.shown_truth)
+
+    @property
+    def least(self) -> float:
+        """In ``unit``, half of the last digit shown: a plot finer than that says more than the number beside it."""
+        return 5 * 10.0**-self.digits
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """In ``unit``, what a plot of the values and the true ones reaches from and to."""
+        lines = [self.shown] if self.shown_truth is None else [self.shown, self.shown_truth]
+        return value_range(lines, signed=self.signed, least=self.least)
+
+    def prepare(self) -> None:
+        """Make now what drawing asks for; in a thread that may take its time."""
+        _ = self.limits, self.summary, self.truth_summary
 
     def text(self, transition: int | None, *, truth: bool = False) -> str:
         """The value with its unit, or a dash where there is none."""

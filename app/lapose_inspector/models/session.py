@@ -21,6 +21,7 @@ from lapose_inspector.models.paths import PathSegment, PredictedPath, predicted_
 from lapose_inspector.models.selection import Selection
 from lapose_inspector.models.series import SeriesSet, build_series
 from lapose_inspector.models.timeline import Timeline
+from lapose_inspector.models.turn_signal import TurnSignal
 
 if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors
@@ -69,13 +70,13 @@ class Session:
 
     drive_changed = Signal()
     """Another drive (or none); the analysis is None at that moment."""
-    analysis_changed = Signal()
-    """Results grew or were replaced; ``series``, ``errors`` and the predicted path are new."""
     model_changed = Signal()
     rate_changed = Signal(float)
     status_changed = Signal(str)
 
     def __init__(self, timeline: Timeline | None = None, display: Display | None = None) -> None:
+        self.analysis_changed = TurnSignal()
+        """Results grew or were replaced; ``series``, ``errors`` and the predicted path are new."""
         self.timeline = timeline or Timeline()
         self.display = display or Display()
         self.drive: Drive | None = None
@@ -166,6 +167,16 @@ class Session:
         self._take(derived)
         self.analysis_changed.emit()
 
+    def grow(self, derived: Derived) -> None:
+        """The same for a snapshot that has the samples of what is shown, whose listeners are then told one at a time:
+        until they are, a panel shows what it knew before."""
+        same = self.analysis is None or self.analysis.key == derived.analysis.key
+        if not same or not np.array_equal(self.series.frames, derived.series.frames):
+            self.take(derived)
+            return
+        self._take(derived)
+        self.analysis_changed.spread()
+
     def _take(self, derived: Derived | None) -> None:
         if derived is not None:
             self.analysis, self.errors = derived.analysis, derived.errors
@@ -179,18 +190,21 @@ class Session:
         """The transition at the cursor, or None."""
         return self.series.transition_at(self.timeline.frame)
 
-    def selected_frames(self) -> list[tuple[int, int]]:
-        """First and last drive frame of each run of selected transitions of the open drive."""
-        if self.drive is None or not len(self.series):
-            return []
-        frames, count = self.series.frames, len(self.series)
-        runs = self.selection.runs(self.drive.fingerprint)
-        return [(int(frames[a]), int(frames[min(b, count)])) for a, b in runs if a < count]
+    def selected_transitions(self) -> NDArray[np.bool_]:
+        """Which transitions [T] of the open drive are selected."""
+        out = np.zeros(len(self.series), bool)
+        if self.drive is not None:
+            chosen = self.selection.of(self.drive.fingerprint)
+            out[chosen[chosen < len(out)]] = True
+        return out
 
-    def doubtful_frames(self) -> list[tuple[int, int]]:
-        """First and last drive frame of each run of transitions that the model gives reason to doubt."""
-        frames = self.series.frames
-        return [(int(frames[a]), int(frames[b])) for a, b in _runs(self.series.doubtful)]
+    def selected_frames(self) -> NDArray[np.int64]:
+        """First and last drive frame [n, 2] of each run of selected transitions of the open drive."""
+        return self.series.frames[_runs(self.selected_transitions())]
+
+    def doubtful_frames(self) -> NDArray[np.int64]:
+        """First and last drive frame [n, 2] of each run of transitions that the model gives reason to doubt."""
+        return self.series.frames[_runs(self.series.doubtful)]
 
     @property
     def origin(self) -> Array:
@@ -204,7 +218,7 @@ class Session:
             return []
         return [
             PathSegment(np.arange(start, stop), self.drive.poses[start:stop], start)
-            for start, stop in _runs(self.drive.pose_valid)
+            for start, stop in _runs(self.drive.pose_valid).tolist()
         ]
 
     @property
@@ -242,7 +256,6 @@ class Session:
         return f"{how}, scale {scale}, {matched}/{total} frames matched{pieces}"
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[start, stop) of each run of True in ``flags`` [N]."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
+def _runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """[start, stop) [n, 2] of each run of True in ``flags`` [N]."""
+    return np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))).reshape(-1, 2)

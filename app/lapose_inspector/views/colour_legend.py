@@ -21,6 +21,8 @@ class ColourLegend(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._series: Series | None = None
         self._present: list[int] = []
+        self._known = False
+        self._ends = ("", "")
         self._colours: ThemeColours | None = None
         self._theme = "dark"
         self.hide()
@@ -29,6 +31,8 @@ class ColourLegend(QWidget):
         """Explain the colours of ``series``; None hides the legend."""
         self._series, self._colours, self._theme = series, colours, theme
         known = series.values[np.isfinite(series.values)] if series is not None else np.zeros(0)
+        self._known = len(known) > 0
+        self._ends = ("", "") if series is None or not self._known or series.categories else _ends(series)
         self._present = sorted({int(v) for v in known}) if series is not None and series.categories else []
         self.setVisible(series is not None)
         self.setFixedSize(self.sizeHint())
@@ -40,20 +44,13 @@ class ColourLegend(QWidget):
         if self._series is None:
             return ""
         unit = f", {self._series.unit}" if self._series.unit else ""
-        missing = "" if np.isfinite(self._series.values).any() else ": no values"
+        missing = "" if self._known else ": no values"
         return f"{self._series.label}{unit}{missing}"
 
     @property
     def ends(self) -> tuple[str, str]:
         """The texts at the two ends of the bar; the ends are robust, values beyond take the end's colour."""
-        if self._series is None:
-            return "", ""
-        low, high = limits_of(self._series)
-        digits = self._series.digits
-        sign = "+" if self._series.signed else ""
-        below = "≤ " if np.nanmin(self._series.shown) < low - 1e-9 else ""
-        above = "≥ " if np.nanmax(self._series.shown) > high + 1e-9 else ""
-        return f"{below}{low:{sign}.{digits}f}", f"{above}{high:{sign}.{digits}f}"
+        return self._ends
 
     def sizeHint(self) -> QSize:
         line = QFontMetricsF(self.font()).height()
@@ -65,7 +62,7 @@ class ColourLegend(QWidget):
             names = [metrics.horizontalAdvance(self._series.categories[at]) for at in self._present]
             width = max([width, *(name + 16 + 2 * PAD + 4 for name in names)])
             return QSize(int(width), int(line * (1 + len(self._present)) + 2 * PAD))
-        if not np.isfinite(self._series.values).any():
+        if not self._known:
             return QSize(int(width), int(line + 2 * PAD))
         return QSize(int(width), int(2 * line + BAR + 4 + 2 * PAD))
 
@@ -88,7 +85,7 @@ class ColourLegend(QWidget):
         painter.drawText(area, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, self.title)
         if self._series.categories:
             self._paint_categories(painter, area, line)
-        elif np.isfinite(self._series.values).any():
+        elif self._known:
             self._paint_bar(painter, area, line)
 
     def _paint_bar(self, painter: QPainter, area: QRectF, line: int) -> None:
@@ -125,3 +122,11 @@ class ColourLegend(QWidget):
                 Qt.AlignmentFlag.AlignVCenter,
                 self._series.categories[category],
             )
+
+
+def _ends(series: Series) -> tuple[str, str]:
+    low, high = limits_of(series)
+    sign = "+" if series.signed else ""
+    below = "≤ " if np.nanmin(series.shown) < low - 1e-9 else ""
+    above = "≥ " if np.nanmax(series.shown) > high + 1e-9 else ""
+    return f"{below}{low:{sign}.{series.digits}f}", f"{above}{high:{sign}.{series.digits}f}"

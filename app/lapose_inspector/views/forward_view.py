@@ -110,7 +110,7 @@ class ForwardView(QWidget):
         state.changed.connect(self._on_state)
         state.heat_changed.connect(self._on_heat)
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_analysis)
+        session.analysis_changed.connect(self._on_analysis, self.isVisible)
         session.timeline.frame_changed.connect(self._on_cursor)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()

@@ -92,9 +92,9 @@ class LatentMapView(QWidget):
 
     def _connect(self) -> None:
         session, state = self._session, self.map_state
+        session.analysis_changed.connect(self._on_analysis_change)
         self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
             (session.drive_changed, self._on_drive_change),
-            (session.analysis_changed, self._on_analysis_change),
             (session.timeline.frame_changed, self._on_frame_change),
             (session.display.colour_by_changed, self._recolour),
             (session.display.theme_changed, self._on_theme_change),
@@ -115,6 +115,7 @@ class LatentMapView(QWidget):
         for signal, slot in self._links:
             signal.disconnect(slot)
         self._links = []
+        self._session.analysis_changed.disconnect(self._on_analysis_change)
         self.tools.close_panel()
         self.projector.stop()
         self.pointer.close()
@@ -197,7 +198,9 @@ class LatentMapView(QWidget):
         if projection is None or shown is None:
             self.scene.clear()
         else:
-            rows = self.scene.rows_drawn(projection.points, fitted=not self._touched)
+            thins = self.scene.thins(len(projection.points))
+            whole = thins and not self._touched
+            rows = projection.thinned if whole else self.scene.rows_drawn(projection.points)
             colours = series_colours(shown, display.theme, rows)
             several = len(self._data.sources) > 1
             sources = self._data.source_of(projection.transitions[rows]) if several else None
@@ -320,9 +323,9 @@ class LatentMapView(QWidget):
         self.canvas.update()
 
     def _fit(self) -> None:
-        if self.projection is not None:
+        if self.projection is not None and len(self.projection.points):
             self._fitted = self._texts()
-            self.scene.fit(self.projection.points, self._insets())
+            self.scene.fit(self.projection.extent, self._insets())
 
     def _texts(self) -> tuple[int, int, int]:
         """Height of the state, width and height of the caption; the legend's size is left out, so that another

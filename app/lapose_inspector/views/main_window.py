@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psygnal import SignalInstance
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
@@ -27,6 +26,7 @@ from lapose_inspector.actions import PANELS
 from lapose_inspector.models.display import Display
 from lapose_inspector.models.session import RATES
 from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.models.turn_signal import Connectable
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotations_view import AnnotationsView
 from lapose_inspector.views.combo_box import ComboBox
@@ -148,7 +148,7 @@ class MainWindow(QMainWindow):
         self._show_rate(self._app.session.rate)
         self._show_checkpoint()
 
-    def _state_signals(self) -> tuple[SignalInstance, ...]:
+    def _state_signals(self) -> tuple[Connectable, ...]:
         """What may enable, disable or check a command."""
         app, session, display = self._app, self._app.session, self._app.display
         return (

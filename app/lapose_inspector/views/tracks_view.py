@@ -69,7 +69,7 @@ class TracksView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setToolTip("Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub")
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_series)
+        session.analysis_changed.connect(self._on_series, self.isVisible)
         session.timeline.frame_changed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
         session.selection.changed.connect(self._redraw)
@@ -164,12 +164,11 @@ class TracksView(QWidget):
 
     def _track(self, series: Series, middle: np.ndarray) -> Track:
         session = self._session
-        lines = [Line(series.shown, PREDICTION)]
-        if series.shown_truth is not None:
-            lines.append(Line(series.shown_truth, TRUTH, dashed=True))
-        if series.key in NEUTRAL:
-            # An error is neither prediction nor truth: it gets the text's colour.
-            lines = [Line(series.shown, session.display.colours.text)]
+        # An error is neither prediction nor truth: it gets the text's colour.
+        neutral = series.key in NEUTRAL
+        lines = [Line(series.shown, session.display.colours.text if neutral else PREDICTION, known=series.summary)]
+        if series.shown_truth is not None and not neutral:
+            lines.append(Line(series.shown_truth, TRUTH, dashed=True, known=series.truth_summary))
         other = self._others[series.key]
         if other is not None:
             lines.append(Line(other, OTHER))
@@ -181,8 +180,10 @@ class TracksView(QWidget):
         else:
             empty = "no value here: no frame pair with truth that moves at least 0.1 m is analysed yet"
         label = series.label.split(" (")[0]
-        least = 5 * 10.0**-series.digits  # finer than that, the values beside the name could not say either
-        return Track(label, series.unit, middle, tuple(lines), series.signed, empty, least)
+        return Track(
+            label, series.unit, middle, tuple(lines), series.signed, empty, series.least,
+            known_limits=series.limits if other is None else None,
+        )  # fmt: skip
 
     def _apart(self, middle: np.ndarray) -> list[Track]:
         """How far the compared trajectory is from the prediction; nothing where none is compared."""
@@ -307,9 +308,10 @@ class TracksView(QWidget):
 
     def _paint_static(self, painter: QPainter, size: QSize, span: TimeSpan) -> None:
         session, colours = self._session, self._session.display.colours
-        time_of = session.timeline.time_of
-        selected = [(time_of(a), time_of(b)) for a, b in session.selected_frames()]
-        doubtful = [(time_of(a), time_of(b)) for a, b in session.doubtful_frames()]
+        time_of, times = session.timeline.time_of, session.timeline.timestamps
+        selected, doubtful = (
+            times[frames] - times[0] for frames in (session.selected_frames(), session.doubtful_frames())
+        )
         paint_static(painter, size, self.font(), colours, span, self._tracks, self._loop(), selected, doubtful)
         notes, last = session.annotations, session.timeline.n_frames - 1
         spans = (

@@ -67,11 +67,11 @@ class TrajectoryView(QWidget):
 
     def _connect(self) -> None:
         session, display = self._session, self._session.display
+        session.analysis_changed.connect(self._on_analysis_change, self.isVisible)
         self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
             (session.drive_changed, self._on_drive_change),
             (display.cloud_changed, self._show_intensity),
             (display.cloud_colour_changed, self._show_intensity),
-            (session.analysis_changed, self._on_analysis_change),
             (session.timeline.frame_changed, self._on_frame_change),
             (session.selection.changed, self._on_selection),
             (session.comparison.changed, self._on_other),
@@ -99,6 +99,7 @@ class TrajectoryView(QWidget):
         for signal, slot in self._links:
             signal.disconnect(slot)
         self._links = []
+        self._session.analysis_changed.disconnect(self._on_analysis_change)
         self.lidar.close()
         self.scene.camera.on_change = None
         self.canvas.close()
@@ -124,7 +125,9 @@ class TrajectoryView(QWidget):
         self._errors = None if path is None else path.errors
         self._lengths = lengths(self._errors, predicted)
         self.scene.set_prediction(predicted)
-        self.scene.set_other(other_segments(session))
+        other = other_segments(session)
+        if other or self.scene.segments["other"]:
+            self.scene.set_other(other)
         self.lidar.on_prediction()
         self._recolour()
         self._on_selection()

@@ -58,7 +58,7 @@ class TriageView(QWidget):
         pictures.loaded.connect(self._on_picture)
         session.display.theme_changed.connect(self._on_theme)
         session.drive_changed.connect(self._say)
-        session.analysis_changed.connect(self._say)
+        session.analysis_changed.connect(self._say, self.isVisible)
         self._on_rows()
 
     def _build(self) -> None:

@@ -112,7 +112,7 @@ class VideoView(QWidget):
         frame_loader.preview_ready.connect(self._on_preview)
         frame_loader.failed.connect(self._on_failed)
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_analysis)
+        session.analysis_changed.connect(self._on_analysis, self.isVisible)
         session.timeline.frame_changed.connect(self._on_cursor)
         session.display.overlay_changed.connect(self._on_overlay)
         session.display.theme_changed.connect(self._on_theme)

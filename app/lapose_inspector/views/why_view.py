@@ -36,7 +36,7 @@ class WhyView(QWidget):
         worker.ready.connect(self._on_ready)
         worker.failed.connect(self._on_failed)
         session.drive_changed.connect(self._on_analysis)
-        session.analysis_changed.connect(self._on_analysis)
+        session.analysis_changed.connect(self._on_analysis, self.isVisible)
         session.timeline.frame_changed.connect(self._on_cursor)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()

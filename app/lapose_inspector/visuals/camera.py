@@ -65,15 +65,14 @@ class DriveCamera(TurntableCamera):
         tilt = self.elevation if elevation is None else elevation
         # Few candidates, and a turn away from "forward is up" must pay: it costs the reader orientation.
         choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
-        fits = [self._fit_at(some, choice, tilt, insets) for choice in choices]
-        best = min(range(len(fits)), key=lambda i: fits[i][1] * (1 + 0.1 * abs(choices[i]) / 90))
-        centre, scale = fits[best]
+        centres, scales = self._fit_at(some, np.radians(choices), np.radians(tilt), insets)
+        best = int(np.argmin(scales * (1 + 0.1 * np.abs(choices) / 90)))
         # Each of the four would have the scene suited to it.
         told, self.on_change = self.on_change, None
         self.elevation, self.azimuth = tilt, choices[best]
-        self.center = tuple(centre)
+        self.center = tuple(centres[best])
         self.on_change = told
-        self.scale_factor = float(np.clip(scale, 8.0, FARTHEST))
+        self.scale_factor = float(np.clip(scales[best], 8.0, FARTHEST))
 
     def follow(self, position: Array, turn: float) -> None:
         """Put ``position`` [3] in the middle and turn by ``turn`` degrees, keeping the user's own angle."""
@@ -81,38 +80,39 @@ class DriveCamera(TurntableCamera):
         self.azimuth += turn
 
     def _fit_at(
-        self, points: Array, azimuth: float, elevation: float, insets: tuple[float, float, float, float]
-    ) -> tuple[Array, float]:
-        """Centre [3] and scale factor that show the points from a direction."""
-        az, el = np.radians(azimuth), np.radians(elevation)
-        right = np.array([np.cos(az), np.sin(az), 0.0])
-        forward = np.array([-np.sin(az) * np.cos(el), np.cos(az) * np.cos(el), -np.sin(el)])
-        up = np.cross(right, forward)
-        seen = points @ np.stack([right, up, forward]).T
+        self, points: Array, azimuths: Array, elevation: float, insets: tuple[float, float, float, float]
+    ) -> tuple[Array, Array]:
+        """Centres [A, 3] and scale factors [A] that show the points from directions; angles in radians."""
+        sin, cos, zero = np.sin(azimuths), np.cos(azimuths), np.zeros(len(azimuths))
+        right = np.stack([cos, sin, zero], 1)
+        forward = np.stack([-sin * np.cos(elevation), cos * np.cos(elevation), zero - np.sin(elevation)], 1)
+        axes = np.stack([right, np.cross(right, forward), forward], 1)
+        # Coordinates first: sums over the points are then of neighbours in memory.
+        seen = axes @ points.T
         width, height = self._viewbox.size if self._viewbox is not None else (1.0, 1.0)
         width, height = max(float(width), 1.0), max(float(height), 1.0)
         tan_y = np.tan(np.radians(self.fov) / 2)
         tangent = np.array([tan_y * width / height, tan_y])
         left, top, insets_right, bottom = insets
         taken = np.array([(left + insets_right) / width, (top + bottom) / height]).clip(0.0, 0.6)
-        half = tangent * (1.0 - taken) * 0.94
+        half = (tangent * (1.0 - taken) * 0.94)[:, None]
         # Where on the screen the middle of the free part is, as a tangent from the axis.
         aim = tangent * np.array([(left - insets_right) / width, (bottom - top) / height]).clip(-0.6, 0.6)
-        middle = (seen.min(0) + seen.max(0)) / 2
-        distance = float(np.ptp(seen, axis=0).max()) + 1.0
+        middle = (seen.min(2) + seen.max(2)) / 2
+        distance = np.ptp(seen, axis=2).max(1) + 1.0
         for _ in range(12):
-            local = seen - middle
-            depth = np.maximum(local[:, 2] + distance, 0.05 * distance)
+            local = seen - middle[:, :, None]
+            depth = np.maximum(local[:, 2] + distance[:, None], 0.05 * distance[:, None])
             sides = local[:, :2] / depth[:, None]
-            middle[:2] += ((sides.min(0) + sides.max(0)) / 2 - aim) * distance
-            local = seen - middle
-            depth = np.maximum(local[:, 2] + distance, 0.05 * distance)
-            need = (np.abs(local[:, :2] - aim * depth[:, None]) / half).max(axis=1) - local[:, 2]
-            before, distance = distance, max(float(need.max()), 1.0)
-            if abs(distance - before) < 1e-3 * distance:
+            middle[:, :2] += ((sides.min(2) + sides.max(2)) / 2 - aim) * distance[:, None]
+            local = seen - middle[:, :, None]
+            depth = np.maximum(local[:, 2] + distance[:, None], 0.05 * distance[:, None])
+            need = (np.abs(local[:, :2] - aim[:, None] * depth[:, None]) / half).max(axis=1) - local[:, 2]
+            before, distance = distance, np.maximum(need.max(1), 1.0)
+            if (np.abs(distance - before) < 1e-3 * distance).all():
                 break
-        scale = distance * 2 * tan_y * (1.0 if width > height else width / height)
-        return middle @ np.stack([right, up, forward]), scale
+        scales = distance * 2 * tan_y * (1.0 if width > height else width / height)
+        return np.einsum("ai,aij->aj", middle, axes), scales
 
     def _pan(self, event) -> None:  # type: ignore[no-untyped-def]
         if self._pan_from is None:

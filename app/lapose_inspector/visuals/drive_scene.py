@@ -18,7 +18,7 @@ from lapose_inspector.visuals.camera import DriveCamera
 from lapose_inspector.visuals.cursor import CursorCamera, Residual
 from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
 from lapose_inspector.visuals.grid import GroundGrid
-from lapose_inspector.visuals.path import Path
+from lapose_inspector.visuals.path import LIMIT, Path
 from lapose_inspector.visuals.picking import PathBoxes
 from lapose_inspector.visuals.point_cloud import PointCloud
 from lapose_inspector.visuals.ribbon import Ribbon
@@ -71,7 +71,7 @@ class DriveScene:
         self.selected = Ribbon(9.0, parent=root)
         self.selected.order = 3
         self.selected.visible = False
-        self._selection: list[tuple[int, int]] = []
+        self._selection: NDArray[np.int64] = np.zeros((0, 2), np.int64)
         self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
         self.residual = Residual(root, rgba(colours.cursor, 0.8), order=6)
         self.cursors: dict[Which, CursorCamera] = {
@@ -161,19 +161,16 @@ class DriveScene:
         self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
         self.selected.set_colours(self._selection_colour)
 
-    def select(self, stretches: Sequence[tuple[int, int]]) -> None:
-        """Underline the stretches between pairs of drive frames: on the predicted path, or the true one where there
-        is no prediction or it is hidden."""
-        self._selection = list(stretches)
+    def select(self, stretches: NDArray[np.int64]) -> None:
+        """Underline the stretches [n, 2] from drive frame to drive frame, in order: on the predicted path, or the true
+        one where there is no prediction or it is hidden."""
+        self._selection = stretches
         which: Which = "prediction" if self.segments["prediction"] and self.shown["prediction"] else "truth"
         parts = []
         for segment in self.segments[which] if self.shown[which] else []:
-            for first, last in self._selection:
-                low = int(np.searchsorted(segment.frames, first))
-                high = int(np.searchsorted(segment.frames, last, side="right"))
-                if high - low > 1:
-                    points = self.space.points(segment.poses[low:high, :3, 3])
-                    parts.append(np.stack([points[:-1], points[1:]], 1))
+            joined = covered(segment.frames, self._selection)
+            if len(joined):
+                parts.append(self.space.points(segment.centres[joined]))
         self.selected.visible = bool(parts)
         if parts:
             self.selected.set_segments(np.concatenate(parts), self._selection_colour)
@@ -210,7 +207,7 @@ class DriveScene:
         wanted: list[Which] = [which] if which else [w for w, shown in self.shown.items() if shown]
         segments = [s for w in wanted for s in self.segments[w]]
         step = 1 if most is None else max(1, sum(len(s.poses) for s in segments) // most)
-        parts = [self.space.points(s.poses[::step, :3, 3]) for s in segments]
+        parts = [self.space.points(s.centres[::step]) for s in segments]
         return np.concatenate(parts) if parts else np.zeros((0, 3), np.float32)
 
     def follow(self, frame: int, previous: float | None) -> float | None:
@@ -253,7 +250,7 @@ class DriveScene:
     def _boxes_of(self, which: Which) -> list[PathBoxes]:
         boxes = self._boxes.get(which)
         if boxes is None:  # not before the mouse asks
-            boxes = [PathBoxes(self.space.points(s.poses[:, :3, 3])) for s in self.segments[which]]
+            boxes = [PathBoxes(self.space.points(s.centres)) for s in self.segments[which]]
             self._boxes[which] = boxes
         return boxes
 
@@ -283,9 +280,21 @@ class DriveScene:
 
     def _draw(self, which: Which) -> None:
         segments = self.segments[which] if self.shown[which] else []
-        self.paths[which].set_points([self.space.points(s.poses[:, :3, 3]) for s in segments])
+        self.paths[which].set_points([self.space.points(s.centres) for s in segments])
         self.select(self._selection)
 
     def _interval_poses(self, which: Which, spacing: float) -> Array:
-        parts = [s.poses[spaced(s.poses[:, :3, 3], spacing)] for s in self.segments[which]]
+        parts = [s.poses[spaced(s.travelled, spacing)] for s in self.segments[which]]
         return self.space.poses(np.concatenate(parts)) if parts else np.zeros((0, 4, 4))
+
+
+def covered(frames: NDArray[np.int64], stretches: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs [k, 2] of samples, of the ``frames`` [n], that draw the stretches [m, 2] of them: neighbours, or where
+    there are more than LIMIT samples that are further apart; of more stretches than that, every other."""
+    low = np.searchsorted(frames, stretches[:, 0])
+    high = np.maximum(np.searchsorted(frames, stretches[:, 1], side="right") - 1, low)
+    step = max(1, -(-int((high - low).sum()) // LIMIT))
+    counts = -(-(high - low) // step)
+    first = np.repeat(low - step * (np.cumsum(counts) - counts), counts) + step * np.arange(int(counts.sum()))
+    pairs = np.stack([first, np.minimum(first + step, np.repeat(high, counts))], 1)
+    return pairs[:: max(1, -(-len(pairs) // (2 * LIMIT)))]

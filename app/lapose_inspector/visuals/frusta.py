@@ -25,14 +25,13 @@ def pyramid(fov_x: float, aspect: float) -> NDArray[np.float32]:
     return np.array([[0, 0, 0], *corners, *mark], np.float32)
 
 
-def spaced(centres: Array, spacing: float, limit: int = 400) -> NDArray[np.int64]:
-    """Indices into a path's centres [N, 3] about ``spacing`` metres of travel apart, from the first on."""
-    if len(centres) < 2:
-        return np.arange(len(centres))
-    travelled = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(centres, axis=0), axis=1))])
+def spaced(travelled: Array, spacing: float, limit: int = 400) -> NDArray[np.int64]:
+    """Indices into the poses of a path, ``travelled`` [N] metres from its first, about ``spacing`` metres apart."""
+    if len(travelled) < 2:
+        return np.arange(len(travelled))
     spacing = max(spacing, float(travelled[-1]) / limit, 1e-6)
     marks = np.arange(0.0, travelled[-1] + 1e-9, spacing)
-    return np.unique(np.searchsorted(travelled, marks).clip(0, len(centres) - 1))
+    return np.unique(np.searchsorted(travelled, marks).clip(0, len(travelled) - 1))
 
 
 class Frusta:

@@ -9,6 +9,9 @@ from vispy.visuals.transforms import STTransform
 
 Points2 = NDArray[np.float32]  # [N, 2]
 
+SOFTWARE_POINTS = 10_000
+"""Dots drawn without a graphics card: at a panel's size as dense as all of them."""
+
 
 class MapDensity:
     """How many points lie where, as a soft picture under them."""

@@ -11,14 +11,12 @@ from vispy import scene
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import ThemeColours, rgba
-from lapose_inspector.visuals.map_density import MapDensity, thinned
+from lapose_inspector.visuals.map_density import SOFTWARE_POINTS, MapDensity, thinned
 from lapose_inspector.visuals.map_points import MapCursor, MapOutline, MapPoints, MapSelection, Points2
 from lapose_inspector.visuals.renderer import draws_in_software
 
 MARKERS = 1200
 """Points up to which a CPU draws them as markers; of more it draws plain dots."""
-SOFTWARE_POINTS = 10_000
-"""Dots drawn without a graphics card: at a panel's size as dense as all of them."""
 FAINT = 0.25
 """Opacity of points over a density."""
 
@@ -66,18 +64,15 @@ class MapScene:
 
     # -- what is drawn
 
-    def rows_drawn(self, points: Points2, *, fitted: bool) -> NDArray[np.int64]:
-        """Rows of the points [n, 2] that are drawn: all, or where the CPU draws a share of those in sight.
-
-        ``fitted``: the view shows all of them.
-        """
+    def rows_drawn(self, points: Points2) -> NDArray[np.int64]:
+        """Rows of the points [n, 2] that are drawn: all, or where the CPU draws a share of those in sight."""
         if not self.thins(len(points)):
             return np.arange(len(points))
         rect = self.view.camera.rect
-        place = () if fitted else (*rect.pos, *rect.size)
+        place = (*rect.pos, *rect.size)
         if self._thinned_of is not points or place != self._thinned_place:
             self._thinned_of, self._thinned_place = points, place
-            self._thinned_rows = self._in_sight(points) if not fitted else thinned(points, SOFTWARE_POINTS)
+            self._thinned_rows = self._in_sight(points)
         return self._thinned_rows
 
     def _in_sight(self, points: Points2) -> NDArray[np.int64]:
@@ -119,11 +114,10 @@ class MapScene:
 
     # -- where it is
 
-    def fit(self, points: Points2, choices: Sequence[Insets]) -> None:
-        """Show all of the points [n, 2], within those of the insets that leave them the most room."""
-        if not len(points):
-            return
-        low, high = points.min(axis=0), points.max(axis=0)
+    def fit(self, extent: Points2, choices: Sequence[Insets]) -> None:
+        """Show all points between the least and the most coordinates [2, 2], within those of the insets that leave
+        them the most room."""
+        low, high = extent
         width, height = (max(float(v), 80.0) for v in self.view.size)
         extent = high - low
 

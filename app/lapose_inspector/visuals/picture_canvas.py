@@ -119,8 +119,8 @@ class PictureCanvas(_qt.QtBaseCanvasBackend, QWidget):  # type: ignore[misc]
         return QSize(max(1, int(self.width() * ratio)), max(1, int(self.height() * ratio)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        fits = self._buffer is not None and self._buffer.size() == self._size()
-        if not fits or (self._stale and time.perf_counter() >= self._rested):
+        # Else the picture before it, until its turn comes: one paint event is that of all panels.
+        if self._buffer is None or self._buffer.size() != self._size():
             self._render()
         painter = QPainter(self)
         painter.drawImage(0, 0, self._picture)

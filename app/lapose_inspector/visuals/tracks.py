@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import ThemeColours
+from lapose_inspector.models.curves import Summary, value_range
+from lapose_inspector.visuals.polygons import polygon
 from lapose_inspector.visuals.printing import clipped
 from lapose_inspector.visuals.tracks_axis import (
     TimeSpan,
@@ -20,7 +22,6 @@ from lapose_inspector.visuals.tracks_axis import (
     runs,
     time_step,
     time_text,
-    value_range,
     value_ticks,
 )
 
@@ -44,6 +45,12 @@ class Line:
     values: Array
     colour: str
     dashed: bool = False
+    known: Summary | None = None
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Of the values: ``known``, where somebody has made it."""
+        return self.known or Summary(self.values)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Track:
     least: float = 1e-3
     source: str = ""
     lookup: Callable[[float], int | None] | None = None
+    known_limits: tuple[float, float] | None = None
 
     def index_at(self, seconds: float, transition: int | None) -> int | None:
         """The value that stands at a time, which lies in ``transition``."""
@@ -72,6 +80,8 @@ class Track:
     @cached_property
     def limits(self) -> tuple[float, float]:
         """The values at the bottom and the top of the plot."""
+        if self.known_limits is not None:
+            return self.known_limits
         return value_range([line.values for line in self.lines], signed=self.signed, least=self.least)
 
 
@@ -111,10 +121,11 @@ def paint_static(
     span: TimeSpan,
     tracks: tuple[Track, ...],
     loop: tuple[float, float] | None,
-    selected: Sequence[tuple[float, float]] = (),
-    doubtful: Sequence[tuple[float, float]] = (),
+    selected: Array,
+    doubtful: Array,
 ) -> None:
-    """All that does not move with the cursor; ``loop``, ``selected`` and ``doubtful`` are stretches of seconds."""
+    """All that does not move with the cursor; ``loop`` and the rows of ``selected`` and ``doubtful`` [n, 2] are
+    stretches of seconds."""
     painter.fillRect(QRectF(QPointF(0, 0), size), QColor(colours.panel))
     painter.setFont(font)
     plot = QRectF(span.left, 0, span.width, size.height() - AXIS)
@@ -193,24 +204,28 @@ def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF,
     return out
 
 
-def _shade(
-    painter: QPainter, plot: QRectF, span: TimeSpan, ranges: Sequence[tuple[float, float]], colour: QColor, alpha: float
-) -> None:
+def _shade(painter: QPainter, plot: QRectF, span: TimeSpan, ranges: Array, colour: QColor, alpha: float) -> None:
     colour.setAlphaF(alpha)
-    for start, stop in ranges:
-        left, right = (float(np.clip(span.x(at), plot.left(), plot.right())) for at in (start, stop))
+    for left, right in _sides(span, plot, ranges):
         painter.fillRect(QRectF(left, 0, right - left, plot.height()), colour)
 
 
-def _shade_selection(
-    painter: QPainter, plot: QRectF, span: TimeSpan, selected: Sequence[tuple[float, float]], colours: ThemeColours
-) -> None:
+def _sides(span: TimeSpan, plot: QRectF, ranges: Array) -> list[list[float]]:
+    """Left and right [k, 2] in the plot of the stretches [n, 2] in sight, in seconds and in order. Of more than there
+    are pixels, those that touch the same are one."""
+    x = span.x(ranges.reshape(-1, 2)).clip(plot.left(), plot.right())
+    x = x[(x[:, 1] > plot.left()) & (x[:, 0] < plot.right())]
+    if len(x) > plot.width():
+        low, high = np.floor(x[:, 0]), np.maximum.accumulate(np.ceil(x[:, 1]))
+        new = np.concatenate([[True], low[1:] > high[:-1]])
+        x = np.stack([low[new], high[np.append(np.flatnonzero(new)[1:] - 1, len(high) - 1)]], 1)
+    return x.tolist()  # type: ignore[no-any-return]
+
+
+def _shade_selection(painter: QPainter, plot: QRectF, span: TimeSpan, selected: Array, colours: ThemeColours) -> None:
     shade, edge = QColor(colours.selection), QColor(colours.selection)
     shade.setAlphaF(0.2)
-    for start, stop in selected:
-        if stop < span.start or start > span.stop:
-            continue
-        left, right = (float(np.clip(span.x(at), plot.left(), plot.right())) for at in (start, stop))
+    for left, right in _sides(span, plot, selected):
         painter.fillRect(QRectF(left, 0, max(right - left, 1.0), plot.height()), shade)
         painter.fillRect(QRectF(left, 0, max(right - left, 1.0), 2), edge)
 
@@ -270,9 +285,9 @@ def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, c
         # One sample more at either side, so that a line leaves the picture instead of ending at its last sample.
         first = max(int(np.searchsorted(track.times, span.start)) - 1, 0)
         last = int(np.searchsorted(track.times, span.stop, side="right")) + 1
-        x = span.x(track.times[first:last])
         for line in track.lines:
-            _paint_line(painter, inner, x, line, line.values[first:last], y_of, (low, high))
+            at, values = line.summary.between(first, min(last, len(track.times)), int(inner.width()))
+            _paint_line(painter, inner, span.x(track.times[at]), line, values, y_of, (low, high))
 
 
 def _paint_line(
@@ -328,8 +343,14 @@ def _paint_bars(painter: QPainter, dx: Array, dy: Array, y_of: Callable[[Array],
     tops, bottoms = y_of(high[known]) - 0.5, y_of(low[known]) + 0.5
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    painter.setPen(QPen(colour, 1.0))
-    painter.drawLines([QLineF(x, a, x, b) for x, a, b in zip(dx[0::2][known], tops, bottoms, strict=True)])
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    x = dx[0::2][known]
+    # As one shape for each run of neighbouring columns: along the tops, and back along the bottoms.
+    for columns in np.split(np.arange(len(x)), np.flatnonzero(np.diff(x) > 1.5) + 1):
+        along = np.stack([x[columns] - 0.5, x[columns] + 0.5], 1).ravel()
+        over, under = np.repeat(tops[columns], 2), np.repeat(bottoms[columns], 2)
+        painter.drawPolygon(polygon(np.append(along, along[::-1]), np.append(over, under[::-1])))
     painter.restore()
 
 

@@ -1,4 +1,4 @@
-"""The mathematics of plots over time: the visible span, sensible value ranges, round ticks, decimation."""
+"""The mathematics of plots over time: the visible span, round ticks, decimation."""
 
 from __future__ import annotations
 
@@ -45,29 +45,6 @@ class TimeSpan:
         length = self.length if length is None else length
         start = float(np.clip(start, 0.0, max(self.total - length, 0.0)))
         return TimeSpan(start, start + length, self.total, self.left, self.width)
-
-
-def value_range(lines: list[Array], *, signed: bool, least: float = 1e-3) -> tuple[float, float]:
-    """A range that shows the bulk of the values: percentiles 1 to 99 padded, zero included for magnitudes.
-
-    The extremes are included too unless they would more than double the range; then the few values beyond
-    are for the painter to mark at the edge. The range reaches at least to ``least``, so that rounding noise
-    is not blown up into a signal.
-    """
-    known = np.concatenate([line[np.isfinite(line)] for line in lines]) if lines else np.empty(0)
-    if not len(known):
-        return (-least, least) if signed else (0.0, least)
-    low, high = np.percentile(known, [1, 99])
-    smallest, largest = float(known.min()), float(known.max())
-    if largest - smallest <= 2.0 * max(high - low, 1e-9):
-        low, high = smallest, largest
-    if signed:
-        reach = max(abs(low), abs(high), least)
-        return -1.12 * reach, 1.12 * reach
-    if low >= 0:
-        return 0.0, max(1.15 * high, least)
-    pad = max(0.1 * (high - low), least)
-    return low - pad, high + pad
 
 
 def value_ticks(low: float, high: float, most: int) -> tuple[Array, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +97,10 @@ class AnalysisWorker(QObject):
         self.running = False
         self.thread_.request_analysis(None)
 
+    def shown_in(self, seconds: float) -> None:
+        """Tell how long it took to show a snapshot: those of a very long drive come less often."""
+        self.thread_.snapshot_interval = snapshot_interval(seconds)
+
     def close(self) -> None:
         """End the thread, within a part of a window; the result so far is stored."""
         self.thread_.stop()
@@ -122,9 +125,7 @@ class AnalysisWorker(QObject):
     @Slot(int, object)
     def _on_grown(self, generation: int, derived: object) -> None:
         if generation == self.generation:
-            began = time.monotonic()
             self.grown.emit(derived)
-            self.thread_.snapshot_interval = snapshot_interval(time.monotonic() - began)
 
     def _next_generation(self) -> None:
         self.generation += 1

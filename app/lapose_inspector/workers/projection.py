@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_inspector.models.map_data import MapData
 from lapose_inspector.models.map_state import AXES, COMPONENTS, PROBES, Method
+from lapose_inspector.visuals.map_density import SOFTWARE_POINTS, thinned
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 Request = Literal["pca", "t-sne", "directions", "extend"]
@@ -64,6 +65,16 @@ class Projection:
 
         return cKDTree(self.points)
 
+    @cached_property
+    def thinned(self) -> NDArray[np.int64]:
+        """Rows of at most SOFTWARE_POINTS points that leave the map its shape. Made in the worker's thread."""
+        return thinned(self.points, SOFTWARE_POINTS)
+
+    @cached_property
+    def extent(self) -> NDArray[np.float32]:
+        """Least and most coordinates [2, 2] of the points. Made in the worker's thread."""
+        return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
+
 
 class ProjectionWorker(QObject):
     """Projects in a thread of its own. Latest wins: a request drops the one before it.
@@ -105,7 +116,7 @@ class ProjectionWorker(QObject):
         def job(stale: Stale) -> object:
             projection = project(stale)
             if projection is not None and len(projection.points):
-                _ = projection.tree
+                _ = projection.tree, projection.thinned, projection.extent
             return projection
 
         def project(stale: Stale) -> Projection | None:

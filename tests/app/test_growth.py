@@ -1,0 +1,104 @@
+"""A growing result reaches the panels one after the other, and those that nobody sees when they are seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.derived import Derived, derive
+from lapose_inspector.models.turn_signal import TurnSignal
+
+
+def test_listeners_are_told_one_at_a_time_and_of_the_newest_once() -> None:
+    signal, told = TurnSignal(), []
+    signal.connect(lambda: told.append("a"))
+    signal.connect(lambda: told.append("b"))
+    signal.spread()
+    assert signal.tell_next()
+    signal.spread()
+    assert signal.tell_next()
+    assert told == ["a", "b"], "who waited longest comes first"
+    assert signal.tell_next()
+    assert not signal.tell_next()
+    assert told == ["a", "b", "a"]
+
+
+def test_who_does_not_want_to_know_is_told_later() -> None:
+    signal, told, wanted = TurnSignal(), [], []
+    signal.connect(lambda: told.append("hidden"), lambda: bool(wanted))
+    signal.connect(lambda: told.append("seen"))
+    signal.spread()
+    while signal.tell_next():
+        pass
+    assert told == ["seen"]
+    assert not signal.waiting
+    wanted.append(True)
+    assert signal.waiting
+    assert signal.tell_next()
+    assert told == ["seen", "hidden"]
+
+
+def test_what_is_told_at_once_is_not_told_again() -> None:
+    signal, told = TurnSignal(), []
+    signal.connect(lambda: told.append(1), lambda: False)
+    signal.spread()
+    signal.emit()
+    assert told == [1]
+    signal.disconnect(next(iter(signal._listeners)))
+    assert len(signal) == 0
+    assert not signal.waiting
+
+
+@pytest.fixture
+def grown(launch, log_folder: Path, qtbot) -> tuple[Inspector, Derived]:
+    """A window with an analysed drive, and the same result with all speeds doubled."""
+    app = launch(log_folder)
+    qtbot.waitUntil(
+        lambda: app.session.analysis is not None and app.session.analysis.complete and not app.analysis.checking,
+        timeout=120_000,
+    )
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=10_000)
+    analysis = app.session.analysis.snapshot()
+    analysis.relative[:, :3, 3] *= 2
+    return app, derive(app.session.drive, app.session.rate, analysis, app.display.alignment)
+
+
+def test_panels_follow_in_turns_of_their_own(grown, qtbot) -> None:
+    app, derived = grown
+    tracks = app.window.tracks
+    before = tracks.tracks[0].lines[0].values.copy()
+    app.growth.take(derived)
+    assert np.array_equal(tracks.tracks[0].lines[0].values, before, equal_nan=True), "not in the turn that brought it"
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
+    assert tracks.tracks[0].lines[0].values == pytest.approx(2 * before, nan_ok=True)
+
+
+def test_a_hidden_panel_shows_the_newest_when_it_comes_back(grown, qtbot) -> None:
+    app, derived = grown
+    tracks = app.window.tracks
+    before = tracks.tracks[0].lines[0].values.copy()
+    app.window.toggle_panel("tracks")
+    app.growth.take(derived)
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
+    assert np.array_equal(tracks.tracks[0].lines[0].values, before, equal_nan=True)
+    app.window.toggle_panel("tracks")
+    qtbot.waitUntil(lambda: tracks.tracks[0].lines[0].values == pytest.approx(2 * before, nan_ok=True), timeout=5000)
+
+
+def test_a_result_of_another_model_is_shown_at_once(grown) -> None:
+    app, derived = grown
+    derived.analysis.checkpoint_hash = "another"
+    app.growth.take(derived)
+    assert app.growth.shown
+    assert app.window.tracks.tracks[0].lines[0].values is derived.series["speed"].shown
+
+
+def test_a_result_that_takes_long_to_show_comes_less_often(grown, qtbot) -> None:
+    app, derived = grown
+    app.session.analysis_changed.connect(lambda: qtbot.wait(60))
+    app.growth.take(derived)
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
+    qtbot.waitUntil(lambda: app.analysis.thread_.snapshot_interval >= 0.5, timeout=5000)
