@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from lapose_inspector.models.comparison import PoseFile
 from lapose_inspector.views.chooser import Chooser
 from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
 from lapose_inspector.workers.comparing import (
@@ -76,7 +77,7 @@ class Comparer(QObject):
             "Poses (*.txt *.tum *.kitti *.csv);;All files (*)",
         )  # fmt: skip
         if name:
-            self.compare_file(Path(name))
+            self.compare_file(PoseFile(Path(name)))
 
     def choose_checkpoint(self) -> None:
         """Ask for a checkpoint folder."""
@@ -113,13 +114,16 @@ class Comparer(QObject):
     def compare_stored(self, result: StoredResult) -> None:
         """Compare with a stored result of this drive."""
         self._checkpoint = None
+        self._model.set_file(None)
         self._find(f"Reading the result of {result.checkpoint_name}", read_stored(result))
 
-    def compare_file(self, path: Path) -> None:
+    @Slot(object)
+    def compare_file(self, file: PoseFile) -> None:
         """Compare with the poses of a TUM, KITTI or CSV file."""
         drive = self._session.drive
         if drive is not None:
-            self._find(f"Reading {path.name}", read_file(path, drive))
+            self._model.set_file(file)
+            self._find(f"Reading {file.path.name}", read_file(file, drive, self._session.series.frames))
 
     def compare_checkpoint(self, path: Path) -> None:
         """Compare with another checkpoint's analysis at the present rate, stored or made now."""
@@ -127,6 +131,7 @@ class Comparer(QObject):
         if drive is not None:
             known = None if info is None else info.checkpoint_hash
             self._checkpoint = path
+            self._model.set_file(None)
             self._find(f"Analysing with {path.name}", run_checkpoint(drive, self._analyst(path), known))
 
     @property
@@ -184,6 +189,7 @@ class Comparer(QObject):
             self._model.say(problem=str(error))
             return
         frames = session.series.frames
+        self._model.set_file(None)
         work = compute_reference(drive, frames, name, camera, self._cache / "references")
         self._find(f"Computing the {TITLES[name]}", work)
 
@@ -193,6 +199,7 @@ class Comparer(QObject):
         self.worker.cancel()
         self._soon.stop()
         self._kept = None
+        self._model.set_file(None)
         self._model.say()
         if self._model.other is not None:
             self._model.set_other(None)

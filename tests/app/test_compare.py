@@ -11,8 +11,10 @@ from app_drives import RATE, analysed, turning_path, write_folder
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from lapose_core.export.kitti import write_kitti
 from lapose_core.export.tum import write_tum
 from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.comparison import PoseFile
 
 LATER = 60_000
 
@@ -39,7 +41,7 @@ def compared(app: Inspector, qtbot):
 
 
 def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qtbot) -> None:
-    app.comparer.compare_file(bent(tmp_path / "wheel odometry.tum"))
+    app.comparer.compare_file(PoseFile(bent(tmp_path / "wheel odometry.tum")))
     result = compared(app, qtbot)
     window, view = app.window, app.window.compare
     assert window.panel_shown("compare")
@@ -67,7 +69,7 @@ def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qt
 
 def test_the_table_of_what_is_marked_and_of_the_rest(app: Inspector, tmp_path: Path, qtbot) -> None:
     app.session.annotations.add(0, 4, "wrong turn")
-    app.comparer.compare_file(bent(tmp_path / "other.tum"))
+    app.comparer.compare_file(PoseFile(bent(tmp_path / "other.tum")))
     compared(app, qtbot)
     view = app.window.compare
     names = [view.part.itemText(i) for i in range(view.part.count())]
@@ -93,10 +95,48 @@ def test_the_table_of_what_is_marked_and_of_the_rest(app: Inspector, tmp_path: P
     assert float(view.table.topLevelItem(0).text(2)) == bad[0]
 
 
+def test_another_clock_and_other_axes_are_set_right_in_the_panel(app: Inspector, tmp_path: Path, qtbot) -> None:
+    """Poses of a vehicle (x forward, y left, z up) on a clock that counts from 1970."""
+    axes = np.array([[0, 0, 1.0, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    path, view, model = tmp_path / "odometry.tum", app.window.compare, app.session.comparison
+    write_tum(path, 1.7e9 + np.arange(45) / RATE, axes @ turning_path(45) @ axes.T)
+    assert not view.file_row.isVisible()
+    app.comparer.compare_file(PoseFile(path))
+    qtbot.waitUntil(lambda: "time offset" in view.problem.text(), timeout=LATER)
+    assert view.file_row.isVisible()
+    field = view.file_row.offset
+    field.selectAll()
+    QTest.keyClicks(field, "-1700000000")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    result = compared(app, qtbot)
+    assert np.nanmax(result.apart.direction) > 1.0
+    assert view.warning.isVisible()
+    assert "along its own +x" in view.warning.text()
+    view.file_row.axes.setCurrentIndex(view.file_row.axes.findData("flu"))
+    view.file_row.axes.activated.emit(view.file_row.axes.currentIndex())
+    qtbot.waitUntil(lambda: model.result is not None and model.result is not result, timeout=LATER)
+    assert np.nanmax(model.result.apart.direction) < 0.01
+    assert view.warning.text() == ""
+    app.window.actions_["compare.clear"].trigger()
+    assert not view.file_row.isVisible()
+
+
+def test_poses_without_times_are_taken_for_the_analysed_frames(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+    app = launch(log_folder, analyse=False, rate=5.0)
+    app.session.set_analysis(analysed(app.session.drive, rate=5.0))
+    path = tmp_path / "ours.kitti"
+    write_kitti(path, turning_path(40)[::2])
+    app.comparer.compare_file(PoseFile(path))
+    result = compared(app, qtbot)
+    assert np.nanmax(result.apart.rotation) < 1e-6
+    assert "has no times: its 20 poses were taken for the analysed frames" in app.window.compare.how.text()
+    assert all(row.verdict is None for row in result.rows), "the same path is not better than itself"
+
+
 def test_a_file_that_does_not_fit_says_why(app: Inspector, tmp_path: Path, qtbot) -> None:
     path = tmp_path / "short.kitti"
     path.write_text("1 0 0 0 0 1 0 0 0 0 1 0\n")
-    app.comparer.compare_file(path)
+    app.comparer.compare_file(PoseFile(path))
     qtbot.waitUntil(lambda: bool(app.window.compare.problem.text()), timeout=LATER)
     assert "short.kitti" in app.window.compare.problem.text()
     assert app.session.comparison.other is None
@@ -210,7 +250,7 @@ def test_an_absent_library_is_named(app: Inspector, monkeypatch) -> None:
 
 
 def test_another_drive_ends_the_comparison(app: Inspector, tmp_path: Path, qtbot) -> None:
-    app.comparer.compare_file(bent(tmp_path / "other.tum"))
+    app.comparer.compare_file(PoseFile(bent(tmp_path / "other.tum")))
     compared(app, qtbot)
     app.open(write_folder(tmp_path / "next", 20))
     qtbot.waitUntil(lambda: app.session.drive is not None and app.session.drive.name == "next", timeout=LATER)

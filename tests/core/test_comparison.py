@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lapose_core.drive import Drive, Intrinsics
+from lapose_core.drive import Drive, Intrinsics, LogError
 from lapose_core.evaluation.classical import ClassicalTrajectory
 from lapose_core.evaluation.classical_reference import (
     ReferenceCache,
@@ -19,8 +19,9 @@ from lapose_core.evaluation.classical_reference import (
     imported_trajectory,
     reference_camera,
 )
-from lapose_core.evaluation.comparison import FIGURES, Trajectory, compare, row_of, table, trajectory_of_analysis
+from lapose_core.evaluation.comparison import FIGURES, Row, Trajectory, compare, row_of, table, trajectory_of_analysis
 from lapose_core.evaluation.set_comparison import ALL, DriveComparison, SetComparison, by_regime, manifest_marks, split
+from lapose_core.export.kitti import write_kitti
 from lapose_core.export.tum import write_tum
 from lapose_core.geometry import Array, accumulate, make_poses, relative
 from lapose_core.inference.result import DriveAnalysis, WindowResult
@@ -187,6 +188,34 @@ def test_an_imported_file_is_compared_where_it_has_poses(tmp_path: Path) -> None
     result = compare(analysed(drive, relative(drive.poses)), other, drive)
     assert result.errors_b.valid.sum() == 39
     assert np.nanmax(result.errors_b.rotation) < 1e-6
+
+
+def test_an_imported_file_says_what_cannot_be_a_cars(tmp_path: Path) -> None:
+    drive = drive_of(path())
+    centimetres = path()
+    centimetres[:, :3, 3] *= 100
+    write_tum(tmp_path / "other.tum", np.arange(N) / RATE, centimetres)
+    assert "not in metres" in " ".join(imported_trajectory(tmp_path / "other.tum", drive).warnings)
+    write_tum(tmp_path / "other.tum", np.arange(N) / RATE, path())
+    assert imported_trajectory(tmp_path / "other.tum", drive).warnings == ()
+
+
+def test_poses_without_times_may_be_those_of_the_samples(tmp_path: Path) -> None:
+    drive, samples = drive_of(path()), np.arange(0, N, 2)
+    write_kitti(tmp_path / "other.kitti", path()[samples])
+    with pytest.raises(LogError, match=f"{len(samples)} poses for {N} frames"):
+        imported_trajectory(tmp_path / "other.kitti", drive)
+    other = imported_trajectory(tmp_path / "other.kitti", drive, samples=samples)
+    np.testing.assert_array_equal(other.frames, samples)
+    np.testing.assert_allclose(other.poses, path()[samples], atol=1e-12)
+    with pytest.raises(LogError, match="cannot be read"):
+        imported_trajectory(tmp_path / "absent.kitti", drive, samples=samples)
+
+
+def test_a_path_that_went_through_text_is_no_better_than_itself() -> None:
+    row = Row("ATE-M", "m", False, 0.79, 0.79 - 1e-12, -1e-12, -2e-12, -1e-13, 7)
+    assert row.verdict is None
+    assert replace(row, b=0.7, difference=-0.09, low=-0.1, high=-0.05).verdict == "b"
 
 
 def test_pieces_are_never_joined() -> None:

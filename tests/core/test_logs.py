@@ -199,6 +199,15 @@ def test_poses_of_another_clock(tmp_path: Path) -> None:
     assert "clock" in refused(tmp_path / "a.mp4")
 
 
+@pytest.mark.parametrize(("unit", "factor"), [("milliseconds", 1e3), ("nanoseconds", 1e9)])
+def test_poses_whose_times_are_no_seconds_are_refused(tmp_path: Path, unit: str, factor: float) -> None:
+    write_video(tmp_path / "a.mp4", frames=50)
+    (tmp_path / "a.tum").write_text(tum_text(factor * np.arange(25) / 12.5, arc(25)))
+    assert f"seem to be {unit}" in refused(tmp_path / "a.mp4")
+    (tmp_path / "a.tum").write_text(tum_text(np.arange(25000) / 12.5, arc(25000)))
+    assert open_log(tmp_path / "a.mp4").pose_valid.all(), "a long trajectory may hold a short clip"
+
+
 def test_which_pose_file_beside_a_video_is_taken(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", frames=4)
     assert open_log(tmp_path / "a.mp4").poses is None

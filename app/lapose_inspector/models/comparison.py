@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from psygnal import Signal
 
 from lapose_core.geometry import Array, yaw
+from lapose_core.logs.reader import PoseFrame
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.comparison import ClipPair, Comparison, Trajectory
     from lapose_core.evaluation.set_comparison import Marks, SetComparison
     from lapose_inspector.models.paths import PathSegment
     from lapose_inspector.models.session import Session
+
+
+@dataclass(frozen=True)
+class PoseFile:
+    """A trajectory file, the seconds added to its times, and whose axes its poses have."""
+
+    path: Path
+    time_offset: float = 0.0
+    pose_frame: PoseFrame = "camera"
 
 
 class Compared:
@@ -29,6 +41,8 @@ class Compared:
         """Against the analysis as it was last compared; None until there is one."""
         self.whole_set: SetComparison | None = None
         """The same two checkpoints on all drives of the set; None while the open drive alone is compared."""
+        self.file: PoseFile | None = None
+        """The trajectory file that is compared with, or was to be and could not be read."""
         self.marks: dict[str, Marks] = {}
         """Stretches of training manifests, by the manifest's name."""
         self.doing = ""
@@ -63,6 +77,12 @@ class Compared:
     def set_result(self, result: Comparison | None) -> None:
         self.result = result
         self.changed.emit()
+
+    def set_file(self, file: PoseFile | None) -> None:
+        """A trajectory file is read; None where another trajectory is wanted."""
+        if file != self.file:
+            self.file = file
+            self.progress_changed.emit()
 
     def say(self, doing: str = "", share: float = 0.0, problem: str = "") -> None:
         """Tell what goes on, or what went wrong."""

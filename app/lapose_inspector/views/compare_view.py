@@ -29,6 +29,7 @@ from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotation_dialog import swatch
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.plain_tree import plain_tree
+from lapose_inspector.views.pose_file_row import PoseFileRow
 from lapose_inspector.views.scrubber import clock_text
 from lapose_inspector.views.tool_row import ToolRow
 
@@ -67,6 +68,8 @@ class CompareView(QWidget):
     frame_chosen = Signal(int)
     drive_chosen = Signal(str, int)
     """Key of another drive of the set, and the frame to go to."""
+    file_changed = Signal(object)
+    """The PoseFile to read, after its clock or axes were set otherwise."""
     stretch_opened = Signal(int, int)
     """First and last frame of a stretch to loop over."""
 
@@ -110,10 +113,14 @@ class CompareView(QWidget):
         self.how.setTextFormat(Qt.TextFormat.PlainText)
         self.how.setProperty("muted", True)
         self.how.setWordWrap(True)
-        self.problem = QLabel()
-        self.problem.setProperty("warning", True)
-        self.problem.setWordWrap(True)
-        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.file_row = PoseFileRow()
+        self.file_row.changed.connect(self.file_changed)
+        self.warning, self.problem = QLabel(), QLabel()
+        for label in (self.warning, self.problem):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setProperty("warning", True)
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.busy = QFrame()
         busy = QHBoxLayout(self.busy)
         busy.setContentsMargins(0, 0, 0, 0)
@@ -150,7 +157,7 @@ class CompareView(QWidget):
         top = QVBoxLayout()
         top.setContentsMargins(10, 6, 10, 0)
         top.setSpacing(3)
-        for widget in (self.head, self.how, self.problem, self.busy):
+        for widget in (self.head, self.how, self.warning, self.file_row, self.problem, self.busy):
             top.addWidget(widget)
         body = QVBoxLayout(self)
         body.setContentsMargins(0, 0, 0, 0)
@@ -165,6 +172,7 @@ class CompareView(QWidget):
         self.busy.setVisible(bool(self._model.doing))
         self.doing.setText(f"{self._model.doing}…")
         self.progress.setValue(round(1000 * self._model.share))
+        self.file_row.show_file(self._model.file)
         self.problem.setText(self._model.problem)
         self.problem.setVisible(bool(self._model.problem))
 
@@ -175,6 +183,8 @@ class CompareView(QWidget):
         self.stretches.clear()
         self.head.setVisible(other is not None)
         self.how.setVisible(other is not None)
+        self.warning.setText("" if other is None else " ".join(other.warnings))
+        self.warning.setVisible(bool(self.warning.text()))
         self._stack.setCurrentIndex(1 if result is None and self._model.whole_set is None else 0)
         if other is None:
             self.note.setText(
@@ -205,6 +215,8 @@ class CompareView(QWidget):
             clips = self._parts[self.part.currentText()]
             rows = table(clips, other.metric)
             lines.append(self._clips_words(len(clips)))
+        if whole is None:
+            lines += [note.rstrip(".") for note in other.notes]
         self.how.setText(". ".join(lines))
         left_out = () if whole is None else whole.left_out
         told = "\n".join([other.how[:1].upper() + other.how[1:], *other.notes, *left_out])

@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
         self.compare = CompareView(session, self.actions_)
         self.compare.frame_chosen.connect(session.timeline.seek)
         self.compare.stretch_opened.connect(session.timeline.set_loop)
+        self.compare.file_changed.connect(app.comparer.compare_file)
         self.compare.drive_chosen.connect(app.opener.choose_drive)
         self.panels = (
             self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,

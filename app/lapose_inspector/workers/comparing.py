@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
+from lapose_inspector.models.comparison import PoseFile
 from lapose_inspector.workers.latest import LatestWorker, Stale
 from lapose_inspector.workers.set_analysis import Analyst, SetDrives, Told, compare_set
 
@@ -102,13 +103,15 @@ class CompareWorker(QObject):
         self.found.emit(Problem(reason))
 
 
-def read_file(path: Path, drive: Drive) -> Work:
-    """Reads a pose file."""
+def read_file(file: PoseFile, drive: Drive, samples: np.ndarray) -> Work:
+    """Reads a pose file; ``samples`` are the analysed frames."""
 
     def work(_: Stale, tell: Told) -> Trajectory:
         from lapose_core.evaluation.classical_reference import imported_trajectory
 
-        return imported_trajectory(path, drive)
+        return imported_trajectory(
+            file.path, drive, time_offset=file.time_offset, pose_frame=file.pose_frame, samples=samples
+        )
 
     return work
 

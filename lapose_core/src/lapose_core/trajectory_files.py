@@ -30,6 +30,7 @@ _CAMERA_AXES = {
 }
 # Longer than this without a pose, a car's motion can no longer be interpolated linearly.
 _GAP_SECONDS = 1.0
+_CLOCKS = {"milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,10 @@ def _to_camera(found: FramePoses, pose_frame: PoseFrame) -> FramePoses:
 
 def _interpolated(path: Path, words: str, times: Array, poses: Array, timestamps: Array) -> FramePoses:
     limit = max(_GAP_SECONDS, 3 * float(np.median(np.diff(times)))) if len(times) > 1 else _GAP_SECONDS
-    if timestamps[-1] < times[0] or timestamps[0] > times[-1]:
+    apart = bool(timestamps[-1] < times[0] or timestamps[0] > times[-1])
+    if not apart or len(times) != len(timestamps):
+        _require_seconds(path, times, timestamps)
+    if apart:
         if len(times) == len(timestamps):
             return FramePoses(
                 poses,
@@ -247,6 +251,20 @@ def _interpolated(path: Path, words: str, times: Array, poses: Array, timestamps
         )
     found = poses_at(timestamps, times, poses, max_gap=limit)
     return replace(found, provenance=f"{path.name} ({words}), {found.provenance}")
+
+
+def _require_seconds(path: Path, times: Array, timestamps: Array) -> None:
+    """Refuse times that are of another unit: their steps and their span both say so."""
+    if len(times) < 2 or len(timestamps) < 2:
+        return
+    for unit, factor in _CLOCKS.items():
+        span = np.ptp(times) / np.ptp(timestamps) / factor
+        step = np.median(np.diff(times)) / np.median(np.diff(timestamps)) / factor
+        if 0.5 < span < 2 and 0.05 < step < 20:
+            raise LogError(
+                f"{path}: its times run over {np.ptp(times):.6g}, the frames' over {np.ptp(timestamps):.6g} s: they "
+                f"seem to be {unit}; divide them by {factor:,.0f}"
+            )
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -12,12 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lapose_core.drive import Drive, Intrinsics
+from lapose_core.drive import Drive, Intrinsics, LogError
 from lapose_core.evaluation.classical import Method, load_method
 from lapose_core.evaluation.comparison import Trajectory
 from lapose_core.geometry import Array, accumulate, relative
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis
+from lapose_core.logs.reader import PoseFrame
 
 Name = Literal["opencv", "colmap"]
 TITLES: dict[str, str] = {"opencv": "OpenCV reference", "colmap": "COLMAP reference"}
@@ -194,17 +196,43 @@ class ReferenceCache:
         part.replace(path)
 
 
-def imported_trajectory(path: Path, drive: Drive) -> Trajectory:
-    """The poses of a TUM, KITTI or CSV file on the drive's clock.
+def imported_trajectory(
+    path: Path,
+    drive: Drive,
+    *,
+    time_offset: float = 0.0,
+    pose_frame: PoseFrame = "camera",
+    samples: NDArray[np.int64] | None = None,
+) -> Trajectory:
+    """The poses of a TUM, KITTI or CSV file on the drive's clock, with warnings where they cannot be a car's.
+
+    Args:
+        time_offset: seconds added to the file's times.
+        pose_frame: whose axes the poses of the file have.
+        samples: frames that a file without times may hold a pose for each of, in place of all frames.
 
     Raises:
         LogError: where the file cannot be read or does not fit the frames.
     """
+    from lapose_core.logs.sanity import check_poses
     from lapose_core.trajectory_files import poses_for_frames
 
-    found = poses_for_frames(path, drive.timestamps)
-    piece = np.where(found.valid, 0, -1)
-    frames = np.arange(len(drive))
+    frames, notes = np.arange(len(drive)), []
+    try:
+        found = poses_for_frames(path, drive.timestamps, time_offset=time_offset, pose_frame=pose_frame)
+    except LogError:
+        if samples is None or len(samples) in (0, len(drive)):
+            raise
+        with contextlib.suppress(LogError):
+            found = poses_for_frames(path, drive.timestamps[samples], time_offset=time_offset, pose_frame=pose_frame)
+            frames = samples.copy()
+        if len(frames) == len(drive):
+            raise
+        notes.append(f"{path.name} has no times: its {len(samples)} poses were taken for the analysed frames in order.")
+    poses, valid = np.tile(np.eye(4), (len(drive), 1, 1)), np.zeros(len(drive), bool)
+    poses[frames], valid[frames] = found.poses, found.valid
+    sanity = check_poses(replace(drive, poses=poses, pose_valid=valid))
     return Trajectory(
-        path.stem, "imported", frames, found.poses, piece, True, f"read from {found.provenance}", found.notes
-    )
+        path.stem, "imported", frames, found.poses, np.where(found.valid, 0, -1), True,
+        f"read from {found.provenance}", (*found.notes, *notes), () if sanity is None else sanity.problems,
+    )  # fmt: skip

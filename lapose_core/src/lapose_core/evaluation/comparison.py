@@ -29,6 +29,8 @@ CLIP = 16
 """Samples in a clip of the table, as elsewhere in this package."""
 SMOOTH = 5
 """Transitions over which gains are averaged before stretches are cut from them."""
+_ROUNDING = 1e-6
+"""Share of a figure by which the same trajectory differs after it went through a text file."""
 LEAST_GAIN, LEAST_LENGTH = 0.5, 3
 """Degrees by which one must be better, and for how many transitions, to make a stretch."""
 
@@ -46,6 +48,7 @@ class Trajectory:
         metric: whether lengths are metres; otherwise only directions and rotations mean something.
         how: how it came about, one sentence for people.
         notes: what to know about it, one sentence each.
+        warnings: what is probably wrong with it, one sentence each.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Trajectory:
     metric: bool = True
     how: str = ""
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def pieces(self) -> list[slice]:
         """Stretches of ``frames`` whose poses share a world and follow each other, of two poses or more."""
@@ -113,8 +117,10 @@ class Row:
 
     @property
     def verdict(self) -> Winner | None:
-        """Who is better beyond the interval's doubt; None where neither is."""
+        """Who is better beyond the interval's doubt; None where neither is, or by a rounding of numbers alone."""
         if self.higher_is_better is None or not np.isfinite(self.low) or self.low <= 0 <= self.high:
+            return None
+        if abs(self.difference) <= _ROUNDING * max(abs(self.a), abs(self.b)):
             return None
         return "b" if (self.low > 0) == self.higher_is_better else "a"
 
