@@ -18,6 +18,7 @@ import torch
 from measure import in_turns, parser, report
 from torch import Tensor
 
+from lapose_core.frames.heap import steady_heap
 from lapose_core.inference.analysis import estimate_encoded, estimate_windows, infer_actions
 from lapose_core.inference.encoding import CPU_CHUNK, FrameEncoder
 from lapose_core.model.config import nano, paper
@@ -100,6 +101,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--threads", type=int, default=1)
     given = options.parse_args()
+    steady_heap()  # as the programs do; without it a window pays for new memory at every run
     torch.set_num_threads(given.threads)
     try:
         small = load_checkpoint(default_checkpoint())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
 from lapose_core.inference.analysis import estimate_windows
@@ -39,4 +42,16 @@ def test_where_nothing_compiles_the_model_runs_as_before() -> None:
     images, times = torch.rand(1, 5, 3, 56, 120), torch.arange(5).double()[None] * 0.2
     before = estimate_windows(model, images, times)
     assert "no such compiler" in compile_blocks(model, backend="no such compiler")
+    np.testing.assert_array_equal(estimate_windows(model, images, times).relative, before.relative)
+
+
+def test_without_a_compiler_for_cpp_the_model_runs_as_before_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # nothing compiled earlier is found
+    model = LaPose(tiny()).eval()
+    images, times = torch.rand(1, 5, 3, 56, 120), torch.arange(5).double()[None] * 0.2
+    before = estimate_windows(model, images, times)
+    assert "C++ compiler" in compile_blocks(model)
     np.testing.assert_array_equal(estimate_windows(model, images, times).relative, before.relative)
