@@ -16,10 +16,10 @@ from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from lapose_inspector.models.colours import PREDICTION
-from lapose_inspector.models.curves import value_range
+from lapose_inspector.models.curves import Summary, value_range
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.tracks_view import TracksView
-from lapose_inspector.visuals.tracks import AXIS, GUTTER, LEAST_HEIGHT, RIGHT
+from lapose_inspector.visuals.tracks import AXIS, GUTTER, LEAST_HEIGHT, RIGHT, rows
 from lapose_inspector.visuals.tracks_axis import (
     TimeSpan,
     decimate,
@@ -201,7 +201,7 @@ def test_an_empty_session_says_how_to_fill_it(make_view):
 
 
 def test_a_long_drive_keeps_its_single_peak_in_the_picture(make_view):
-    count = 30_000
+    count = 60_000
     session = Session()
     session.rate = RATE
     path = winding_path(count, RATE)
@@ -216,6 +216,19 @@ def test_a_long_drive_keeps_its_single_peak_in_the_picture(make_view):
     assert len(x) < 3000
     assert x[np.nanargmax(y)] == pytest.approx(float(view.span.x(scale.times[21_234])), abs=1.0)
     assert np.nanmax(y) == pytest.approx(60.0, abs=0.01)
+    at, values = scale.lines[0].summary.between(0, count - 1, int(view.span.width))
+    assert len(at) < count / 3
+    assert scale.times[at[np.nanargmax(values)]] == pytest.approx(scale.times[21_234], abs=64 / RATE)
+    assert np.nanmax(values) == np.nanmax(scale.lines[0].values)
+    # It is drawn: text-coloured pixels reach higher there than beside it.
+    image, ink = view.grab().toImage(), QColor(session.display.colours.text)
+    column = round(float(view.span.x(scale.times[21_234])))
+    top, height = rows(view.height(), len(view.tracks))[-1]
+
+    def highest(x: int) -> int:
+        return next((y for y in range(int(top), int(top + height)) if image.pixelColor(x, y) == ink), image.height())
+
+    assert min(highest(x) for x in range(column - 1, column + 2)) < min(highest(x) for x in range(400, 420)) - 5
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -239,6 +252,26 @@ def test_a_closed_panel_is_let_go(qtbot):
     assert gone() is None
     assert len(session.drive_changed) == len(session.analysis_changed) == len(session.timeline.frame_changed) == 0
     session.timeline.seek(5)
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.float64, st.integers(1, 3000), elements=st.floats(-1e6, 1e6) | st.just(np.nan)),
+    st.integers(1, 40),
+    st.data(),
+)
+def test_a_summary_loses_no_extreme_of_what_is_in_sight(values, columns, data):
+    first = data.draw(st.integers(0, len(values) - 1))
+    last = data.draw(st.integers(first + 1, len(values)))
+    at, some = Summary(values).between(first, last, columns)
+    assert len(at) == len(some) <= max(last - first, 2)
+    assert (np.diff(at) >= 0).all()
+    seen = values[first:last]
+    if np.isfinite(seen).any():
+        assert np.nanmin(some) <= np.nanmin(seen)
+        assert np.nanmax(some) >= np.nanmax(seen)
+    else:
+        assert len(some) < len(seen) or np.isnan(some).all()
 
 
 @settings(deadline=None)
