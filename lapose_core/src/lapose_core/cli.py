@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from lapose_core.frames.heap import steady_heap
+
 
 class _Runnable(Protocol):
     def run(self) -> int: ...
@@ -79,6 +81,7 @@ def _run(command: _Command, prog: str, arguments: list[str]) -> int:
             parsed = cast(_Runnable, tyro.cli(kind, args=arguments, prog=prog))
         except SystemExit as error:  # tyro has printed its help, or what is wrong with an option
             return error.code if isinstance(error.code, int) else BAD_INPUT
+        steady_heap()
         return parsed.run()
     except KeyboardInterrupt:
         print("lapose: interrupted", file=sys.stderr)

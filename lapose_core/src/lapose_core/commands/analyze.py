@@ -67,14 +67,12 @@ class Analyze(LogChoice):
         from tqdm import tqdm
 
         from lapose_core.device import choose_device
-        from lapose_core.frames.heap import steady_heap
         from lapose_core.inference.analysis import DriveAnalyzer
         from lapose_core.inference.compiled import compile_blocks
         from lapose_core.inference.store import RESULT, read_result, require_same, write_result
         from lapose_core.resources import default_checkpoint
         from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
 
-        steady_heap()
         drive = self.open(self.log)
         checkpoint = self.checkpoint or default_checkpoint()
         digest = checkpoint_hash(checkpoint)

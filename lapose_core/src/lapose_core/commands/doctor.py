@@ -19,9 +19,7 @@ class Doctor:
 
     def run(self) -> int:
         from lapose_core.doctor import facts, measurements, text
-        from lapose_core.frames.heap import steady_heap
 
-        steady_heap()  # as the programs that are measured do
         report = facts()
         report["measured"] = measurements(6.0 if self.quick else 60.0)
         print(json_format.dumps(report, indent=2) if self.json else text(report))
