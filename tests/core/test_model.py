@@ -13,7 +13,7 @@ from lapose_core.model.config import ConfigError, LaPoseConfig, MatchingConfig, 
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.motion import MotionDecoder, VelocityReadout
 from lapose_core.model.pose_head import decouple, recouple
-from lapose_core.model.st_transformer import attention, gaps
+from lapose_core.model.st_transformer import attention, fused_attention, gaps
 from lapose_core.model.tokenizer import cells, prepare, uncells
 
 
@@ -227,13 +227,18 @@ def test_cells_and_their_inverse_keep_every_code_in_its_place() -> None:
     torch.testing.assert_close(uncells(grouped, 4, 6, 2).permute(0, 1, 4, 2, 3), features)
 
 
-def test_written_out_attention_is_the_fused_one() -> None:
+@pytest.mark.parametrize("lead", [(2, 3), (4, 2, 3)], ids=["frames", "frames of clips"])
+@pytest.mark.parametrize("queries", [7, 1])
+def test_written_out_attention_is_the_fused_one(lead: tuple[int, ...], queries: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(2, 3, 7, 8, generator=generator) for _ in range(3))
-    mask = torch.ones(7, 7, dtype=torch.bool).tril()
+    # As the blocks make them: the axes of heads and tokens change places in memory.
+    q, k, v = (torch.randn(*lead[:-1], 7, lead[-1], 8, generator=generator).transpose(-2, -3) for _ in range(3))
+    q = q[..., -queries:, :]
+    mask = torch.ones(7, 7, dtype=torch.bool).tril()[-queries:]
     for m in (None, mask):
         expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=m)
-        torch.testing.assert_close(attention(q, k, v, m), expected, rtol=1e-5, atol=1e-6)
+        for form in (attention, fused_attention):
+            torch.testing.assert_close(form(q, k, v, m), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_matching_finds_a_known_shift_to_a_fraction_of_a_pixel() -> None:

@@ -116,6 +116,7 @@ def bottleneck(results: Results, path: Path) -> bool:
     for r in rows:
         label = "none" if r["width"] is None else str(r["width"])
         axes.annotate(label, (r["ce"], r["skill"]), xytext=(6, 4), textcoords="offset points", fontsize=9)
+    axes.margins(x=0.12)  # room for the last point's name
     axes.set_xlabel("cross-entropy of the next frame's codes, nats")
     skill_axis(axes)
     return save(figure, path)

@@ -30,6 +30,7 @@ estimate scores that never looks at a picture, 1 is perfect. Brackets are 95 % b
 over all pairs of a clip's frames and signed (backwards for forwards is wrong); standing clips are left out of AUC,
 ATE-S and scale. ATE is after SE(3) alignment of each clip, ATE-S with both trajectories divided by the mean distance
 from their first camera. The scale error is the median, everything else a mean over clips.
+The time under a section is that of the run which wrote it: what an earlier run had left of it is not counted.
 """
 
 

@@ -27,6 +27,8 @@ def compile_blocks(model: LaPose, batch: int = 1, backend: str = "inductor") -> 
     images = torch.zeros(batch, config.window, 3, config.image_height, config.image_width)
     times = torch.arange(config.window).double()[None].expand(batch, -1) * 0.2
     try:
+        # Graphs are kept by code, not by model, and only a few of each: another model's would be in the way.
+        torch._dynamo.reset()
         for block in _blocks(model):
             block.compile(backend=backend)
         # Twice: a second shape makes what follows independent of the number of frames.
