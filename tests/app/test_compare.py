@@ -95,6 +95,27 @@ def test_the_table_of_what_is_marked_and_of_the_rest(app: Inspector, tmp_path: P
     assert float(view.table.topLevelItem(0).text(2)) == bad[0]
 
 
+def test_without_truth_an_equal_path_is_apart_nowhere(launch, tmp_path: Path, qtbot) -> None:
+    app = launch(write_folder(tmp_path / "blind", 40, poses=False), analyse=False)
+    app.session.set_analysis(analysed(app.session.drive, poses=turning_path(40)))
+    assert [t.label for t in app.window.tracks.tracks][2:5] == ["Rotation error", "Direction error", "Scale error"]
+    path = tmp_path / "same.tum"
+    write_tum(path, np.arange(40) / RATE, turning_path(40))
+    app.comparer.compare_file(PoseFile(path))
+    compared(app, qtbot)
+    view = app.window.compare
+    assert view.stretches.topLevelItemCount() == 1
+    assert "Nowhere apart" in view.stretches.topLevelItem(0).text(0)
+    view.tabs.setCurrentWidget(view.stretches)
+    qtbot.waitUntil(view.stretches.isVisible, timeout=5000)
+    box = view.stretches.visualItemRect(view.stretches.topLevelItem(0))
+    QTest.mouseClick(view.stretches.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
+    assert app.timeline.frame == 0
+    labels = [t.label for t in app.window.tracks.tracks]
+    assert labels[-2:] == ["Rotation apart", "Direction apart"]
+    assert "Rotation error" not in labels, "their room is for what there is"
+
+
 def test_another_clock_and_other_axes_are_set_right_in_the_panel(app: Inspector, tmp_path: Path, qtbot) -> None:
     """Poses of a vehicle (x forward, y left, z up) on a clock that counts from 1970."""
     axes = np.array([[0, 0, 1.0, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -222,6 +243,8 @@ def test_a_checkpoint_is_compared_on_the_whole_set_inside_and_outside_of_a_manif
 def test_opencv_stands_in_where_there_is_no_truth(launch, tmp_path: Path, qtbot) -> None:
     pytest.importorskip("cv2")
     app = launch(write_folder(tmp_path / "no truth", 20, poses=False), analyse=False)
+    # The predicted field of view is one of the model's picture.
+    qtbot.waitUntil(lambda: app.session.model_info is not None, timeout=LATER)
     app.window.actions_["compare.opencv"].trigger()
     assert "analyse the drive first" in app.window.compare.problem.text(), "neither a camera nor a prediction"
     exact = analysed(app.session.drive, poses=turning_path(20))

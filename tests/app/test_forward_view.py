@@ -268,7 +268,9 @@ def test_the_slider_moves_the_action_along_its_direction_live(ready):
 def test_a_film_goes_on_from_the_models_own_frames(ready):
     view, state = ready.view, ready.state
     state.film = True
+    assert "Dreaming under the inferred action…" in view.words
     ready.qtbot.waitUntil(lambda: view.film is not None, timeout=30_000)
+    assert "Dreaming" not in view.words
     assert view.strip.isVisible()
     frames = ready.session.analysis.frames
     assert view.film.frames == tuple(int(f) for f in frames[6:12])
@@ -278,6 +280,7 @@ def test_a_film_goes_on_from_the_models_own_frames(ready):
     ready.qtbot.waitUntil(lambda: view.film is not None and len(view.film.frames) == 2, timeout=30_000)
     for kind in ("mirrored", "zero"):
         state.kind = kind
+        assert f"Dreaming under the {kind} action…" in view.words, "what is shown is still the film before"
         ready.qtbot.waitUntil(lambda k=kind: view.words.lower().startswith(f"{k} action"), timeout=30_000)
     state.film = False
     ready.qtbot.waitUntil(lambda: view.intervention is not None, timeout=30_000)

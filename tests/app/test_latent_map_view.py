@@ -477,6 +477,8 @@ def test_two_models_of_one_drive_are_laid_on_each_other(make_view, qtbot):
     qtbot.waitUntil(lambda: count_of(view) == 2 * count, timeout=20_000)
     np.testing.assert_allclose(view.projection.points[:count], view.projection.points[count:], atol=0.05)
     assert "R² 1.00" in view.state.text()
+    assert f"({session.analysis.checkpoint_hash[:6]})" in view.state.text(), "both are named by their model"
+    qtbot.waitUntil(lambda: view.state.width() >= view.state.sizeHint().width(), timeout=5000)
     session.selection.replace({session.drive.fingerprint: [5]})
     assert view.scene.selected.count == 2, "both models' points of one transition"
 

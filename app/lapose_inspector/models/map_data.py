@@ -57,6 +57,11 @@ class MapSource:
         return np.flatnonzero(np.isfinite(self.latents).all(axis=1))
 
 
+def model_name(analysis: DriveAnalysis) -> str:
+    """By which checkpoint a result is, so that two of one name are told apart."""
+    return f"{analysis.checkpoint_name} ({analysis.checkpoint_hash[:6]})"
+
+
 class MapData:
     """The rows of a map: every analysed transition of every source, in order."""
 

@@ -10,10 +10,12 @@ from lapose_inspector.models.colours import ThemeColours
 Align = Qt.AlignmentFlag
 CORNERS = {
     "top left": (0, 0, Align.AlignLeft | Align.AlignTop),
-    "top right": (0, 1, Align.AlignRight | Align.AlignTop),
-    "bottom left": (2, 0, Align.AlignLeft | Align.AlignBottom),
-    "bottom right": (2, 1, Align.AlignRight | Align.AlignBottom),
+    "top right": (0, 2, Align.AlignRight | Align.AlignTop),
+    "bottom left": (1, 0, Align.AlignLeft | Align.AlignBottom),
+    "bottom right": (1, 2, Align.AlignRight | Align.AlignBottom),
 }
+"""Row, place in it and alignment. The rows know nothing of each other: a wide legend takes no room from the words
+above it."""
 
 
 class CanvasOverlay(QWidget):
@@ -27,17 +29,22 @@ class CanvasOverlay(QWidget):
         self._pane = QWidget(self)
         self._pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         stack.addWidget(self._pane, 0, 0)
-        self._grid = QGridLayout(self._pane)
-        self._grid.setContentsMargins(8, 6, 8, 6)
-        self._grid.setSpacing(4)
-        self._grid.setRowStretch(1, 1)
-        self._grid.setColumnStretch(0, 1)
+        column = QVBoxLayout(self._pane)
+        column.setContentsMargins(8, 6, 8, 6)
+        column.setSpacing(4)
+        self._rows = QGridLayout(), QGridLayout()
+        for row in self._rows:
+            row.setSpacing(4)
+            row.setColumnStretch(1, 1)
         self.message = QLabel(self._pane)
         self.message.setObjectName("message")
         self.message.setWordWrap(True)
         self.message.setAlignment(Align.AlignCenter)
         self.message.hide()
-        self._grid.addWidget(self.message, 1, 0, 1, 2)
+        column.addLayout(self._rows[0])
+        column.addWidget(self.message, 1)
+        column.addStretch(0)
+        column.addLayout(self._rows[1])
         self.tooltip = QLabel(self)
         self.tooltip.setObjectName("tooltip")
         self.tooltip.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -49,7 +56,7 @@ class CanvasOverlay(QWidget):
         """Put a widget into one of CORNERS."""
         row, column, align = CORNERS[corner]
         widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-        self._grid.addWidget(widget, row, column, align)
+        self._rows[row].addWidget(widget, 0, column, align)
 
     def label(self, corner: str, name: str) -> QLabel:
         """A text label in a corner."""

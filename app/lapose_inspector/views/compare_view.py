@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lapose_core.evaluation.comparison import FIGURES
+from lapose_core.evaluation.comparison import FIGURES, LEAST_GAIN, LEAST_LENGTH
 from lapose_inspector.models.colours import OTHER, PREDICTION
 from lapose_inspector.models.comparison import parts
 from lapose_inspector.models.session import Session
@@ -233,7 +233,18 @@ class CompareView(QWidget):
         elif result is not None:
             for stretch in result.stretches:
                 self.stretches.addTopLevelItem(self._stretch(stretch, name, other.name))
+        self._say_nowhere("better" if truth else "apart")
         self._fill_gains()
+
+    def _say_nowhere(self, what: str) -> None:
+        """An empty list says what would fill it."""
+        self.stretches.setHeaderLabels((what.capitalize(), "Frames", "By"))
+        if not self.stretches.topLevelItemCount() and (self._model.result or self._model.whole_set):
+            words = f"Nowhere {what} by {LEAST_GAIN:g}° or more over {LEAST_LENGTH} transitions"
+            item = QTreeWidgetItem([words])
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.stretches.addTopLevelItem(item)
+            item.setFirstColumnSpanned(True)
 
     def _clips_words(self, chosen: int) -> str:
         """Of which clips the figures are, and how their intervals come about."""
@@ -274,6 +285,8 @@ class CompareView(QWidget):
         self._fill()
 
     def _on_stretch(self, item: QTreeWidgetItem) -> None:
+        if not item.flags() & Qt.ItemFlag.ItemIsEnabled:
+            return
         key, first, _ = item.data(0, FRAME)
         if key:
             self.drive_chosen.emit(key, first)
@@ -281,6 +294,8 @@ class CompareView(QWidget):
             self.frame_chosen.emit(first)
 
     def _on_stretch_opened(self, item: QTreeWidgetItem) -> None:
+        if not item.flags() & Qt.ItemFlag.ItemIsEnabled:
+            return
         key, first, last = item.data(0, FRAME)
         if not key:
             self.stretch_opened.emit(first, last)

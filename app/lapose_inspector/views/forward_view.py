@@ -73,6 +73,8 @@ class ForwardView(QWidget):
         self._session, self._worker = session, reconstruction_worker
         self._forward, self._state = forward_worker, state
         self._answer: tuple[ForwardRequest, Intervention | Film] | None = None
+        self._asked: ForwardRequest | None = None
+        """What the newest answer should be to."""
         self._other_failure = ""
         self._shown: tuple[int, Reconstruction] | None = None
         self._frames = (0, 0)  # of the shown transition
@@ -166,7 +168,8 @@ class ForwardView(QWidget):
         self.grid.arrange(self.width(), self.height() - WORDS - own - 4)
 
     def _on_drive(self) -> None:
-        self._run, self._shown, self._wanted, self._failure, self._answer = None, None, None, "", None
+        self._run, self._shown, self._wanted, self._failure = None, None, None, ""
+        self._answer = self._asked = None
         self._update_pictures()
         self._on_analysis()
 
@@ -175,7 +178,8 @@ class ForwardView(QWidget):
         analysis = self._session.analysis
         run = None if analysis is None else analysis.key
         if run != self._run:
-            self._run, self._shown, self._wanted, self._failure, self._answer = run, None, None, "", None
+            self._run, self._shown, self._wanted, self._failure = run, None, None, ""
+            self._answer = self._asked = None
             self._update_pictures()
         waiting = self._wanted is not None and self._wanted != self.shown_transition and not self._failure
         if waiting and not self._late.isActive():
@@ -231,12 +235,13 @@ class ForwardView(QWidget):
         """Asks for the prediction under the chosen action, where another than the plain one is wanted."""
         state, at = self._state, self._wanted
         if at is None or (state.plain and not state.film):
-            self._answer = None
+            self._answer = self._asked = None
             self._forward.request(None)
             return
         steps = STEPS if state.film else 0
         offset = self.directions.offset()
-        self._forward.request(ForwardRequest(at, state.kind, state.chosen, offset, self._action_name(), steps))
+        self._asked = ForwardRequest(at, state.kind, state.chosen, offset, self._action_name(), steps)
+        self._forward.request(self._asked)
 
     def _on_state(self) -> None:
         self._other_failure = ""
@@ -344,8 +349,22 @@ class ForwardView(QWidget):
             self._plain = f"{number}: {said}. {share}"
             muted = f"<span style='color:{colours.muted}'>{share}</span>"
             self._words.setText(f"<b>{number}</b>: {said}. {muted}")
+        if not wait and self._dreaming:
+            self._plain += f" {self._dreaming}"
+            self._words.setText(
+                f"{self._words.text()} <span style='color:{colours.warning}'>{escape(self._dreaming)}</span>"
+            )
         self._fit_words()
         self.grid.canvases[0].update()
+
+    @property
+    def _dreaming(self) -> str:
+        """Which film is awaited, for it takes seconds; empty where none is."""
+        asked = self._asked
+        if asked is None or not asked.steps or self._other_failure or (self._answer and self._answer[0] is asked):
+            return ""
+        name = asked.name[0].lower() + asked.name[1:]
+        return f"Dreaming under {name}…" if asked.kind == "chosen" else f"Dreaming under the {name}…"
 
     def _action_name(self) -> str:
         """What the action is called, with how far it was moved."""

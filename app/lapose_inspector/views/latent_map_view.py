@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QWidget
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import rgba, series_colours
 from lapose_inspector.models.gallery import Item
-from lapose_inspector.models.map_data import MapData, MapSource
+from lapose_inspector.models.map_data import MapData, MapSource, model_name
 from lapose_inspector.models.map_state import MapState, Method
 from lapose_inspector.models.selection import Indices, Mode, TransitionId
 from lapose_inspector.models.series import Series
@@ -157,9 +157,11 @@ class LatentMapView(QWidget):
     def _on_analysis_change(self) -> None:
         analysis, sources = self._session.analysis, []
         if analysis is not None and analysis.done.any():
-            sources = [MapSource.of(analysis, self._session.series)]
-            if self.map_state.compared is not None:
-                sources.append(self.map_state.compared)
+            compared = self.map_state.compared
+            models = compared is not None and bool(compared.note)
+            sources = [MapSource.of(analysis, self._session.series, model_name(analysis) if models else "")]
+            if compared is not None:
+                sources.append(compared)
         self._data = MapData(sources)
         key = self._data.key
         if not key or key != self._key:

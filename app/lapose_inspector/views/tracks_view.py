@@ -141,7 +141,8 @@ class TracksView(QWidget):
         middle = 0.5 * (series.times[1:] + series.times[:-1]) if len(series) else np.empty(0)
         # Where there is something else to plot, errors that no analysis can bring give it their room.
         has_truth = self._session.drive is not None and self._session.drive.poses is not None
-        shown = [key for key in SHOWN if has_truth or not self._recorded or key not in ERRORS]
+        others = bool(self._recorded) or self._session.comparison.other is not None
+        shown = [key for key in SHOWN if has_truth or not others or key not in ERRORS]
         for key in LATER:
             if key in series.series and not np.isfinite(series[key].values).any():
                 shown.remove(key)

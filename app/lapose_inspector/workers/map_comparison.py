@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from lapose_core.inference.latent_alignment import align_latents
-from lapose_inspector.models.map_data import MapSource
+from lapose_inspector.models.map_data import MapSource, model_name
 from lapose_inspector.models.series import result_series
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
@@ -79,6 +79,6 @@ def compared_source(other: DriveAnalysis, analysis: DriveAnalysis) -> MapSource:
             "the two results share neither the model nor the drive and rate: nothing relates their latents"
         )
     aligned = align_latents(other.latents, analysis.latents)
-    source = MapSource.of(other, series, f"{other.checkpoint_name} ({other.checkpoint_hash[:6]})")
+    source = MapSource.of(other, series, model_name(other))
     note = f"laid on by Procrustes over {aligned.shared:,} transitions, R² {aligned.r2:.2f}"
     return replace(source, latents=aligned.latents, note=note)

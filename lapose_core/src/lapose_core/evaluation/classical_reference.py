@@ -120,7 +120,9 @@ def classical_reference(
             watch(1.0)
     finally:
         source.close()
-    notes = [f"{int(known.sum())} of {len(known)} transitions were placed; the others are filled."]
+    notes = [
+        f"{int(known.sum())} of {len(known)} transitions were placed{'' if known.all() else '; the others are filled'}."
+    ]
     if metric == 0:
         notes.append("The scale is arbitrary: only rotations and directions can be compared.")
     elif metric < len(starts):
