@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from lapose_core.export.tum import write_tum
 from lapose_core.logs import open_log
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.triage import Header, Row, Triage
-from lapose_inspector.views.triage_rows import fitting
+from lapose_inspector.views.triage_rows import figures, fitting, tool_tip
 from lapose_inspector.workers.segment_pictures import SegmentPictures
 
 
@@ -258,3 +259,11 @@ def test_tags_that_find_no_room_are_counted() -> None:
     assert fitting([30, 30, 30], 20, 87) == 1  # two and the count would need 88
     assert fitting([30, 30], 20, 25) == 0
     assert fitting([], 20, 100) == 0
+
+
+def test_without_truth_a_row_tells_its_least_confidence() -> None:
+    blind = row(0, "gentle", confidence=0.9)
+    blind = replace(blind, segment=replace(blind.segment, doubt=np.array([0.05, np.nan, 0.4])))
+    assert figures(blind) == ["least 0.60"]
+    assert "1 − confidence" in tool_tip(blind)
+    assert "least" not in " ".join(figures(row(0, "gentle", direction=2.0)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
@@ -99,6 +100,7 @@ def figures(row: Row) -> list[str]:
         (s.scale, f"scale {100 * s.scale:+.0f} %" if math.isfinite(s.scale) else ""),
         (s.ate_cost, f"ATE {s.ate_cost:+.2f} m"),
         (s.confidence if s.score is not None else float("nan"), f"conf {number(s.confidence, 2)}"),
+        (float("nan") if s.score is not None else s.least_confidence, f"least {number(s.least_confidence, 2)}"),
     )
     return [text.replace("-", "−") for value, text in named if math.isfinite(value)]
 
@@ -106,15 +108,16 @@ def figures(row: Row) -> list[str]:
 def tool_tip(row: Row) -> str:
     """Everything about a row, with what the figures mean."""
     s = row.segment
+    errors = np.isfinite(s.errors).any()
+    line = f"larger of rotation and direction error, 0 to {WORST_SHOWN:.0f}°" if errors else "1 − confidence, 0 to 1"
     lines = [
-        f"<b>{row.drive.name}</b>, frames {s.first_frame} to {s.last_frame} ({span_text(s)})",
+        f"<b>{escape(row.drive.name)}</b>, frames {s.first_frame} to {s.last_frame} ({span_text(s)})",
         f"AUC@5, signed direction: {number(s.auc5, 1)}; constant-forward on it: {number(s.auc5_forward, 1)}",
         f"Rotation {number(s.rotation, 2)}°, direction {number(s.direction, 1)}°, step length "
         f"{number(100 * s.scale, 0)} % off: medians over its transitions",
         f"The drive's ATE would change by {number(-s.ate_cost, 2)} m were its motion true",
-        f"Confidence, mean: {number(s.confidence, 2)}",
-        f"Picture: frame {s.worst_frame}, its worst. Line: larger of rotation and direction error, 0 to "
-        f"{WORST_SHOWN:.0f}°",
+        f"Confidence, mean: {number(s.confidence, 2)}; least: {number(s.least_confidence, 2)}",
+        f"Picture: frame {s.worst_frame}, its worst. Line: {line}",
         "Tags: " + ", ".join(sorted(s.tags)),
     ]
     return "<br>".join(lines)

@@ -89,6 +89,12 @@ class Segment:
         return float("nan") if self.score is None else self.score.model.auc5_signed
 
     @property
+    def least_confidence(self) -> float:
+        """Of any of its transitions, 0..1; NaN where none is known."""
+        known = self.doubt[np.isfinite(self.doubt)]
+        return float(1 - known.max()) if len(known) else float("nan")
+
+    @property
     def auc5_forward(self) -> float:
         """The same of constant-forward."""
         return float("nan") if self.score is None else self.score.forward.auc5_signed
