@@ -150,7 +150,7 @@ def test_poses_without_times_are_taken_for_the_analysed_frames(launch, log_folde
     app.comparer.compare_file(PoseFile(path))
     result = compared(app, qtbot)
     assert np.nanmax(result.apart.rotation) < 1e-6
-    assert "has no times: its 20 poses were taken for the analysed frames" in app.window.compare.how.text()
+    assert "The 20 poses of ours.kitti were taken for the analysed frames" in app.window.compare.how.text()
     assert all(row.verdict is None for row in result.rows), "the same path is not better than itself"
 
 

@@ -164,7 +164,12 @@ def test_a_set_tells_marked_clips_from_the_others_and_draws_whole_drives() -> No
     first = row_of(FIGURES[0], [clip for clip in found.clips if clip.drive == better.fingerprint])
     assert first.low > 0, "clip by clip the same gain"
     both = row_of(FIGURES[0], found.clips)
-    assert both.low < -first.difference / 2 < first.difference / 2 < both.high, "of two drives one gains and one loses"
+    assert np.isnan(both.low), "two drives make no interval"
+    assert both.verdict is None
+    of_six = [replace(clip, drive=f"{clip.drive}{copy}") for copy in range(3) for clip in found.clips]
+    six = row_of(FIGURES[0], of_six)
+    assert six.difference == pytest.approx(both.difference)
+    assert six.low < -first.difference / 3 < first.difference / 3 < six.high, "half of the drives gain, half lose"
     marks = manifest_marks(
         [Entry(Path("log"), ((0, 20),), RATE, fingerprint=better.fingerprint), Entry(Path("x"), ((0, 5),), RATE)]
     )

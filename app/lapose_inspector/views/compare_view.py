@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lapose_core.evaluation.comparison import FIGURES, LEAST_GAIN, LEAST_LENGTH
+from lapose_core.evaluation.comparison import FEWEST, FIGURES, LEAST_GAIN, LEAST_LENGTH
 from lapose_inspector.models.colours import OTHER, PREDICTION
 from lapose_inspector.models.comparison import parts
 from lapose_inspector.models.session import Session
@@ -331,8 +331,9 @@ class CompareView(QWidget):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         tip = TIPS.get(row.name, "Over all transitions that both have")
         way = "" if row.higher_is_better is None else f"\n{'Higher' if row.higher_is_better else 'Lower'} is better"
+        few = f"; fewer than {FEWEST} clips or drives have no interval" if row.a == row.a and row.low != row.low else ""
         for column in range(5):
-            item.setToolTip(column, f"{tip}.{way}\n{row.clips} values")
+            item.setToolTip(column, f"{tip}.{way}\n{row.clips} values{few}")
         if row.verdict is not None:
             colour = QColor(PREDICTION if row.verdict == "a" else OTHER)
             item.setForeground(3, colour)

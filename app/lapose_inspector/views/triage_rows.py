@@ -87,7 +87,7 @@ def headline(segment: Segment) -> str:
     if segment.score is not None and math.isfinite(segment.auc5):
         return f"AUC@5 {segment.auc5:.0f}"
     if math.isfinite(segment.confidence):
-        return f"confidence {segment.confidence:.2f}"
+        return f"conf {segment.confidence:.2f}"
     return "stands" if "standstill" in segment.tags else "AUC@5 –"
 
 

@@ -230,7 +230,7 @@ def imported_trajectory(
             frames = samples.copy()
         if len(frames) == len(drive):
             raise
-        notes.append(f"{path.name} has no times: its {len(samples)} poses were taken for the analysed frames in order.")
+        notes.append(f"The {len(samples)} poses of {path.name} were taken for the analysed frames in order.")
     poses, valid = np.tile(np.eye(4), (len(drive), 1, 1)), np.zeros(len(drive), bool)
     poses[frames], valid[frames] = found.poses, found.valid
     sanity = check_poses(replace(drive, poses=poses, pose_valid=valid))

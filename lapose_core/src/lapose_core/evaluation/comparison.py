@@ -29,6 +29,9 @@ CLIP = 16
 """Samples in a clip of the table, as elsewhere in this package."""
 SMOOTH = 5
 """Transitions over which gains are averaged before stretches are cut from them."""
+FEWEST = 5
+"""Clips, or drives, that an interval is drawn from at the least: four all differ one way by chance in 12 % of cases, so
+that no interval of theirs is one of 95 %."""
 _ROUNDING = 1e-6
 """Share of a figure by which the same trajectory differs after it went through a text file."""
 LEAST_GAIN, LEAST_LENGTH = 0.5, 3
@@ -101,7 +104,7 @@ class Row:
         a, b: means over the clips that both have; NaN where there is none.
         difference: of b minus a, over the same clips.
         low, high: its 95 % interval by a paired bootstrap over clips, or over drives where there are several; NaN for
-            fewer than two.
+            fewer than FEWEST.
         clips: how many.
     """
 
@@ -263,9 +266,10 @@ def row_of(figure: Figure, clips: Sequence[ClipPair]) -> Row:
         return Row(name, unit, higher, nan, nan, nan, nan, nan, 0)
     difference = values[:, 1] - values[:, 0]
     _, drive = np.unique([clip.drive for clip, good in zip(clips, known, strict=True) if good], return_inverse=True)
-    if drive.max() == 0:
+    low = high = float("nan")
+    if drive.max() == 0 and len(difference) >= FEWEST:
         low, high = interval(difference, np.mean)  # type: ignore[arg-type]
-    else:
+    elif drive.max() + 1 >= FEWEST:
         low, high = interval(np.stack([np.bincount(drive, difference), np.bincount(drive)], 1), _pooled)
     a, b = values.mean(0)
     return Row(name, unit, higher, float(a), float(b), float(difference.mean()), low, high, len(values))

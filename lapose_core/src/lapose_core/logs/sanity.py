@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lapose_core.drive import Drive
-from lapose_core.geometry import Array, invert, relative, rotation_angle
+from lapose_core.geometry import Array, invert, matrix_from_quaternion, quaternion_from_matrix, relative, rotation_angle
 
 Mask = NDArray[np.bool_]
 
@@ -190,6 +190,13 @@ def _axes_problems(
         return [
             f"Only {100 * share['+z']:.0f} % of the path leads along the camera's +z, but {100 * inverted:.0f} % would "
             "if the poses were inverted: they are world-to-camera, and camera-to-world is expected."
+        ]
+    reordered = poses.copy()
+    reordered[:, :3, :3] = matrix_from_quaternion(np.roll(quaternion_from_matrix(poses[:, :3, :3]), -1, axis=-1))
+    if _forward(reordered, usable) > _MOST:
+        return [
+            f"Only {100 * share['+z']:.0f} % of the path leads along the camera's +z, but most of it would if the "
+            "numbers of the quaternion were in the order wxyz: xyzw is expected."
         ]
     for i, axis in enumerate("xyz"):
         mirrored = poses.copy()
