@@ -7,28 +7,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.annotations import read_annotations
 from lapose_core.export.files import Progress
 from lapose_inspector.models.export import ExportRequest, Source, missing
 from lapose_inspector.views.export_dialog import ExportDialog
-from lapose_inspector.workers.exporting import ExportResult, ExportWorker
+from lapose_inspector.workers.exporting import ExportResult
+from lapose_inspector.writing import Writing
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
 
-class Exporter(QObject):
+class Exporter(Writing[ExportDialog]):
     """Asks what to export, writes it in the background, and says how it went."""
+
+    thing, failure = "export", "The drive cannot be exported"
 
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
-        self._app = app
-        self.worker = ExportWorker(self)
-        self.worker.finished.connect(self._on_finished)
-        self.dialog: ExportDialog | None = None
         self._form = "tum"
 
     def ask(self, form: str | None = None) -> None:
@@ -36,12 +35,10 @@ class Exporter(QObject):
         if self._app.session.drive is None:
             return
         if self.dialog is None:
-            self.dialog = ExportDialog(self._app.session, self.folder(), self._app.window)
-            self.dialog.wanted.connect(self.export)
-            self.dialog.given_up.connect(self.cancel)
-            self.dialog.finished.connect(self._on_closed)
-            self.worker.progress.connect(self.dialog.show_progress)
-            self.dialog.open()
+            dialog = ExportDialog(self._app.session, self.folder(), self._app.window)
+            dialog.wanted.connect(self.export)
+            self.show(dialog)
+        assert self.dialog is not None
         self.dialog.choose(form or self._form)
 
     @Slot(object)
@@ -49,20 +46,12 @@ class Exporter(QObject):
         """Write an export in the background; a problem is shown, not raised."""
         problem = missing(self._app.session, request.form)
         if problem:
-            self._on_finished(ExportResult(problem=problem))
+            self.finish(ExportResult(problem=problem))
             return
         self._form = request.form
         self.worker.write(partial(write_one, Source.of(self._app.session), request))
         if self.dialog is not None:
             self.dialog.show_running(True)
-
-    @Slot()
-    def cancel(self) -> None:
-        """Give up the export that is being written; what was at its destination stays."""
-        self.worker.cancel()
-        if self.dialog is not None:
-            self.dialog.show_running(False)
-        self._app.window.status.showMessage("The export was given up", 6000)
 
     def ask_picture(self, key: str) -> None:
         """Ask where to save the panel ``key``, or the ``window``, as it is shown now."""
@@ -114,35 +103,14 @@ class Exporter(QObject):
         made = f", made on another copy of the log ({found.drive_name})" if other and count else ""
         self._app.window.status.showMessage(f"{count} of {len(found)} notes are new{made}", 8000)
 
-    def close(self) -> None:
-        """End the thread."""
-        self.worker.close()
-
     def folder(self) -> Path:
         """Where exports go by themselves."""
         last = self._app.settings.export_folder
         return last if last is not None and last.is_dir() else Path(self._app.opener.last_folder())
 
-    @Slot(object)
-    def _on_finished(self, result: ExportResult) -> None:
-        if result.problem:
-            if self.dialog is not None:
-                self.dialog.show_problem(result.problem)
-            else:
-                self._app.show_error("The drive cannot be exported", result.problem, result.details)
-            return
-        path = result.files[0]
-        self._app.settings.export_folder = path.parent
+    def told(self, result: ExportResult) -> str:
         beside = "" if len(result.files) == 1 else ", annotations beside it"
-        self._app.window.status.showMessage(f"{result.what} written to {path} in {result.seconds:.1f} s{beside}", 8000)
-        if self.dialog is not None:
-            self.dialog.accept()
-
-    @Slot()
-    def _on_closed(self) -> None:
-        if self.worker.busy:
-            self.cancel()
-        self.dialog = None
+        return f"{result.what} written to {result.files[0]} in {result.seconds:.1f} s{beside}"
 
 
 def write_one(source: Source, request: ExportRequest, progress: Progress) -> ExportResult:

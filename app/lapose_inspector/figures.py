@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QImage
 
 from lapose_core.export.files import Progress, replacing, write_text
@@ -14,7 +14,8 @@ from lapose_inspector.models.figure import INCH, FigureRequest, about
 from lapose_inspector.views.figure_dialog import FigureDialog
 from lapose_inspector.views.paper import Layout, drawn, in_light, lay_out, painted, size_on_paper
 from lapose_inspector.visuals.svg_figure import finished
-from lapose_inspector.workers.exporting import ExportResult, ExportWorker
+from lapose_inspector.workers.exporting import ExportResult
+from lapose_inspector.writing import Writing
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
@@ -23,15 +24,13 @@ SETTLE = 1000
 """Milliseconds that a panel has to show what it holds, where it was hidden or has more room than before."""
 
 
-class Figures(QObject):
+class Figures(Writing[FigureDialog]):
     """Asks what figure is wanted, takes it from the panel as it stands in the light theme, and writes it."""
+
+    thing, failure = "figure", "The figure cannot be written"
 
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
-        self._app = app
-        self.worker = ExportWorker(self)
-        self.worker.finished.connect(self._on_finished)
-        self.dialog: FigureDialog | None = None
         self._last: FigureRequest | None = None
         self._told: Callable[[str], object] | None = None
 
@@ -41,14 +40,13 @@ class Figures(QObject):
             return
         drive, folder = self._app.session.drive, self._app.exporter.folder()
         name = "inspector" if drive is None else drive.name
-        self.dialog = FigureDialog(self._app.window.docks, name, folder, self._last, self._app.window)
+        dialog = FigureDialog(self._app.window.docks, name, folder, self._last, self._app.window)
         if panel is not None:
-            self.dialog.choose(panel)
-        self._app.window.show_panel(self.dialog.request.panel)
-        self.dialog.chosen.connect(self._app.window.show_panel)
-        self.dialog.wanted.connect(self.make)
-        self.dialog.finished.connect(self._on_closed)
-        self.dialog.open()
+            dialog.choose(panel)
+        self._app.window.show_panel(dialog.request.panel)
+        dialog.chosen.connect(self._app.window.show_panel)
+        dialog.wanted.connect(self.make)
+        self.show(dialog)
 
     @Slot(object)
     def make(self, request: FigureRequest, told: Callable[[str], object] | None = None) -> None:
@@ -86,36 +84,22 @@ class Figures(QObject):
                 else:
                     write = _png(request, painted(panel, scale), words)
         except (ValueError, OSError) as error:
-            self._on_finished(ExportResult(problem=str(error)))
+            self.finish(ExportResult(problem=str(error)))
             return
         finally:
             shown.put_back(panel)
         self.worker.write(write)
 
-    def close(self) -> None:
-        """End the thread."""
-        self.worker.close()
-
     @Slot(object)
-    def _on_finished(self, result: ExportResult) -> None:
+    def finish(self, result: ExportResult) -> None:
         told, self._told = self._told, None
         if told is not None:
             told(result.problem)
-        elif result.problem and self.dialog is not None:
-            self.dialog.show_problem(result.problem)
-        elif result.problem:
-            self._app.show_error("The figure cannot be written", result.problem, result.details)
         else:
-            self._app.settings.export_folder = result.files[0].parent
-            self._app.window.status.showMessage(f"Figure written to {result.files[0]}: {result.what}", 8000)
-            if self.dialog is not None:
-                self.dialog.accept()
+            super().finish(result)
 
-    @Slot()
-    def _on_closed(self) -> None:
-        if self.worker.busy:
-            self.worker.cancel()
-        self.dialog = None
+    def told(self, result: ExportResult) -> str:
+        return f"Figure written to {result.files[0]}: {result.what}"
 
 
 def _png(request: FigureRequest, image: QImage, words: str) -> Callable[[Progress], ExportResult]:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.evaluation.report import Subject, write_report, write_set_report
@@ -21,13 +21,14 @@ from lapose_inspector.models.drive_report import (
     subjects_of,
 )
 from lapose_inspector.views.report_dialog import ReportDialog
-from lapose_inspector.workers.exporting import ExportResult, ExportWorker
+from lapose_inspector.workers.exporting import ExportResult
+from lapose_inspector.writing import Writing
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
 
-class Reporter(QObject):
+class Reporter(Writing[ReportDialog]):
     """Asks which analysed drives to report on, writes the page in the background, and says how it went.
 
     Args:
@@ -36,40 +37,37 @@ class Reporter(QObject):
         sessions: where the notes of drives lie, by fingerprint.
     """
 
+    thing, failure = "report", "The report cannot be written"
+
     def __init__(self, app: Inspector, results: Path, sessions: Path) -> None:
         super().__init__(app)
-        self._app, self._results, self._sessions = app, results, sessions
-        self.worker = ExportWorker(self)
-        self.worker.finished.connect(self._on_finished)
-        self.dialog: ReportDialog | None = None
+        self._results, self._sessions = results, sessions
 
     def ask(self) -> None:
         """Show the dialog with every drive that has a result; those of the open data set are chosen."""
         if self.dialog is not None:
             return
-        self.dialog = ReportDialog(
+        dialog = ReportDialog(
             self.candidates(), self._app.exporter.folder(), self._app.display.alignment, self._app.window
         )
-        self.dialog.choose(self._of_the_set)
-        self.dialog.adding.connect(self._add)
-        self.dialog.wanted.connect(self.write)
-        self.dialog.given_up.connect(self.cancel)
-        self.dialog.finished.connect(self._on_closed)
-        self.worker.progress.connect(self.dialog.show_progress)
-        self.dialog.open()
+        dialog.choose(self._of_the_set)
+        dialog.adding.connect(self._add)
+        dialog.wanted.connect(self.write)
+        self.show(dialog)
 
     def candidates(self) -> list[Analysed]:
         """The open drive as it is analysed now, and the others that this model has analysed at this rate."""
         session = self._app.session
-        out, fingerprint = [], ""
+        out, fingerprint, path = [], "", ""
         analysis = session.analysis
         if session.drive is not None and analysis is not None and analysis.done.any():
-            fingerprint = session.drive.fingerprint
+            fingerprint, path = session.drive.fingerprint, str(session.drive.path)
             notes = tuple(session.annotations.notes)
             subject = Subject(analysis.snapshot(), session.drive, notes)
             out.append(Analysed(session.drive.name, "open", subject=subject))
         if session.model_info is not None:
-            out += stored_drives(self._results, session.model_info.checkpoint_hash, session.rate, fingerprint)
+            stored = stored_drives(self._results, session.model_info.checkpoint_hash, session.rate, fingerprint)
+            out += [drive for drive in stored if drive.where != path]  # of what the open log was before it changed
         return out
 
     @Slot(object)
@@ -78,18 +76,6 @@ class Reporter(QObject):
         if self.dialog is not None:
             self.dialog.show_running(True)
         self.worker.write(partial(write_drives, request, self._sessions, self._app.instruments.known.open))
-
-    @Slot()
-    def cancel(self) -> None:
-        """Give up the report that is being written; what was at its destination stays."""
-        self.worker.cancel()
-        if self.dialog is not None:
-            self.dialog.show_running(False)
-        self._app.window.status.showMessage("The report was given up", 6000)
-
-    def close(self) -> None:
-        """End the thread."""
-        self.worker.close()
 
     def _of_the_set(self, drive: Analysed) -> bool:
         """Whether it is the open drive, or one of the data set that is listed."""
@@ -115,26 +101,8 @@ class Reporter(QObject):
         except ValueError as error:
             self.dialog.show_problem(str(error))
 
-    @Slot(object)
-    def _on_finished(self, result: ExportResult) -> None:
-        if result.problem and self.dialog is not None:
-            self.dialog.show_problem(result.problem)
-        elif result.problem:
-            self._app.show_error("The report cannot be written", result.problem, result.details)
-        else:
-            path = result.files[0]
-            self._app.settings.export_folder = path.parent
-            self._app.window.status.showMessage(
-                f"Report of {result.what} written to {path} in {result.seconds:.1f} s", 8000
-            )
-            if self.dialog is not None:
-                self.dialog.accept()
-
-    @Slot()
-    def _on_closed(self) -> None:
-        if self.worker.busy:
-            self.cancel()
-        self.dialog = None
+    def told(self, result: ExportResult) -> str:
+        return f"Report of {result.what} written to {result.files[0]} in {result.seconds:.1f} s"
 
 
 def write_drives(request: ReportRequest, sessions: Path, open_drive: OpenDrive, progress: Progress) -> ExportResult:

@@ -89,9 +89,9 @@ QListWidget, QListView, QTreeWidget, QTableView, QScrollArea {{ background: {c.p
 QListWidget::item {{ padding: 5px 8px; border-radius: 4px; }}
 QListWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}
 QCheckBox, QRadioButton {{ color: {c.text}; spacing: 6px; }}
-QCheckBox::indicator {{ width: 13px; height: 13px; border: 1px solid {c.muted}; border-radius: 3px;
-    background: {c.panel}; }}
-QCheckBox::indicator:checked {{ background: {c.accent}; border-color: {c.accent}; }}
+QCheckBox::indicator, QListWidget::indicator {{ width: 13px; height: 13px; border: 1px solid {c.muted};
+    border-radius: 3px; background: {c.panel}; }}
+QCheckBox::indicator:checked, QListWidget::indicator:checked {{ background: {c.accent}; border-color: {c.accent}; }}
 
 QFrame#notice {{ background: {c.raised}; border-bottom: 1px solid {c.warning}; }}
 QAbstractSpinBox {{ background: {c.panel}; color: {c.text}; border: 1px solid {c.border}; border-radius: 5px;

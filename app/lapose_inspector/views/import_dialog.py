@@ -12,17 +12,14 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from lapose_core.logs.reader import LogOptions, PoseFrame
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.forms import column_of, form_rows, say, with_buttons, words
 from lapose_inspector.workers.import_check import ImportCheck, ImportReport
 
 PAUSE = 250
@@ -63,16 +60,7 @@ class ImportDialog(QDialog):
             self.frame.addItem(text, key)
         self.frame.setCurrentIndex(self.frame.findData(options.pose_frame))
         self.frame.setToolTip("Whose axes the poses in the file have")
-        self.note = QLabel()
-        self.note.setWordWrap(True)
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
-        self.note.setProperty("muted", True)
-        self.warning = QLabel()
-        self.warning.setWordWrap(True)
-        self.warning.setTextFormat(Qt.TextFormat.PlainText)
-        self.warning.setProperty("warning", True)
-        for label in (self.note, self.warning):
-            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.note, self.warning = words("muted"), words("warning")
         self._build()
         self._check = ImportCheck(self)
         self._check.reported.connect(self._on_report)
@@ -84,14 +72,11 @@ class ImportDialog(QDialog):
         self._on_change()
 
     def _build(self) -> None:
-        form = QFormLayout()
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
-        form.setHorizontalSpacing(12)
-        form.setVerticalSpacing(8)
-        form.addRow("Log", self._browsing(self.log, ("File…", self._browse_log), ("Folder…", self._browse_folder)))
+        form = form_rows()
+        form.addRow("Log", with_buttons(self.log, ("File…", self._browse_log), ("Folder…", self._browse_folder)))
         if self._given[1] is not None:
             form.addRow("Drive", QLabel(self._given[1]))
-        form.addRow("Pose file", self._browsing(self.poses, ("File…", self._browse_poses)))
+        form.addRow("Pose file", with_buttons(self.poses, ("File…", self._browse_poses)))
         form.addRow("Time offset", self.offset)
         form.addRow("Pose axes", self.frame)
         self.buttons = QDialogButtonBox()
@@ -100,9 +85,7 @@ class ImportDialog(QDialog):
         self.buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole).setAutoDefault(False)
         self.buttons.accepted.connect(self.submit)
         self.buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.setSpacing(12)
+        column = column_of(self)
         column.addLayout(form)
         column.addWidget(self.note)
         column.addWidget(self.warning)
@@ -110,18 +93,6 @@ class ImportDialog(QDialog):
         column.addWidget(self.buttons)
         # Room for the longest report, so that the window does not jump while one types.
         self.resize(620, 400)
-
-    @staticmethod
-    def _browsing(field: QLineEdit, *buttons: tuple[str, Callable[[], None]]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addWidget(field, 1)
-        for text, browse in buttons:
-            button = QPushButton(text)
-            button.setAutoDefault(False)
-            button.clicked.connect(browse)
-            row.addWidget(button)
-        return row
 
     @property
     def choice(self) -> tuple[Path, str | None, LogOptions] | None:
@@ -169,9 +140,8 @@ class ImportDialog(QDialog):
         self.open_button.setEnabled(not report.problem)
 
     def _say(self, note: str, warning: str = "") -> None:
-        for label, text in ((self.note, note), (self.warning, warning)):
-            label.setText(text)
-            label.setVisible(bool(text))
+        say(self.note, note)
+        say(self.warning, warning)
 
     def _folder(self) -> str:
         choice = self.choice
