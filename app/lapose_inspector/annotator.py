@@ -10,11 +10,10 @@ import numpy as np
 from PySide6.QtCore import QObject, Slot
 
 from lapose_core.annotations import Annotation
-from lapose_inspector.views.annotation_dialog import Accept, AnnotationDialog, Draft
-from lapose_inspector.views.palette_dialog import PaletteDialog
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
+    from lapose_inspector.views.annotation_dialog import Accept, Draft
 
 
 class Annotator(QObject):
@@ -60,6 +59,8 @@ class Annotator(QObject):
     @Slot(int, int)
     def ask(self, first: int, last: int) -> None:
         """Ask for a note on frames ``first`` to ``last``."""
+        from lapose_inspector.views.annotation_dialog import Draft
+
         draft = Draft(first, last, self._notes.last_label or self._notes.palette.labels[0].name)
         draft = replace(draft, severity=self._notes.last_severity)
         selected = self._selected_frames()
@@ -85,6 +86,8 @@ class Annotator(QObject):
         if note is None:
             return
         self._notes.current = id
+        from lapose_inspector.views.annotation_dialog import Draft
+
         draft = Draft(note.first_frame, note.last_frame, note.label, note.severity, note.text)
         links = note.transitions or tuple(self._selected_frames().tolist())
         self._dialog("Edit note", draft, links, bool(note.transitions), partial(self._change, note, links))
@@ -101,6 +104,8 @@ class Annotator(QObject):
         self._notes.edit(changed)
 
     def _dialog(self, title: str, draft: Draft, links: tuple[int, ...], linked: bool, accept: Accept) -> None:
+        from lapose_inspector.views.annotation_dialog import AnnotationDialog
+
         dialog = AnnotationDialog(
             title, draft, self._notes.palette, self._session.timeline, len(links), linked, accept, self._app.window
         )
@@ -148,6 +153,8 @@ class Annotator(QObject):
     @Slot()
     def edit_palette(self) -> None:
         """Edit the labels on offer."""
+        from lapose_inspector.views.palette_dialog import PaletteDialog
+
         PaletteDialog(self._notes.palette.labels, self._notes.change_labels, self._app.window).open()
 
     # -- what undo needs

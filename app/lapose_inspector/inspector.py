@@ -118,7 +118,7 @@ class Inspector(QObject):
         self.keeper = SessionKeeper(self, folders.data_dir, remember=remember, rate_given=rate is not None)
 
         self._wire()
-        self.model.load(checkpoint or self.settings.checkpoint)
+        self.model.load_first(checkpoint or self.settings.checkpoint)
 
     def _wire(self) -> None:
         self.analysis.prepared.connect(self._on_prepared)
@@ -176,6 +176,13 @@ class Inspector(QObject):
         self.session.open(None)
         self.opener.drive_closed()
         self.window.show_running(False)
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether the window is on the screen, with the first picture of what is being opened."""
+        handle = self.window.windowHandle()
+        shown = handle is not None and handle.isExposed()
+        return shown and not self.opener.busy and not self._first_picture.expected
 
     # Analysis
 
@@ -350,7 +357,7 @@ class Inspector(QObject):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.figures, self.growth, self.reporter, self.set_analyser, self.triage, self.instruments,
+                self.figures, self.growth, self.model, self.reporter, self.set_analyser, self.triage, self.instruments,
                 self.manifests,
             )  # fmt: skip
             for part in parts:

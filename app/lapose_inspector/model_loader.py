@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QElapsedTimer, QObject, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.resources import default_checkpoint
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOADING = "loading the model"
+LOOK = 25
+"""Milliseconds between two looks whether the window has what it needs to be seen."""
+PATIENCE = 1500
+"""Milliseconds after which the model is loaded beside whatever else goes on."""
 
 
 class ModelLoader(QObject):
@@ -37,6 +41,9 @@ class ModelLoader(QObject):
         self.idle_status = ""
         """What the status bar says when nothing goes on; not empty where there is no model to be had."""
         self._checkpoint: Path | None = None
+        self._first = QTimer(self, interval=LOOK)
+        self._first.timeout.connect(self._look)
+        self._since = QElapsedTimer()
         app.analysis.model_ready.connect(self._on_model)
         app.analysis.model_moved.connect(self._session.set_model)
         app.analysis.model_failed.connect(self._on_failed)
@@ -48,17 +55,43 @@ class ModelLoader(QObject):
 
     def load(self, path: Path | None) -> None:
         """Load a checkpoint folder; None is the one that commands use too when none is named."""
+        if self._choose(path):
+            self._begin()
+
+    def load_first(self, path: Path | None) -> None:
+        """The same as the program starts: once the window is there, and the picture of the log that it was given.
+        Importing torch takes Python's lock and a core from both."""
+        if self._choose(path):
+            self._since.start()
+            self._first.start()
+
+    def close(self) -> None:
+        """Load nothing more."""
+        self._first.stop()
+
+    @Slot()
+    def _look(self) -> None:
+        if self._since.hasExpired(PATIENCE) or self._app.on_screen:
+            self._begin()
+
+    def _choose(self, path: Path | None) -> bool:
         self.loaded = False
+        self._first.stop()
         try:
             path = path or default_checkpoint()
         except ValueError as error:
             log.warning("%s", error)
             self._go_without()
-            return
+            return False
         self._checkpoint = path
         self._app.window.show_running(False)
         self._session.status = LOADING
-        self._app.analysis.load(path, self.device, compiled=self._settings.compiled)
+        return True
+
+    def _begin(self) -> None:
+        self._first.stop()
+        assert self._checkpoint is not None
+        self._app.analysis.load(self._checkpoint, self.device, compiled=self._settings.compiled)
 
     def choose_checkpoint(self) -> None:
         """Ask for a checkpoint folder and use it from now on."""

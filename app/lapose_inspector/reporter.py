@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFileDialog
 
-from lapose_core.evaluation.report import Subject, write_report, write_set_report
 from lapose_core.export.files import Progress, check_place
 from lapose_inspector.models.drive_report import (
     READING,
@@ -61,6 +60,8 @@ class Reporter(Writing[ReportDialog]):
         out, fingerprint, path = [], "", ""
         analysis = session.analysis
         if session.drive is not None and analysis is not None and analysis.done.any():
+            from lapose_core.evaluation.report import Subject
+
             fingerprint, path = session.drive.fingerprint, str(session.drive.path)
             notes = tuple(session.annotations.notes)
             subject = Subject(analysis.snapshot(), session.drive, notes)
@@ -107,6 +108,8 @@ class Reporter(Writing[ReportDialog]):
 
 def write_drives(request: ReportRequest, sessions: Path, open_drive: OpenDrive, progress: Progress) -> ExportResult:
     """Write the report: of one drive as its own, of several as a set."""
+    from lapose_core.evaluation.report import write_report, write_set_report
+
     check_place(request.path)
     subjects = subjects_of(request, sessions, open_drive, progress)
 

@@ -6,13 +6,15 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from psygnal import Signal
 
 from lapose_core.drive import Drive
-from lapose_core.evaluation.evaluate import Evaluation
-from lapose_core.evaluation.segments import Segment
+
+if TYPE_CHECKING:
+    from lapose_core.evaluation.evaluate import Evaluation
+    from lapose_core.evaluation.segments import Segment
 
 SortKey = Literal["AUC@5", "direction", "rotation", "scale", "ATE cost", "confidence", "time"]
 SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)

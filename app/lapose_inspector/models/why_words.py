@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lapose_core.geometry import Array, yaw
-from lapose_core.inference.latent_reference import LatentReference
 from lapose_inspector.models.session import Session
+
+if TYPE_CHECKING:
+    from lapose_core.inference.latent_reference import LatentReference
 
 ERROR_KEYS = ("rotation error", "direction error", "scale error")
 

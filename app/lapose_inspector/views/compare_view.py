@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lapose_core.evaluation.comparison import FEWEST, FIGURES, LEAST_GAIN, LEAST_LENGTH
 from lapose_inspector.models.colours import OTHER, PREDICTION
 from lapose_inspector.models.comparison import parts
 from lapose_inspector.models.session import Session
@@ -56,8 +55,6 @@ TIPS = {
     "RPE rotation": "Relative pose error over one second, rotation",
 }
 FRAME = Qt.ItemDataRole.UserRole
-GAIN = FIGURES[0]
-"""What "gained and lost" is told in."""
 MOST = 200
 """Stretches of a whole set that are listed."""
 
@@ -143,7 +140,7 @@ class CompareView(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.table, "Figures")
         self.tabs.addTab(self.gains, "Gained and lost")
-        self.tabs.setTabToolTip(1, f"{GAIN.name} of each kind of clips. Click: all figures of them")
+        self.tabs.setTabToolTip(1, "The first figure of each kind of clips. Click: all figures of them")
         self.tabs.currentChanged.connect(self._fill_gains)
         self.tabs.addTab(self.stretches, "Where each is better")
         self.note = QLabel()
@@ -240,6 +237,8 @@ class CompareView(QWidget):
         """An empty list says what would fill it."""
         self.stretches.setHeaderLabels((what.capitalize(), "Frames", "By"))
         if not self.stretches.topLevelItemCount() and (self._model.result or self._model.whole_set):
+            from lapose_core.evaluation.comparison import LEAST_GAIN, LEAST_LENGTH
+
             words = f"Nowhere {what} by {LEAST_GAIN:g}° or more over {LEAST_LENGTH} transitions"
             item = QTreeWidgetItem([words])
             item.setFlags(Qt.ItemFlag.NoItemFlags)
@@ -265,10 +264,10 @@ class CompareView(QWidget):
         self.gains.clear()
         if self.tabs.currentWidget() is not self.gains or not self._model.clips:
             return
-        from lapose_core.evaluation.comparison import row_of
+        from lapose_core.evaluation.comparison import FIGURES, row_of
 
         for name, clips in self._parts.items():
-            row = row_of(GAIN, clips)
+            row = row_of(FIGURES[0], clips)
             figure = self._row(row)
             item = QTreeWidgetItem([name, str(row.clips), *(figure.text(column) for column in range(1, 5))])
             for column in range(1, 6):
@@ -276,7 +275,7 @@ class CompareView(QWidget):
             for column in (4, 5):
                 item.setForeground(column, figure.foreground(column - 1))
             for column in range(6):
-                item.setToolTip(column, f"{GAIN.name} of {row.clips} clips that move. Click: all figures of them")
+                item.setToolTip(column, f"{row.name} of {row.clips} clips that move. Click: all figures of them")
             self.gains.addTopLevelItem(item)
 
     def _on_gain(self, item: QTreeWidgetItem) -> None:
@@ -331,6 +330,8 @@ class CompareView(QWidget):
             item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         tip = TIPS.get(row.name, "Over all transitions that both have")
         way = "" if row.higher_is_better is None else f"\n{'Higher' if row.higher_is_better else 'Lower'} is better"
+        from lapose_core.evaluation.comparison import FEWEST
+
         few = f"; fewer than {FEWEST} clips or drives have no interval" if row.a == row.a and row.low != row.low else ""
         for column in range(5):
             item.setToolTip(column, f"{tip}.{way}\n{row.clips} values{few}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
-from lapose_core.inference.directions import Direction
-from lapose_core.inference.result import ResultKey
 from lapose_inspector.models.forward_state import KIND_NAMES, REACH, ForwardState
 from lapose_inspector.models.map_data import MapData, MapSource
 from lapose_inspector.models.map_state import AXES
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.workers.forward import DirectionsWorker, offset_of
+
+if TYPE_CHECKING:
+    from lapose_core.inference.directions import Direction
+    from lapose_core.inference.result import ResultKey
 
 TICKS = 60
 """Slider steps to either side."""

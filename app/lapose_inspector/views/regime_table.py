@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from lapose_core.evaluation.evaluate import Evaluation, Summary, number
+from lapose_core.evaluation.numbers import number
 from lapose_core.palette import REGIMES
 from lapose_inspector.models.colours import ThemeColours
 from lapose_inspector.models.triage import SortKey
+
+if TYPE_CHECKING:
+    from lapose_core.evaluation.evaluate import Evaluation, Summary
 
 COLUMNS: tuple[tuple[str, str, SortKey], ...] = (
     ("Regime", "What the segments are tagged with; a segment counts in each of its regimes", "time"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
@@ -12,8 +13,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from lapose_core.drive import Image
-from lapose_core.evaluation.evaluate import number
-from lapose_core.evaluation.segments import Segment
+from lapose_core.evaluation.numbers import number
 from lapose_core.geometry import Array
 from lapose_core.palette import REGIMES
 from lapose_inspector.models.display import Display
@@ -22,6 +22,9 @@ from lapose_inspector.views.scrubber import clock_text
 from lapose_inspector.visuals.list_row import paint_curve, paint_picture, paint_plate, pixmap_of
 from lapose_inspector.visuals.tracks import small
 from lapose_inspector.workers.segment_pictures import SegmentPictures
+
+if TYPE_CHECKING:
+    from lapose_core.evaluation.segments import Segment
 
 Index = QModelIndex | QPersistentModelIndex
 

@@ -9,6 +9,7 @@ from vispy.visuals.transforms import MatrixTransform
 
 from lapose_core.geometry import Array
 from lapose_inspector.visuals.frusta import EDGES
+from lapose_inspector.visuals.lazy import Lazy
 from lapose_inspector.visuals.ribbon import Ribbon
 
 
@@ -78,17 +79,16 @@ class Residual:
     """The line from the true to the predicted camera at the cursor: the error one sees."""
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
-        self._line = Ribbon(1.4, parent=parent)
-        self._line.order = order
-        self._line.visible = False
+        self._line = Lazy(lambda: Ribbon(1.4, parent=parent), order=order)
         self._colour = colour
 
     def set_ends(self, truth: Array | None, prediction: Array | None) -> None:
         """Scene points [3] of both ends, or None where one does not exist."""
         self._line.visible = truth is not None and prediction is not None
         if truth is not None and prediction is not None:
-            self._line.set_segments(np.stack([truth, prediction])[None].astype(np.float32), self._colour)
+            self._line.node.set_segments(np.stack([truth, prediction])[None].astype(np.float32), self._colour)
 
     def set_colour(self, colour: NDArray[np.float32]) -> None:
         self._colour = colour
-        self._line.set_colours(colour)
+        if self._line.visible:
+            self._line.node.set_colours(colour)

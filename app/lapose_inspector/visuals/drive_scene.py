@@ -18,6 +18,7 @@ from lapose_inspector.visuals.camera import DriveCamera
 from lapose_inspector.visuals.cursor import CursorCamera, Residual
 from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
 from lapose_inspector.visuals.grid import GroundGrid
+from lapose_inspector.visuals.lazy import Lazy
 from lapose_inspector.visuals.path import LIMIT, Path
 from lapose_inspector.visuals.picking import PathBoxes
 from lapose_inspector.visuals.point_cloud import PointCloud
@@ -68,9 +69,7 @@ class DriveScene:
             "truth": Frusta(root, rgba(TRUTH, 0.55), order=2),
             "prediction": Frusta(root, rgba(PREDICTION, 0.55), order=3),
         }
-        self.selected = Ribbon(9.0, parent=root)
-        self.selected.order = 3
-        self.selected.visible = False
+        self.selected = Lazy(lambda: Ribbon(9.0, parent=root), order=3)
         self._selection: NDArray[np.int64] = np.zeros((0, 2), np.int64)
         self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
         self.residual = Residual(root, rgba(colours.cursor, 0.8), order=6)
@@ -159,7 +158,8 @@ class DriveScene:
         self.grid.set_colour(rgba(colours.grid))
         self.residual.set_colour(rgba(colours.cursor, 0.8))
         self._selection_colour = rgba(colours.selection, SELECTION_ALPHA)
-        self.selected.set_colours(self._selection_colour)
+        if self.selected.visible:
+            self.selected.node.set_colours(self._selection_colour)
 
     def select(self, stretches: NDArray[np.int64]) -> None:
         """Underline the stretches [n, 2] from drive frame to drive frame, in order: on the predicted path, or the true
@@ -173,7 +173,7 @@ class DriveScene:
                 parts.append(self.space.points(segment.centres[joined]))
         self.selected.visible = bool(parts)
         if parts:
-            self.selected.set_segments(np.concatenate(parts), self._selection_colour)
+            self.selected.node.set_segments(np.concatenate(parts), self._selection_colour)
 
     def move_cursor(self, frame: int) -> None:
         """Put the cursor cameras where the paths are at a drive frame; hide them where they are not."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from vispy import scene
 
 from lapose_core.geometry import Array
+from lapose_inspector.visuals.lazy import Lazy
 from lapose_inspector.visuals.ribbon import Ribbon
 
 EDGES = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7], [7, 5]])
@@ -38,9 +39,7 @@ class Frusta:
     """Light pyramids along a path."""
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
-        self._line = Ribbon(1.2, parent=parent)
-        self._line.order = order
-        self._line.visible = False
+        self._line = Lazy(lambda: Ribbon(1.2, parent=parent), order=order)
         self._colour = colour
         self.count = 0
         """Pyramids drawn."""
@@ -51,4 +50,4 @@ class Frusta:
         self._line.visible = self.count > 0
         if self.count:
             vertices = np.einsum("nij,vj->nvi", poses[:, :3, :3], shape * size) + poses[:, None, :3, 3]
-            self._line.set_segments(vertices[:, EDGES].reshape(-1, 2, 3).astype(np.float32), self._colour)
+            self._line.node.set_segments(vertices[:, EDGES].reshape(-1, 2, 3).astype(np.float32), self._colour)

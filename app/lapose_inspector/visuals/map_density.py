@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from vispy import scene
 from vispy.visuals.transforms import STTransform
 
+from lapose_inspector.visuals.lazy import Lazy, blended
+
 Points2 = NDArray[np.float32]  # [N, 2]
 
 SOFTWARE_POINTS = 10_000
@@ -20,15 +22,12 @@ class MapDensity:
     """Cells along the longer side."""
 
     def __init__(self, parent: scene.Node, *, order: int) -> None:
-        self._image = scene.Image(np.zeros((2, 2, 4), np.float32), parent=parent, interpolation="linear")
-        self._image.order = order
-        self._image.set_gl_state("translucent", depth_test=False)
-        self._image.transform = STTransform()
-        self._image.visible = False
+        empty = np.zeros((2, 2, 4), np.float32)
+        self._image = Lazy(lambda: blended(scene.Image(empty, parent=parent, interpolation="linear")), order=order)
 
     @property
     def visible(self) -> bool:
-        return bool(self._image.visible)
+        return self._image.visible
 
     def set_points(self, points: Points2 | None, colours: NDArray[np.float32]) -> None:
         """The density of points [n, 2] in colours [256, 4], from few to many; None hides it."""
@@ -50,9 +49,8 @@ class MapDensity:
         # Logarithmic: a car that stands still puts half a drive into one place.
         shade = np.log1p(count / max(float(count[count > 1e-6].mean()), 1e-12))
         table = np.clip(shade / max(float(shade.max()), 1e-12) * 255, 0, 255).astype(int)
-        self._image.set_data(colours[table.T])
-        self._image.transform.scale = (cell, cell)
-        self._image.transform.translate = tuple(low)
+        self._image.node.set_data(colours[table.T])
+        self._image.node.transform = STTransform(scale=(cell, cell), translate=tuple(low))
 
 
 def thinned(points: Points2, limit: int) -> NDArray[np.int64]:

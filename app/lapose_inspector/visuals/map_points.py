@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from vispy import scene
 
 from lapose_inspector.visuals.dots import Dots
+from lapose_inspector.visuals.lazy import Lazy, blended
 from lapose_inspector.visuals.ribbon import Ribbon
 
 Points2 = NDArray[np.float32]  # [N, 2]
@@ -29,17 +30,14 @@ class MapPoints:
     """
 
     def __init__(self, parent: scene.Node, *, order: int) -> None:
-        self._markers, self._dots = scene.Markers(parent=parent), Dots(parent=parent)
-        self._markers.set_gl_state("translucent", depth_test=False)
-        for node in (self._markers, self._dots):
-            node.order = order
-            node.visible = False
+        self._markers = Lazy(lambda: blended(scene.Markers(parent=parent)), order=order)
+        self._dots = Lazy(lambda: Dots(parent=parent), order=order)
         self.uploads = 0
         """How often data went to the GPU; moving the cursor must not raise it."""
 
     @property
     def visible(self) -> bool:
-        return bool(self._markers.visible or self._dots.visible)
+        return self._markers.visible or self._dots.visible
 
     def set_data(
         self,
@@ -57,11 +55,11 @@ class MapPoints:
         size = marker_size(len(points))
         self._markers.visible, self._dots.visible = not plain, plain
         if plain:
-            self._dots.set_data(points, colours, size, 0.0 if sources is None else HOLLOW * sources)
+            self._dots.node.set_data(points, colours, size, 0.0 if sources is None else HOLLOW * sources)
         else:
             symbols = SYMBOLS[0] if sources is None else np.array(SYMBOLS)[sources]
             edge = 0.7 if size > 5 else 0.0
-            self._markers.set_data(
+            self._markers.node.set_data(
                 points, size=size, face_color=colours, edge_color=rim, edge_width=edge, symbol=symbols
             )
         self.uploads += 1
@@ -75,11 +73,8 @@ class MapCursor:
     """A ring on the transition at the cursor and a fading line through the ones before it."""
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
-        self._trail = Ribbon(2.0, parent=parent)
-        self._ring = scene.Markers(parent=parent)
-        self._ring.set_gl_state("translucent", depth_test=False)
-        self._trail.order, self._ring.order = order, order + 1
-        self._trail.visible = self._ring.visible = False
+        self._trail = Lazy(lambda: Ribbon(2.0, parent=parent), order=order)
+        self._ring = Lazy(lambda: blended(scene.Markers(parent=parent)), order=order + 1)
         self._colour = colour
         self._points: Points2 = np.zeros((0, 2), np.float32)
 
@@ -96,14 +91,14 @@ class MapCursor:
         clear = self._colour.copy()
         clear[3] = 0.0
         if len(points):
-            self._ring.set_data(
+            self._ring.node.set_data(
                 points[-1:], size=15, face_color=clear, edge_color=self._colour, edge_width=2.5, symbol="disc"
             )
         if len(points) > 1:
             colours = np.tile(self._colour, (len(points), 1))
             colours[:, 3] = np.linspace(0.0, 0.6, len(points))
             steps = np.pad(np.stack([points[:-1], points[1:]], 1), ((0, 0), (0, 0), (0, 1)))
-            self._trail.set_segments(steps, np.stack([colours[:-1], colours[1:]], 1))
+            self._trail.node.set_segments(steps, np.stack([colours[:-1], colours[1:]], 1))
 
     def set_colour(self, colour: NDArray[np.float32]) -> None:
         self._colour = colour
@@ -114,9 +109,7 @@ class MapSelection:
     """Rings round the selected points; recolouring the points themselves would upload all of them."""
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
-        self._rings = Dots(parent=parent)
-        self._rings.order = order
-        self._rings.visible = False
+        self._rings = Lazy(lambda: Dots(parent=parent), order=order)
         self._colour = colour
         self._points: Points2 = np.zeros((0, 2), np.float32)
         self._among = 0
@@ -133,7 +126,7 @@ class MapSelection:
         if len(points):
             size = marker_size(among) + 2.5
             width = 1.4 if size > 7 else 1.0
-            self._rings.set_data(points, self._colour, size + width, 1.0 - 2.0 * width / (size + width))
+            self._rings.node.set_data(points, self._colour, size + width, 1.0 - 2.0 * width / (size + width))
 
     def set_colour(self, colour: NDArray[np.float32]) -> None:
         self._colour = colour
@@ -144,13 +137,10 @@ class MapOutline:
     """The lasso or box while it is drawn, in canvas pixels."""
 
     def __init__(self, parent: scene.Node, *, order: int) -> None:
-        self._line = scene.Line(parent=parent, width=1.5, antialias=True)
-        self._line.order = order
-        self._line.visible = False
-        self._line.set_gl_state("translucent", depth_test=False)
+        self._line = Lazy(lambda: blended(scene.Line(parent=parent, width=1.5, antialias=True)), order=order)
 
     def set_points(self, points: NDArray[np.float64], colour: NDArray[np.float32]) -> None:
         """Draw the closed outline through [n, 2]; fewer than two points hide it."""
         self._line.visible = len(points) > 1
         if len(points) > 1:
-            self._line.set_data(np.concatenate([points, points[:1]]).astype(np.float32), color=colour)
+            self._line.node.set_data(np.concatenate([points, points[:1]]).astype(np.float32), color=colour)

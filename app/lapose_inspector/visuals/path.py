@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vispy import scene
 
+from lapose_inspector.visuals.lazy import Lazy
 from lapose_inspector.visuals.ribbon import Ribbon
 
 Points = NDArray[np.float32]  # [N, 3] scene metres
@@ -25,8 +26,8 @@ class Path:
     """
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, width: float, order: int) -> None:
-        self._casing = Ribbon(width + 4.0, parent=parent)
-        self._line = Ribbon(width, parent=parent)
+        self._casing = Lazy(lambda: Ribbon(width + 4.0, parent=parent), order=order)
+        self._line = Lazy(lambda: Ribbon(width, parent=parent), order=order)
         self._own = colour
         self._colours: Colours = colour
         self._points: Points = np.zeros((0, 3), np.float32)
@@ -36,12 +37,10 @@ class Path:
         self._casing_made = False  # for these points
         self.uploads = 0
         """How often positions went to the GPU; moving the cursor must not raise it."""
-        self._casing.order, self._line.order = order, order
-        self._line.visible = self._casing.visible = False
 
     @property
     def visible(self) -> bool:
-        return bool(self._line.visible)
+        return self._line.visible
 
     @property
     def coloured(self) -> bool:
@@ -72,7 +71,7 @@ class Path:
         self._line.visible = len(self._segments) > 0
         if self._line.visible:
             segments = self._points[self._segments]
-            self._line.set_segments(segments, self._own)
+            self._line.node.set_segments(segments, self._own)
             self._casing_made = False
             self.uploads += 1
         self.set_colours(self._colours)
@@ -97,8 +96,8 @@ class Path:
         self._colours = colours if colours.ndim == 1 or len(colours) == len(self._points) else self._own
         self._casing.visible = self.visible and self.coloured
         if self._casing.visible and not self._casing_made:
-            self._casing.set_segments(self._points[self._segments], self._own)
+            self._casing.node.set_segments(self._points[self._segments], self._own)
             self._casing_made = True
         if self.visible:
             each = self._colours
-            self._line.set_colours(each[self._segments] if each.ndim == 2 else each)
+            self._line.node.set_colours(each[self._segments] if each.ndim == 2 else each)

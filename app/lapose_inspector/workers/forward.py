@@ -9,12 +9,12 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Image
-from lapose_core.inference.directions import Direction, principal_directions, probe_directions
 from lapose_inspector.models.forward_state import ForwardRequest
 from lapose_inspector.models.map_state import COMPONENTS
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 if TYPE_CHECKING:
+    from lapose_core.inference.directions import Direction
     from lapose_core.inference.intervention import Rollout
     from lapose_inspector.models.map_data import MapData
     from lapose_inspector.workers.inference import AnalysisWorker
@@ -81,6 +81,7 @@ class DirectionsWorker(QObject):
 
     def request(self, data: MapData) -> None:
         """Fit to what is analysed so far."""
+        from lapose_core.inference.directions import principal_directions, probe_directions
         from lapose_inspector.workers.projection import targets_of
 
         def job(stale: Stale) -> object:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from lapose_core.inference.latent_alignment import align_latents
 from lapose_inspector.models.map_data import MapSource, model_name
 from lapose_inspector.models.series import result_series
 from lapose_inspector.workers.latest import LatestWorker, Stale
@@ -78,6 +77,8 @@ def compared_source(other: DriveAnalysis, analysis: DriveAnalysis) -> MapSource:
         raise ValueError(
             "the two results share neither the model nor the drive and rate: nothing relates their latents"
         )
+    from lapose_core.inference.latent_alignment import align_latents
+
     aligned = align_latents(other.latents, analysis.latents)
     source = MapSource.of(other, series, model_name(other))
     note = f"laid on by Procrustes over {aligned.shared:,} transitions, R² {aligned.r2:.2f}"

@@ -37,7 +37,8 @@ class Report(LogChoice):
     """Take the pictures from the logs that the results were made from, where they are still there."""
 
     def run(self) -> int:
-        from lapose_core.evaluation.evaluate import number, table
+        from lapose_core.evaluation.evaluate import table
+        from lapose_core.evaluation.numbers import number
         from lapose_core.evaluation.report import write_report, write_set_report
 
         if not self.result:

@@ -10,7 +10,8 @@ import numpy as np
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.evaluation.classical import ClassicalTrajectory, Method, load_method
-from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips, number, rescored
+from lapose_core.evaluation.evaluate import Clip, Evaluation, evaluate_clips, rescored
+from lapose_core.evaluation.numbers import number
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.drives import DriveClips

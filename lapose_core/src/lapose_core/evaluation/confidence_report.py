@@ -9,7 +9,7 @@ import numpy as np
 
 from lapose_core.evaluation.confidence import Quality
 from lapose_core.evaluation.confidence_data import FRAMES, Measured
-from lapose_core.evaluation.evaluate import number
+from lapose_core.evaluation.numbers import number
 from lapose_core.experiments.drawing import BLUE, GREEN, GREY, ORANGE, new_figure, save
 from lapose_core.export.files import write_text
 from lapose_core.inference.confidence import PARTS, WORST_SHARE, ConfidenceModel

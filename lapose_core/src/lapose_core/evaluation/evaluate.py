@@ -15,6 +15,7 @@ import numpy as np
 from lapose_core.evaluation.baselines import constant_forward
 from lapose_core.evaluation.bootstrap import interval
 from lapose_core.evaluation.metrics import STANDSTILL_STEP, ClipMetrics, clip_metrics
+from lapose_core.evaluation.numbers import number
 from lapose_core.evaluation.regimes import clip_regimes
 from lapose_core.geometry import Array
 
@@ -243,8 +244,3 @@ def _row(name: str, s: Summary) -> str:
     for _, figure, factor, digits in _COLUMNS:
         row += f"{number(factor * s.model[figure], digits):>11}{number(factor * s.forward[figure], digits):>9}"
     return row
-
-
-def number(value: float, digits: int) -> str:
-    """A figure for people: fixed digits, and a dash for what does not exist."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"

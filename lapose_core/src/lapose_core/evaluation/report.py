@@ -14,8 +14,9 @@ import numpy as np
 from lapose_core.annotations import Annotation
 from lapose_core.drive import Drive
 from lapose_core.evaluation.aligned import AlignedSegment, aligned_segment, analysis_clips
-from lapose_core.evaluation.evaluate import METRIC_SETTINGS, Clip, Evaluation, Summary, evaluate_clips, number
+from lapose_core.evaluation.evaluate import METRIC_SETTINGS, Clip, Evaluation, Summary, evaluate_clips
 from lapose_core.evaluation.metrics import Alignment
+from lapose_core.evaluation.numbers import number
 from lapose_core.evaluation.regimes import TRANSITION_NAMES, transition_regimes
 from lapose_core.evaluation.report_plots import latent_svg, tracks_svg, trajectory_svg
 from lapose_core.evaluation.report_segments import SHOWN, Thumbnails, notes_section, worst_section, worst_segments

@@ -11,7 +11,7 @@ import numpy as np
 
 from lapose_core.annotations import Annotation
 from lapose_core.drive import Drive, FrameSource, LogError
-from lapose_core.evaluation.evaluate import number
+from lapose_core.evaluation.numbers import number
 from lapose_core.evaluation.segments import Segment, segment_drive
 from lapose_core.inference.result import DriveAnalysis
 
