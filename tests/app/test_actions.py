@@ -102,7 +102,7 @@ def test_keys_work_whichever_panel_has_the_focus(app: Inspector, qtbot) -> None:
     window = app.window
     window.activateWindow()
     focus = [window, window.video, window.tracks, window.latent_map, window.forward, window.trajectory]
-    focus += [window.transport.speed, window.rate, window.trajectory.canvas.native]
+    focus += [window.transport.speed, window.tool_bar.rate, window.trajectory.canvas.native]
     app.timeline.seek(10)
     for place, widget in enumerate(focus):
         widget.setFocus()

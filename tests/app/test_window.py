@@ -231,7 +231,7 @@ def test_a_drive_is_analysed_at_5_hz_unless_told_otherwise(launch, log_folder: P
     app = launch(log_folder, rate=None)
     wait_analysed(app, qtbot)
     assert app.session.analysis.rate == 5.0
-    assert app.window.rate.currentText() == "5 Hz"
+    assert app.window.tool_bar.rate.currentText() == "5 Hz"
 
 
 def test_a_file_dropped_on_the_window_opens(launch, log_folder: Path, qtbot) -> None:
@@ -347,7 +347,7 @@ def test_rates_give_results_of_their_own(launch, log_folder: Path, qtbot) -> Non
     assert app.session.analysis is None
     wait_analysed(app, qtbot)
     assert len(app.session.analysis) == 20
-    assert app.window.rate.currentText() == "5 Hz"
+    assert app.window.tool_bar.rate.currentText() == "5 Hz"
 
 
 def test_the_logs_camera_is_told_to_the_model_unless_switched_off(launch, sample_drive: Path, qtbot) -> None:

@@ -9,27 +9,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QLabel,
     QMainWindow,
     QSizePolicy,
     QTabWidget,
-    QToolBar,
-    QToolButton,
     QWidget,
 )
 
 from lapose_inspector import theme
 from lapose_inspector.actions import PANELS
 from lapose_inspector.models.display import Display
-from lapose_inspector.models.session import RATES
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.models.turn_signal import Connectable
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotations_view import AnnotationsView
-from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.compare_view import CompareView
 from lapose_inspector.views.dataset_browser import DatasetBrowser
 from lapose_inspector.views.forward_view import ForwardView
@@ -38,6 +33,7 @@ from lapose_inspector.views.latent_map_view import LatentMapView
 from lapose_inspector.views.notice_bar import NoticeBar
 from lapose_inspector.views.panel import PanelDock
 from lapose_inspector.views.status_bar import StatusBar
+from lapose_inspector.views.tool_bar import FixedBar, ToolBar
 from lapose_inspector.views.tracks_view import TracksView
 from lapose_inspector.views.trajectory_view import TrajectoryView
 from lapose_inspector.views.transport import Transport
@@ -116,7 +112,8 @@ class MainWindow(QMainWindow):
         self.recent_menu = self.menus["File"].addMenu("Open recent")
         self.menus["File"].insertMenu(self.actions_["file.information"], self.recent_menu)
         self.recent_menu.aboutToShow.connect(self._fill_recent)
-        self._build_toolbar()
+        self.tool_bar = ToolBar(session, self.actions_, app.set_rate, self)
+        self.addToolBar(self.tool_bar)
         self.notice = NoticeBar(session, self.actions_["file.poses"])
         self._add_notice(self.notice)
         self.transport = Transport(session, self.actions_)
@@ -132,8 +129,6 @@ class MainWindow(QMainWindow):
             dock.visibilityChanged.connect(self.actions_.refresh_soon)
 
         session.drive_changed.connect(self._show_title)
-        session.model_changed.connect(self._show_checkpoint)
-        session.rate_changed.connect(self._show_rate)
         for signal in self._state_signals():
             signal.connect(self.actions_.refresh_soon)
         app.display.theme_changed.connect(self._show_theme)
@@ -146,8 +141,6 @@ class MainWindow(QMainWindow):
     def show_state(self) -> None:
         """Show everything as the models have it now. Called once, when the inspector knows its window."""
         self._show_theme(self._app.display.theme)
-        self._show_rate(self._app.session.rate)
-        self._show_checkpoint()
 
     def _state_signals(self) -> tuple[Connectable, ...]:
         """What may enable, disable or check a command."""
@@ -167,64 +160,17 @@ class MainWindow(QMainWindow):
             session.annotations.current_changed, session.annotations.marks_changed,
         )  # fmt: skip
 
-    def _build_toolbar(self) -> None:
-        bar = QToolBar("Commands", self)
-        bar.setObjectName("toolbar")
-        bar.setMovable(False)
-        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        bar.setIconSize(QSize(20, 20))
-        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-        for id in ("file.open", "file.open_folder", "file.information"):
-            bar.addAction(self.actions_[id])
-        bar.addSeparator()
-        bar.addAction(self.actions_["analyse.toggle"])
-        button = bar.widgetForAction(self.actions_["analyse.toggle"])
-        assert isinstance(button, QToolButton)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        button.setMinimumWidth(128)
-        self.rate = ComboBox()
-        self.rate.setToolTip("Analysis rate: frames per second of the drive that the model sees")
-        self.rate.setMinimumWidth(76)
-        self.rate.activated.connect(lambda i: self._app.set_rate(self.rate.itemData(i)))
-        bar.addWidget(_caption("Rate"))
-        bar.addWidget(self.rate)
-        bar.addSeparator()
-        bar.addWidget(_caption("Checkpoint"))
-        self.checkpoint = QToolButton()
-        self.checkpoint.clicked.connect(self.actions_["analyse.checkpoint"].trigger)
-        bar.addWidget(self.checkpoint)
-        spacer = QWidget()
-        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        bar.addWidget(spacer)
-        for id in ("view.follow", "view.top", "view.reset"):
-            bar.addAction(self.actions_[id])
-        bar.addSeparator()
-        for id in ("help.palette", "help.shortcuts", "view.theme"):
-            bar.addAction(self.actions_[id])
-        self.addToolBar(bar)
-
     def _add_notice(self, widget: NoticeBar) -> None:
-        bar = QToolBar("Notice", self)
-        bar.setObjectName("noticeBar")
-        bar.setMovable(False)
-        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        bar.setStyleSheet("QToolBar { padding: 0; margin: 0; }")
-        action = bar.addWidget(widget)
+        bar = FixedBar("Notice", "noticeBar", self, widget)
         widget.shown.connect(bar.setVisible)
-        widget.shown.connect(action.setVisible)
+        widget.shown.connect(bar.whole.setVisible)
         self.addToolBarBreak()
         self.addToolBar(bar)
         widget.show_problems()
 
     def _add_bottom_bar(self, widget: QWidget) -> None:
-        bar = QToolBar("Transport", self)
-        bar.setObjectName("transportBar")
-        bar.setMovable(False)
-        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        bar.setStyleSheet("QToolBar { padding: 0; margin: 0; }")
         widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        bar.addWidget(widget)
-        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, FixedBar("Transport", "transportBar", self, widget))
 
     def _arrange(self) -> None:
         """The first layout: video over 3D, map over forward dynamics, tracks along the bottom."""
@@ -328,11 +274,10 @@ class MainWindow(QMainWindow):
         app, session = self._app, self._app.session
         for panel in (*self.panels, self.notice):
             panel.close_panel()
+        self.tool_bar.close_panel()
         self.transport.close_panel()
         self.status.close_panel()
         session.drive_changed.disconnect(self._show_title)
-        session.model_changed.disconnect(self._show_checkpoint)
-        session.rate_changed.disconnect(self._show_rate)
         app.display.theme_changed.disconnect(self._show_theme)
         for signal in self._state_signals():
             signal.disconnect(self.actions_.refresh_soon)
@@ -359,22 +304,6 @@ class MainWindow(QMainWindow):
     def _show_title(self) -> None:
         drive = self._app.session.drive
         self.setWindowTitle("LA-Pose Inspector" if drive is None else f"{drive.name} – LA-Pose Inspector")
-
-    def _show_checkpoint(self) -> None:
-        info = self._app.session.model_info
-        self.checkpoint.setText("none" if info is None else info.name)
-        self.checkpoint.setToolTip(
-            "Choose a trained model"
-            if info is None
-            else f"{info.name} ({info.checkpoint_hash}): {info.parameters / 1e6:.1f} million parameters, "
-            f"{info.window} frames of {info.image_size[0]}×{info.image_size[1]}. Click to choose another."
-        )
-
-    def _show_rate(self, rate: float) -> None:
-        self.rate.clear()
-        for offered in sorted({*RATES, rate}):
-            self.rate.addItem(f"{offered:g} Hz", offered)
-        self.rate.setCurrentIndex(self.rate.findData(rate))
 
     @contextlib.contextmanager
     def keeping_its_colours(self) -> Iterator[None]:
@@ -424,13 +353,6 @@ class MainWindow(QMainWindow):
 def _recent_text(entry: RecentLog) -> str:
     text = f"{entry.name}   {entry.path.parent}"
     return text.replace("&", "&&")
-
-
-def _caption(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("muted", True)
-    label.setContentsMargins(6, 0, 4, 0)
-    return label
 
 
 def _encode(data: QByteArray) -> str:
