@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QObject, QTimer, Slot
 
 from lapose_core.frames.budget import MIB, ByteBudget
@@ -25,7 +24,7 @@ REST = 1500
 
 
 class Memory(QObject):
-    """The one budget of everything kept to be fast: decoded frames, latents and pictures on screen."""
+    """The one budget of all that is kept to be fast: frames, decoders, results, pictures on screen and in lists."""
 
     def __init__(self, app: Inspector, folder: Path) -> None:
         super().__init__(app)
@@ -52,14 +51,22 @@ class Memory(QObject):
     @Slot()
     def look(self) -> None:
         """Count what others keep, and show the sum."""
-        analysis = self._app.session.analysis
-        latents = 0 if analysis is None else sum(a.nbytes for a in vars(analysis).values() if isinstance(a, np.ndarray))
-        pictures = sum(canvas.nbytes for canvas in self._app.window.findChildren(ImageCanvas))
-        self.budget.hold("latents", latents)
-        self.budget.hold("pictures on screen", pictures)
-        canvases = (self._app.window.trajectory.canvas, self._app.window.latent_map.canvas)
-        self.budget.hold("3D and map", sum(canvas.nbytes for canvas in canvases))
-        self._app.window.status.show_memory(self.use)
+        app = self._app
+        analysis = app.session.analysis
+        window = app.window
+        lists = (app.triage.pictures, window.gallery.pictures, window.latent_map.pointer.thumbnails, app.opener.dataset)
+        held = {
+            "latents": 0 if analysis is None else analysis.latents.nbytes,
+            "series and path": app.session.nbytes,
+            "pictures on screen": sum(canvas.nbytes for canvas in window.findChildren(ImageCanvas)),
+            "3D and map": window.trajectory.canvas.nbytes + window.latent_map.canvas.nbytes,
+            "decoders": app.frames.decoder_bytes,
+            "small pictures": sum(one.nbytes for one in lists),
+            "the model's pictures": app.analysis.thread_.kept_bytes,
+        }
+        for name, size in held.items():
+            self.budget.hold(name, size)
+        window.status.show_memory(self.use)
         self._await_rest()
 
     def _await_rest(self) -> None:

@@ -48,6 +48,10 @@ def test_the_limit_is_chosen_kept_and_kept_to(launch, log_folder: Path, folders,
     assert uses["pictures on screen"] > 0
     assert uses["frames"] > 0
     assert uses["3D and map"] > 0
+    assert uses["series and path"] >= app.session.series["speed"].values.nbytes
+    qtbot.waitUntil(lambda: app.window.forward.shown_transition == 0, timeout=10_000)
+    app.memory.look()
+    assert app.memory.budget.uses()["the model's pictures"] > 0
     app.window.actions_["file.memory"].trigger()
     dialog = app.window.findChild(MemoryDialog)
     dialog.memory.setValue(256)

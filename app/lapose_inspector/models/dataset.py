@@ -60,6 +60,11 @@ class Dataset:
         self._previews: OrderedDict[str, Preview] = OrderedDict()
 
     @property
+    def nbytes(self) -> int:
+        """What the drives' pictures take."""
+        return sum(p.picture.nbytes for p in self._previews.values() if p.picture is not None)
+
+    @property
     def title(self) -> str:
         """Of which folder or file these are, and how many."""
         if self.path is None:

@@ -186,6 +186,18 @@ class Session:
         self.series = SeriesSet() if self.drive is None else build_series(self.drive, self._rate, None, None)
 
     @property
+    def nbytes(self) -> int:
+        """What the analysis and what follows from it take, latents aside."""
+        kept = [a for s in self.series.series.values() for a in vars(s).values() if isinstance(a, np.ndarray)]
+        if self._path is not None:
+            kept += [a for s in self._path.segments for a in vars(s).values() if isinstance(a, np.ndarray)]
+        if self.analysis is not None:
+            kept += [a for a in vars(self.analysis).values() if isinstance(a, np.ndarray)]
+            kept = [a for a in kept if a is not self.analysis.latents]
+        # Series of one unit share their arrays.
+        return sum(a.nbytes for a in {id(a): a for a in kept}.values())
+
+    @property
     def transition(self) -> int | None:
         """The transition at the cursor, or None."""
         return self.series.transition_at(self.timeline.frame)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lapose_core.drive import Drive, FrameSource, Image
 from lapose_core.frames.picture import Picture
+from lapose_core.frames.reader import bytes_of, few_frames
 from lapose_inspector.workers.drive_checks import DriveChecks
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ class AnalysisJob:
         self.checks = DriveChecks(self.analyzer, loaded.folder)
         if self.analyzer.analysis.found_at(drive):
             self.save()
+
+    @property
+    def nbytes(self) -> int:
+        """What is kept to answer about single transitions soon. Asked from any thread."""
+        return sum(image.nbytes for image in tuple(self._images.values())) + bytes_of(self._source)
 
     @property
     def running(self) -> bool:
@@ -208,7 +214,7 @@ class AnalysisJob:
         image = self._images.pop(frame, None)
         if image is None:
             # Not the analyzer's source: that one decodes forward, and a request elsewhere would make it seek.
-            self._source = self._source or self.drive.open_frames()
+            self._source = self._source or few_frames(self.drive)
             image = self.analyzer.preprocessor(self._source.read(frame))
             while len(self._images) >= IMAGES_KEPT:
                 self._images.popitem(last=False)

@@ -86,6 +86,11 @@ class FrameLoader(QObject):
         proxy = self._store.proxy if self._store is not None else None
         return None if proxy is None else proxy.state
 
+    @property
+    def decoder_bytes(self) -> int:
+        """About what the open drive's decoders hold for themselves."""
+        return 0 if self._store is None else self._store.decoder_bytes
+
     def close(self) -> None:
         """End the threads; a frame being decoded is finished first."""
         self.open(None)

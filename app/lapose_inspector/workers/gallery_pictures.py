@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, FrameSource, Image
+from lapose_core.frames.reader import bytes_of, few_frames
 from lapose_inspector.workers.latest import LatestWorker, Stale
 from lapose_inspector.workers.thumbnails import shrink
 
@@ -46,6 +47,11 @@ class GalleryPictures(QObject):
         self._sources = _Sources()
         self._worker = LatestWorker("gallery", self)
         self._read.connect(self._on_read)
+
+    @property
+    def nbytes(self) -> int:
+        """What the pictures take, and about what the open logs do."""
+        return sum(image.nbytes for pair in self._cache.values() for image in pair) + self._sources.nbytes
 
     def request(self, keys: Sequence[PairKey], open_drive: OpenDrive) -> None:
         """Show these pairs; the cached ones at once."""
@@ -105,9 +111,13 @@ class _Sources:
             drive = open_drive(fingerprint)
             while len(self._open) >= SOURCES:
                 self._open.popitem(last=False)[1].close()
-            source = drive.open_frames()
+            source = few_frames(drive)
         self._open[fingerprint] = source
         return source
+
+    @property
+    def nbytes(self) -> int:
+        return sum(bytes_of(source) for source in tuple(self._open.values()))
 
     def close(self) -> None:
         while self._open:

@@ -140,6 +140,12 @@ class InferenceThread(QThread):
             self._predict = request
             self._condition.notify()
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the drive under analysis keeps to answer soon; asked from any thread."""
+        job = self._job
+        return 0 if job is None else job.nbytes
+
     def stop(self) -> None:
         with self._condition:
             self._stopping = True

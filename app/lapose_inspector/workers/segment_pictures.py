@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, FrameSource, Image, LogError
+from lapose_core.frames.reader import bytes_of, few_frames
 from lapose_inspector.workers.latest import LatestWorker, Stale
 from lapose_inspector.workers.thumbnails import shrink
 
@@ -32,6 +33,12 @@ class SegmentPictures(QObject):
         self._found.connect(self._on_found)
 
     _found = Signal(object, int, object)
+
+    @property
+    def nbytes(self) -> int:
+        """What the pictures take, and about what the open log does."""
+        kept = sum(image.nbytes for _, image in self._kept.values() if image is not None)
+        return kept + self._source.nbytes
 
     def get(self, drive: Drive, frame: int) -> Image | None:
         """The picture where it was read, else None."""
@@ -83,10 +90,14 @@ class _Source:
         try:
             if self._source is None or self._drive is not drive:
                 self.close()
-                self._source, self._drive = drive.open_frames(), drive
+                self._source, self._drive = few_frames(drive), drive
             return shrink(self._source.read(frame), WIDTH)
         except (LogError, OSError, ValueError):
             return None
+
+    @property
+    def nbytes(self) -> int:
+        return bytes_of(self._source)
 
     def close(self) -> None:
         if self._source is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, FrameSource, Image
+from lapose_core.frames.reader import bytes_of, few_frames
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 CACHE = 64
@@ -33,6 +34,11 @@ class ThumbnailLoader(QObject):
         self._worker = LatestWorker("thumbnails", self)
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self._on_failed)
+
+    @property
+    def nbytes(self) -> int:
+        """What the pictures take, and about what the open log does."""
+        return sum(image.nbytes for pair in self._cache.values() for image in pair) + self._reader.nbytes
 
     def set_drive(self, drive: Drive | None) -> None:
         """Read from another drive from now on."""
@@ -87,8 +93,12 @@ class _PairReader:
     def read(self, drive: Drive, pair: tuple[int, int], width: int) -> tuple[Image, Image]:
         if self._source is None or self._drive is not drive:
             self.close()
-            self._source, self._drive = drive.open_frames(), drive
+            self._source, self._drive = few_frames(drive), drive
         return shrink(self._source.read(pair[0]), width), shrink(self._source.read(pair[1]), width)
+
+    @property
+    def nbytes(self) -> int:
+        return bytes_of(self._source)
 
     def close(self) -> None:
         if self._source is not None:

@@ -26,6 +26,8 @@ from lapose_core.video_index import (
 )
 
 _CACHE_BYTES = 256 << 20
+_POOL = 13
+"""Pictures that an open decoder holds for itself: 38 MiB at 1920x1080 with three threads (H.264, B frames)."""
 # Decoding a few packets too many is cheaper than a seek, which also empties the decoder's pipeline.
 _WORTH_A_SEEK = 32
 # A frame still absent when one this much later has left the decoder is missing, not late.
@@ -55,7 +57,8 @@ class VideoSource:
         """Asked between packets whether the frame being decoded is still wanted."""
         self.threads = 1
         """That turn a frame into RGB; 0 for all cores, for the one source that is being watched."""
-        self._cache = self._own = ByteBudget(cache_bytes).cache("frames")
+        self._budget = ByteBudget(cache_bytes)
+        self._cache = self._own = self._budget.cache("frames")
         self._reformatter = VideoReformatter()
         self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
         self._packets: Iterator[tuple[int, Packet]] = iter(())
@@ -106,6 +109,16 @@ class VideoSource:
         """Frames start, start + 1, ... before stop with their indices, not yet turned into RGB; none is kept."""
         for i in range(start, len(self) if stop is None else min(stop, len(self))):
             yield i, self._picture(i, self._frame(i, keep=False))
+
+    @property
+    def nbytes(self) -> int:
+        """About what the decoder holds, and what is kept that no cache was given for."""
+        width, height = self._coded_size
+        return _POOL * width * height * 3 // 2 + self._own.bytes
+
+    def keep_at_most(self, cache_bytes: int) -> None:
+        """Keep so many bytes of frames passed on the way, where no cache was given for them."""
+        self._budget.limit = cache_bytes
 
     def share(self, cache: Cache) -> None:
         """Keep frames in ``cache`` from now on, which sources of the same file may share, also across threads."""

@@ -24,12 +24,18 @@ class Behind:
     """Puts frames into ``cache``, the newest wish first. The thread and its frame source come with the first wish."""
 
     def __init__(self, drive: Drive, cache: Cache) -> None:
-        self._drive, self._cache = drive, cache
+        self._cache = cache
         self._condition = threading.Condition()
         self._wanted: Sequence[int] = ()
         self._target: int | None = None
         self._closing = False
+        self._reader = CachedReader(drive, cache)
         self.thread: threading.Thread | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """About what its decoder holds."""
+        return self._reader.nbytes
 
     def want(self, frames: Sequence[int]) -> None:
         """Decode ``frames`` in this order when what is being decoded is there."""
@@ -55,7 +61,7 @@ class Behind:
             self._condition.notify()
 
     def _run(self) -> None:
-        reader = CachedReader(self._drive, self._cache)
+        reader = self._reader
         try:
             while (frames := self._next(reader)) is not None:
                 for index in frames:

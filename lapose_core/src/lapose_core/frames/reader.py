@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from lapose_core.drive import Drive, FrameSource, Image
-from lapose_core.frames.budget import Cache
+from lapose_core.frames.budget import MIB, Cache
 
 
 @runtime_checkable
@@ -14,6 +14,37 @@ class SharingSource(FrameSource, Protocol):
     """A frame source that can keep its frames in a cache it is given."""
 
     def share(self, cache: Cache) -> None: ...
+
+
+@runtime_checkable
+class KeepingSource(FrameSource, Protocol):
+    """A frame source that keeps frames, and tells how much it holds."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def keep_at_most(self, cache_bytes: int) -> None: ...
+
+
+FEW = 24 * MIB
+"""Bytes of frames kept by a source that single frames are read from."""
+
+
+def few_frames(drive: Drive) -> FrameSource:
+    """A source of the drive's frames for now and then a single one, which keeps few of those passed on the way.
+
+    Raises:
+        LogError: where the log cannot be opened.
+    """
+    source = drive.open_frames()
+    if isinstance(source, KeepingSource):
+        source.keep_at_most(FEW)
+    return source
+
+
+def bytes_of(source: FrameSource | None) -> int:
+    """About what an open source holds beside the caches that it was given."""
+    return source.nbytes if isinstance(source, KeepingSource) else 0
 
 
 @runtime_checkable
@@ -58,6 +89,11 @@ class CachedReader:
             source.prepare(index)
         else:
             self.read(index)
+
+    @property
+    def nbytes(self) -> int:
+        """About what the open log holds beside the cache."""
+        return bytes_of(self._source)
 
     @property
     def is_video(self) -> bool:

@@ -87,6 +87,7 @@ class FrameStore:
         self._closing = False
         self._since = time.monotonic()
         self._trusted = False
+        self._reader = CachedReader(drive, self._cache)
         self._behind = Behind(drive, self._cache)
         self._threads = [threading.Thread(target=self._decode, name="frames", daemon=True)]
         if open_proxy is not None:
@@ -124,6 +125,11 @@ class FrameStore:
         """The frame last asked for."""
         with self._condition:
             return 0 if self._request is None else self._request.index
+
+    @property
+    def decoder_bytes(self) -> int:
+        """About what the open decoders hold for themselves."""
+        return self._reader.nbytes + self._behind.nbytes
 
     @property
     def closing(self) -> bool:
@@ -173,7 +179,7 @@ class FrameStore:
     # Full frames
 
     def _decode(self) -> None:
-        reader = CachedReader(self.drive, self._cache)
+        reader = self._reader
         done = 0
         try:
             while (request := self._next(done)) is not None:
