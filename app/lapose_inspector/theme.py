@@ -84,7 +84,7 @@ QLineEdit, QPlainTextEdit, QTextBrowser {{ background: {c.panel}; color: {c.text
     border: 1px solid {c.border}; border-radius: 5px; padding: 5px 7px;
     selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
 QLineEdit:focus {{ border-color: {c.accent}; }}
-QListWidget, QListView, QTreeWidget, QTableView, QScrollArea {{ background: {c.panel}; color: {c.text};
+QListWidget, QListView, QTreeView, QTableView, QScrollArea {{ background: {c.panel}; color: {c.text};
     border: 1px solid {c.border}; border-radius: 5px; outline: none; }}
 QListWidget::item {{ padding: 5px 8px; border-radius: 4px; }}
 QListWidget::item:selected {{ background: {c.accent}; color: {c.on_accent}; }}

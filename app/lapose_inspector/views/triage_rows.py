@@ -31,6 +31,8 @@ Index = QModelIndex | QPersistentModelIndex
 ITEM = int(Qt.ItemDataRole.UserRole) + 1
 HEIGHT, HEADER_HEIGHT = 70, 26
 PICTURE = QSize(88, 50)
+NARROW = 0.38
+"""Share of a row that its picture takes at the most."""
 SPARK = QSize(70, 15)
 PAD, TAG_GAP = 7.0, 4.0
 WORST_SHOWN = 5.0
@@ -162,41 +164,45 @@ class TriagePainter(QStyledItemDelegate):
         plate = box.adjusted(3, 2, -3, -2)
         chosen = row.id == self._triage.current
         paint_plate(painter, plate, colours, chosen=chosen, hovered=bool(state & QStyle.StateFlag.State_MouseOver))
-        picture = QRectF(plate.left() + PAD, box.center().y() - PICTURE.height() / 2, PICTURE.width(), PICTURE.height())
+        size = PICTURE.toSizeF() * min(1.0, NARROW * plate.width() / PICTURE.width())
+        picture = QRectF(QPointF(plate.left() + PAD, box.center().y() - size.height() / 2), size)
         self._paint_picture(painter, picture, self._pictures.get(row.drive, row.segment.worst_frame))
         text = QRectF(picture.right() + PAD + 1, plate.top() + 4, 0, plate.height() - 8)
         text.setRight(plate.right() - PAD)
         line = text.height() / 3
         top, middle, bottom = (QRectF(text.left(), text.top() + i * line, text.width(), line) for i in range(3))
-        self._paint_title(painter, top, row, font)
+        whole = self._paint_title(painter, top, row, font)
         painter.setFont(small(font, 0.92))
         painter.setPen(QColor(colours.muted))
         metrics = QFontMetricsF(painter.font())
-        named = [row.drive.name] if self._triage.whole_set else []
+        named = [] if whole else [headline(row.segment)]
+        named += [row.drive.name] if self._triage.whole_set else []
         words = metrics.elidedText(" · ".join(named + figures(row)), Qt.TextElideMode.ElideRight, middle.width())
         painter.drawText(middle, Qt.AlignmentFlag.AlignVCenter, words)
         values, least = (row.segment.errors, WORST_SHOWN)
         if not np.isfinite(values).any():
             values, least = row.segment.doubt, 1.0
-        if np.isfinite(values).sum() > 1 and bottom.width() > 2 * SPARK.width():
+        if np.isfinite(values).sum() > 1 and bottom.width() > 2.5 * SPARK.width():
             spark = QRectF(bottom.right() - SPARK.width(), bottom.bottom() - SPARK.height(), *SPARK.toTuple())
             paint_spark(painter, spark, values, least, colours.text, colours.grid)
             bottom.setRight(spark.left() - PAD)
         paint_tags(painter, bottom, shown_tags(row.segment), small(font, 0.85), colours.text, colours.border)
 
-    def _paint_title(self, painter: QPainter, box: QRectF, row: Row, font: QFont) -> None:
+    def _paint_title(self, painter: QPainter, box: QRectF, row: Row, font: QFont) -> bool:
+        """Where and how bad; whether there was room for both: else only where."""
         colours = self._display.colours
         bold = QFont(font)
         bold.setWeight(QFont.Weight.DemiBold)
         painter.setFont(bold)
         painter.setPen(QColor(colours.text))
         metrics = QFontMetricsF(bold)
-        right = headline(row.segment)
-        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, right)
-        left = span_text(row.segment)
-        room = box.width() - metrics.horizontalAdvance(right) - 8
-        left = metrics.elidedText(left, Qt.TextElideMode.ElideMiddle, room)
+        left, right = span_text(row.segment), headline(row.segment)
+        whole = metrics.horizontalAdvance(left) + metrics.horizontalAdvance(right) + 8 <= box.width()
+        if whole:
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, right)
+        left = metrics.elidedText(left, Qt.TextElideMode.ElideRight, box.width())
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, left)
+        return whole
 
     def _paint_picture(self, painter: QPainter, box: QRectF, picture: Image | None) -> None:
         painter.fillRect(box, QColor(self._display.colours.canvas))
