@@ -151,7 +151,7 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
         size = latent_map.canvas.native.size()
         at = QPoint(int(rng.integers(size.width())), int(rng.integers(size.height())))
         QTest.mouseMove(latent_map.canvas.native, at)
-        QTest.keyClick(app.window, Qt.Key.Key_Right)
+        QTest.keyClick(app.window, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
         camera = view.canvas.central_widget.children[0].camera if view.canvas.central_widget.children else None
         if camera is not None and hasattr(camera, "azimuth"):
             camera.azimuth = (camera.azimuth + 4) % 360 - 180
@@ -201,6 +201,7 @@ def main() -> None:
             app = Inspector(Folders(Path(folder) / scene, Path(folder) / scene), analyse=analyse, remember=False)
             app.window.resize(1600, 1000)
             app.window.show()
+            app.window.activateWindow()  # else its keys do nothing
             until(lambda: app.window.windowHandle().isExposed() and app.model.loaded, 60)  # noqa: B023
             pulse = Pulse()
             if log is not None and scene == "drive":

@@ -151,6 +151,9 @@ def main() -> None:
             app.unexpected.connect(lambda message, _: errors.append(message))
             app.window.resize(1600, 1000)
             app.window.show()
+            app.window.activateWindow()  # else its keys do nothing
+            if not QTest.qWaitForWindowActive(app.window, 20_000):
+                raise SystemExit("the window did not become active")
             until(lambda: app.model.loaded, 60)
             settle(app, pictures)
             before = settle(app, video)

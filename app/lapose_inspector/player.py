@@ -79,6 +79,17 @@ class Player(QObject):
         """Move to the next peak of an error before (-1) or after (+1) the cursor."""
         self._go_to(error_frames(self._app.session.series), direction)
 
+    def loop_selection(self) -> None:
+        """Loop over the selected stretch at the cursor, or the next one; after the last, over that."""
+        stretches = self._app.session.selected_frames()
+        if len(stretches):
+            here = self._timeline.frame
+            at = min(int(np.searchsorted(stretches[:, 1], here)), len(stretches) - 1)
+            first, last = (int(frame) for frame in stretches[at])
+            self._timeline.set_loop(first, last)
+            if not first <= here <= last:
+                self._timeline.seek(first)
+
     def _go_to(self, frames: np.ndarray, direction: int) -> None:
         frame = nearest(frames, self._timeline.frame, direction)
         if frame is not None:

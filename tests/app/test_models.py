@@ -70,6 +70,17 @@ class TestTimeline:
         assert sum(b < a for a, b in itertools.pairwise(seen)) == 3  # 4 s of a loop of 1.1 s
         assert timeline.playing
 
+    def test_a_loop_before_a_short_step_is_not_left(self) -> None:
+        timeline = Timeline()
+        timeline.reset(np.array([0.0, 0.1, 0.2, 0.25, 0.35]))
+        timeline.set_loop(0, 2)
+        timeline.play()
+        seen = set()
+        for _ in range(100):
+            timeline.advance(0.01)
+            seen.add(timeline.frame)
+        assert seen == {0, 1, 2}
+
     def test_the_last_frame_of_a_loop_is_shown_as_long_as_the_others(self, timeline: Timeline) -> None:
         timeline.set_loop(10, 20)
         timeline.seek(10)

@@ -65,6 +65,21 @@ def test_a_drag_elsewhere_moves_the_cursor(app: Inspector) -> None:
     assert app.timeline.loop == (10, 20)
 
 
+def test_the_selected_stretch_at_the_cursor_is_looped(app: Inspector, qtbot) -> None:
+    drive = app.session.drive.fingerprint
+    frames = app.session.series.frames
+    app.session.selection.replace({drive: np.array([3, 4, 5, 12, 13])})
+    qtbot.waitUntil(app.window.actions_["play.loop_selection"].isEnabled, timeout=5000)
+    app.timeline.seek(int(frames[4]))
+    QTest.keyClick(app.window, Qt.Key.Key_Backslash, Qt.KeyboardModifier.ControlModifier)
+    assert app.timeline.loop == (frames[3], frames[6])
+    assert app.timeline.frame == frames[4], "the cursor stays where it is in it"
+    app.timeline.seek(int(frames[8]))
+    QTest.keyClick(app.window, Qt.Key.Key_Backslash, Qt.KeyboardModifier.ControlModifier)
+    assert app.timeline.loop == (frames[12], frames[14])
+    assert app.timeline.frame == frames[12]
+
+
 def test_speeds_have_keys(app: Inspector) -> None:
     for n, speed in enumerate(SPEEDS, 1):
         QTest.keyClick(app.window, Qt.Key.Key_X)

@@ -81,6 +81,12 @@ def playback_commands() -> list[Command]:
         plain("loop", "Loop", lambda a: a.toggle_loop(), ("\\",), "mdi6.repeat",
               "Repeat the loop range; without one, the whole drive.", "loop",
               lambda a: a.timeline.loop_enabled),
+        Command(
+            "play.loop_selection", "Loop the selection", lambda a: a.player.loop_selection(), "Playback",
+            ("Ctrl+\\",), "mdi6.repeat-variant",
+            "Repeat the selected stretch at the cursor, or the next one after it.",
+            enabled=lambda a: a.instruments.can_step(), section="loop",
+        ),
         plain("loop_clear", "Clear loop range", lambda a: a.timeline.clear_loop(), (), "mdi6.repeat-off",
               "Forget the loop range.", "loop"),
         *(

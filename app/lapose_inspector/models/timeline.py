@@ -240,7 +240,9 @@ class Timeline:
             ended = not self._loop_enabled
         else:
             ended = False
-        self._move(self.frame_at(self._clock))
+        frame = self.frame_at(self._clock)
+        # The step after the last may be shorter than the one before it.
+        self._move(min(frame, last) if self._direction > 0 else frame)
         if ended:
             self.pause()
 
