@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
-from lapose_inspector.models.comparison import PoseFile
+from lapose_inspector.models.comparison import PoseFile, Wish
 from lapose_inspector.views.chooser import Chooser
 from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
 from lapose_inspector.workers.comparing import (
@@ -52,6 +52,10 @@ class Comparer(QObject):
         self.worker.progress.connect(self._on_progress)
         self.worker.found.connect(self._on_found)
         self.worker.compared.connect(self._on_compared)
+        self._wish: Wish | None = None
+        """What is being found."""
+        self._restoring = False
+        """Whether the wish of the session before waits for the analysis."""
         self._soon = QTimer(self, singleShot=True, interval=PAUSE)
         self._soon.timeout.connect(self._compare)
         self._session.drive_changed.connect(self._on_drive)
@@ -115,7 +119,8 @@ class Comparer(QObject):
         """Compare with a stored result of this drive."""
         self._checkpoint = None
         self._model.set_file(None)
-        self._find(f"Reading the result of {result.checkpoint_name}", read_stored(result))
+        wish = Wish(kind="stored", path=result.folder)
+        self._find(f"Reading the result of {result.checkpoint_name}", read_stored(result.folder), wish)
 
     @Slot(object)
     def compare_file(self, file: PoseFile) -> None:
@@ -123,7 +128,8 @@ class Comparer(QObject):
         drive = self._session.drive
         if drive is not None:
             self._model.set_file(file)
-            self._find(f"Reading {file.path.name}", read_file(file, drive, self._session.series.frames))
+            wish = Wish(kind="file", path=file.path, time_offset=file.time_offset, pose_frame=file.pose_frame)
+            self._find(f"Reading {file.path.name}", read_file(file, drive, self._session.series.frames), wish)
 
     def compare_checkpoint(self, path: Path) -> None:
         """Compare with another checkpoint's analysis at the present rate, stored or made now."""
@@ -132,7 +138,8 @@ class Comparer(QObject):
             known = None if info is None else info.checkpoint_hash
             self._checkpoint = path
             self._model.set_file(None)
-            self._find(f"Analysing with {path.name}", run_checkpoint(drive, self._analyst(path), known))
+            work = run_checkpoint(drive, self._analyst(path), known)
+            self._find(f"Analysing with {path.name}", work, Wish(kind="checkpoint", path=path))
 
     @property
     def can_compare_set(self) -> bool:
@@ -190,15 +197,17 @@ class Comparer(QObject):
             return
         frames = session.series.frames
         self._model.set_file(None)
-        work = compute_reference(drive, frames, name, camera, self._cache / "references")
-        self._find(f"Computing the {TITLES[name]}", work)
+        folder = self._cache / "references"
+        work = compute_reference(drive, frames, name, camera, folder, stored_only=self._restoring)
+        self._find(f"Computing the {TITLES[name]}", work, Wish(kind=name))
 
     @Slot()
     def clear(self) -> None:
         """Compare with nothing."""
         self.worker.cancel()
         self._soon.stop()
-        self._kept = None
+        self._kept = self._wish = self._model.kept = None
+        self._restoring = False
         self._model.set_file(None)
         self._model.say()
         if self._model.other is not None:
@@ -209,8 +218,17 @@ class Comparer(QObject):
         self.worker.cancel()
         self._model.say()
 
-    def _find(self, doing: str, work: Work) -> None:
-        self._app.window.show_panel("compare")
+    def restore(self, wish: Wish) -> None:
+        """Compare again as when the drive was open last, once it is analysed; what is gone is left out."""
+        if self._kept is None and not self._model.doing:
+            self._model.kept, self._restoring = wish, True
+            self._on_analysis()
+
+    def _find(self, doing: str, work: Work, wish: Wish | None = None) -> None:
+        self._wish = wish
+        if not self._restoring:
+            self._app.window.show_panel("compare")
+        self._restoring = False
         self._model.say(doing)
         self.worker.find(work)
 
@@ -225,12 +243,15 @@ class Comparer(QObject):
 
         if isinstance(found, Problem):
             self._kept = None
+            if self._model.other is None:
+                self._model.kept = None
             self._model.say(problem=found.message)
             return
         self._model.say()
         if isinstance(found, Marked):
             self._model.mark(found.name, found.marks)
         elif isinstance(found, Trajectory):
+            self._model.kept = self._wish
             self._model.set_other(found)
             self._model.set_whole_set(self._kept)
             self._kept = None
@@ -242,6 +263,8 @@ class Comparer(QObject):
         """Figures of another rate or model must not stay."""
         if self._model.whole_set is not None:
             self._model.set_whole_set(None)
+        if self._restoring:
+            self._on_analysis()
 
     def _on_drive(self) -> None:
         """Another drive has another trajectory; a comparison over the whole set goes on in it."""
@@ -253,12 +276,31 @@ class Comparer(QObject):
             self._kept = whole
 
     def _on_analysis(self) -> None:
+        analysis = self._session.analysis
+        ready = analysis is not None and analysis.complete and self._session.model_info is not None
+        if self._restoring and ready:
+            self._restore()
         if self._model.other is not None:
             # Figures of other samples must not stand beside the new ones.
             result, series = self._model.result, self._session.series
             if result is not None and len(result.apart.rotation) != len(series):
                 self._model.set_result(None)
             self._soon.start()
+
+    def _restore(self) -> None:
+        wish = self._model.kept
+        path = None if wish is None else wish.path
+        if wish is None or (path is not None and not path.exists()):
+            self._model.kept, self._restoring = None, False
+        elif wish.kind == "file" and path is not None:
+            self.compare_file(PoseFile(path, wish.time_offset, wish.pose_frame))
+        elif wish.kind == "checkpoint" and path is not None:
+            self.compare_checkpoint(path)
+        elif wish.kind == "stored" and path is not None:
+            self._find("Reading the stored result", read_stored(path), wish)
+        elif wish.kind in ("opencv", "colmap"):
+            self.compare_reference(wish.kind)
+            self._restoring = False
 
     @Slot()
     def _compare(self) -> None:

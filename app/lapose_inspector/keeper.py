@@ -130,6 +130,8 @@ class SessionKeeper(QObject):
             if any(state.layout):
                 self._app.window.restore_layout(*state.layout)
         restore(state, self._session, fingerprint)
+        if state.compared is not None:
+            self._app.comparer.restore(state.compared)
 
     # -- notes
 

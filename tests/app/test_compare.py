@@ -278,3 +278,40 @@ def test_another_drive_ends_the_comparison(app: Inspector, tmp_path: Path, qtbot
     app.open(write_folder(tmp_path / "next", 20))
     qtbot.waitUntil(lambda: app.session.drive is not None and app.session.drive.name == "next", timeout=LATER)
     assert app.session.comparison.other is None
+
+
+def test_what_was_compared_comes_back_with_the_drive(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
+    def opened() -> Inspector:
+        app = launch(log_folder, analyse=False)
+        app.session.set_analysis(analysed(app.session.drive))
+        return app
+
+    path = tmp_path / "odometry.tum"
+    write_tum(path, 5.0 + np.arange(40) / RATE, turning_path(40))
+    first = opened()
+    first.comparer.compare_file(PoseFile(path, time_offset=-5.0))
+    compared(first, qtbot)
+    first.window.toggle_panel("compare")
+    assert not first.window.panel_shown("compare")
+    first.window.close()
+    second = opened()
+    compared(second, qtbot)
+    assert second.session.comparison.other.name == "odometry"
+    assert second.window.compare.file_row.offset.value() == -5.0
+    assert not second.window.panel_shown("compare"), "the layout is as it was left"
+    second.comparer.compare_reference("opencv")
+    qtbot.waitUntil(lambda: second.session.comparison.other.kind == "reference", timeout=LATER)
+    kept = next((second.comparer._cache / "references").glob("*.npz"))
+    second.window.close()
+    third = opened()
+    compared(third, qtbot)
+    assert third.session.comparison.other.kind == "reference"
+    third.window.close()
+    kept.unlink()
+    fourth = opened()
+    qtbot.waitUntil(lambda: "no longer stored" in fourth.session.comparison.problem, timeout=LATER)
+    assert fourth.session.comparison.other is None
+    fourth.window.close()
+    fifth = opened()
+    qtbot.wait(300)
+    assert fifth.session.comparison.problem == "", "it is said once"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from psygnal import Signal
+from pydantic import BaseModel
 
 from lapose_core.geometry import Array, yaw
 from lapose_core.logs.reader import PoseFrame
@@ -28,6 +29,16 @@ class PoseFile:
     pose_frame: PoseFrame = "camera"
 
 
+class Wish(BaseModel, frozen=True):
+    """What is compared with, so that it can be again when the drive is reopened."""
+
+    kind: Literal["opencv", "colmap", "file", "checkpoint", "stored"]
+    path: Path | None = None
+    """The trajectory file, the checkpoint's folder or the stored result's."""
+    time_offset: float = 0.0
+    pose_frame: PoseFrame = "camera"
+
+
 class Compared:
     """The other trajectory, of the open drive; None while nothing is compared."""
 
@@ -41,6 +52,8 @@ class Compared:
         """Against the analysis as it was last compared; None until there is one."""
         self.whole_set: SetComparison | None = None
         """The same two checkpoints on all drives of the set; None while the open drive alone is compared."""
+        self.kept: Wish | None = None
+        """What the session compares with; None where nothing is, or nothing that can be found again."""
         self.file: PoseFile | None = None
         """The trajectory file that is compared with, or was to be and could not be read."""
         self.marks: dict[str, Marks] = {}

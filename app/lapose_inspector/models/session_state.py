@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from lapose_inspector.models.comparison import Wish
 from lapose_inspector.models.display import OVERLAYS, Alignment, CloudColour, CloudMode, ColourBy
 from lapose_inspector.models.map_state import AXES, MapState, Method
 from lapose_inspector.models.selection import Indices, NamedSet
@@ -48,6 +49,8 @@ class SessionState(BaseModel):
     """Selected transitions of this drive at ``rate``."""
     sets: tuple[KeptSet, ...] = ()
     """The named sets that hold transitions of this drive."""
+    compared: Wish | None = None
+    """What the drive is compared with."""
     layout: tuple[str, str] = ("", "")
     """Geometry and dock state, base64."""
 
@@ -75,6 +78,7 @@ def capture(
         marks=session.annotations.marks,
         selection=selection,
         sets=sets,
+        compared=session.comparison.kept,
         layout=layout,
     )
 

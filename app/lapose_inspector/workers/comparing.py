@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lapose_core.evaluation.classical_reference import Name, ReferenceCamera
     from lapose_core.evaluation.comparison import Trajectory
     from lapose_core.evaluation.set_comparison import Marks, SetComparison
-    from lapose_core.inference.library import StoredResult
     from lapose_core.inference.result import DriveAnalysis
 
 Work = Callable[[Stale, Told], "Trajectory | SetComparison | Marked | None"]
@@ -116,17 +115,26 @@ def read_file(file: PoseFile, drive: Drive, samples: np.ndarray) -> Work:
     return work
 
 
-def compute_reference(drive: Drive, frames: np.ndarray, name: Name, camera: ReferenceCamera, folder: Path) -> Work:
-    """Computes a classical reference, or takes the one that was kept in ``folder``."""
+def compute_reference(
+    drive: Drive, frames: np.ndarray, name: Name, camera: ReferenceCamera, folder: Path, *, stored_only: bool = False
+) -> Work:
+    """Computes a classical reference, or takes the one that was kept in ``folder``: ``stored_only`` that or none."""
 
     def work(stale: Stale, tell: Told) -> Trajectory | None:
-        from lapose_core.evaluation.classical_reference import ReferenceCache, ReferenceCancelled, classical_reference
+        from lapose_core.evaluation.classical_reference import (
+            TITLES,
+            ReferenceCache,
+            ReferenceCancelled,
+            classical_reference,
+        )
 
         cache = ReferenceCache(folder)
         path = cache.path_of(drive, frames, name, camera)
         kept = cache.load(path)
         if kept is not None:
             return kept
+        if stored_only:
+            raise ValueError(f"The {TITLES[name]} of the last time is no longer stored: have it computed again")
         try:
             made = classical_reference(drive, frames, name, camera, progress=tell, cancelled=stale)
         except ReferenceCancelled:
@@ -151,14 +159,14 @@ def run_checkpoint(drive: Drive, analyst: Analyst, open_hash: str | None) -> Wor
     return work
 
 
-def read_stored(result: StoredResult) -> Work:
-    """Reads a stored result."""
+def read_stored(folder: Path) -> Work:
+    """Reads the stored result in a folder."""
 
     def work(_: Stale, tell: Told) -> Trajectory:
         from lapose_core.evaluation.comparison import trajectory_of_analysis
         from lapose_core.inference.store import read_result
 
-        return trajectory_of_analysis(read_result(result.folder))
+        return trajectory_of_analysis(read_result(folder))
 
     return work
 
