@@ -18,7 +18,7 @@ from conftest import end
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QTabBar, QWidget
 
 from lapose_inspector.information import drive_information
 from lapose_inspector.inspector import Inspector
@@ -266,6 +266,19 @@ def test_layout_theme_rate_and_log_come_back(launch, log_folder: Path, qtbot) ->
     assert (second.display.theme, second.display.alignment, second.session.rate) == ("light", "sim3", 5.0)
     assert second.window.docks["forward"].isHidden()
     assert not second.window.docks["video"].isHidden()
+
+
+def test_a_tab_that_qt_leaves_over_the_menu_is_moved_away(launch) -> None:
+    """Seen where a layout was restored a second time, with one panel in a place for two."""
+    app = launch()
+    left = QTabBar(app.window)
+    left.addTab("Triage")
+    left.show()
+    menu = app.window.menuBar()
+    at = menu.mapTo(app.window, menu.actionGeometry(menu.actions()[0]).center())
+    assert app.window.childAt(at) is left
+    app.window.restore_layout(*app.window.save_layout())
+    assert app.window.childAt(at) is menu
 
 
 def test_a_damaged_layout_does_no_harm(launch, folders, qtbot) -> None:

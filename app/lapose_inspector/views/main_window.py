@@ -14,6 +14,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QMainWindow,
     QSizePolicy,
+    QTabBar,
     QTabWidget,
     QWidget,
 )
@@ -267,7 +268,11 @@ class MainWindow(QMainWindow):
     def restore_layout(self, geometry: str, state: str) -> None:
         """What ``save_layout`` gave; anything else changes nothing."""
         self.restoreGeometry(_decode(geometry))
-        self.restoreState(_decode(state), LAYOUT_VERSION)
+        if _decode(state) != self.saveState(LAYOUT_VERSION):  # Qt leaves tabs behind each time
+            self.restoreState(_decode(state), LAYOUT_VERSION)
+        for bar in self.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            if bar.count() < 2 and self.rect().intersects(bar.geometry()):
+                bar.move(-bar.width(), -bar.height())
 
     def close_panels(self) -> None:
         """Let every panel go of the models and of its canvas; the window is done for after this."""
