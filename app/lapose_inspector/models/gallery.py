@@ -113,7 +113,10 @@ class Gallery:
         return self._clocks.get(drive)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        if self.content == "similar":
+            return 0 if self.found is None else len(self.found.hits)
+        selection = self._session.selection
+        return sum(len(self._ordered(drive, selection.of(drive))) for drive in selection.drives)
 
     @property
     def ids(self) -> list[TransitionId]:

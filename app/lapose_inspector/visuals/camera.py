@@ -13,6 +13,8 @@ from lapose_core.geometry import Array
 
 NEAREST, FARTHEST = 0.5, 200_000.0
 """Limits of the zoom, metres across the view."""
+STILL = 2e-3
+"""Of the view's extent: by less it is not moved to fit."""
 FITTED = 600
 """Points of a path that a view is fitted to."""
 
@@ -28,6 +30,7 @@ class DriveCamera(TurntableCamera):
     def __init__(self) -> None:
         self.on_change: Callable[[], None] | None = None
         """Called after the view has moved, turned or zoomed."""
+        self._moving = False
         super().__init__(fov=40.0, elevation=38.0, azimuth=0.0, scale_factor=100.0, center=(0.0, 0.0, 0.0))
         self._pan_from: tuple[float, float, float] | None = None
 
@@ -43,6 +46,8 @@ class DriveCamera(TurntableCamera):
             self.scale_factor = float(np.clip(self.scale_factor, NEAREST, FARTHEST))
 
     def view_changed(self) -> None:
+        if self._moving:
+            return
         super().view_changed()
         if self.on_change is not None:
             self.on_change()
@@ -67,12 +72,16 @@ class DriveCamera(TurntableCamera):
         choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
         centres, scales = self._fit_at(some, np.radians(choices), np.radians(tilt), insets)
         best = int(np.argmin(scales * (1 + 0.1 * np.abs(choices) / 90)))
-        # Each of the four would have the scene suited to it.
-        told, self.on_change = self.on_change, None
-        self.elevation, self.azimuth = tilt, choices[best]
+        scale = float(np.clip(scales[best], 8.0, FARTHEST))
+        moved = float(np.abs(centres[best] - self.center).max()) + abs(scale - self.scale_factor)  # type: ignore[has-type]
+        if (self.elevation, self.azimuth) == (tilt, choices[best]) and moved < STILL * scale:
+            return  # a path that grows within the true one is in sight already
+        # Each of the four would have the view and the scene suited to it.
+        self._moving = True
+        self.elevation, self.azimuth, self.scale_factor = tilt, choices[best], scale
         self.center = tuple(centres[best])
-        self.on_change = told
-        self.scale_factor = float(np.clip(scales[best], 8.0, FARTHEST))
+        self._moving = False
+        self.view_changed()
 
     def follow(self, position: Array, turn: float) -> None:
         """Put ``position`` [3] in the middle and turn by ``turn`` degrees, keeping the user's own angle."""

@@ -205,8 +205,9 @@ def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF,
 
 def _shade(painter: QPainter, plot: QRectF, span: TimeSpan, ranges: Array, colour: QColor, alpha: float) -> None:
     colour.setAlphaF(alpha)
-    for left, right in _sides(span, plot, ranges):
-        painter.fillRect(QRectF(left, 0, right - left, plot.height()), colour)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    painter.drawRects([QRectF(left, 0, right - left, plot.height()) for left, right in _sides(span, plot, ranges)])
 
 
 def _sides(span: TimeSpan, plot: QRectF, ranges: Array) -> list[list[float]]:
@@ -224,9 +225,11 @@ def _sides(span: TimeSpan, plot: QRectF, ranges: Array) -> list[list[float]]:
 def _shade_selection(painter: QPainter, plot: QRectF, span: TimeSpan, selected: Array, colours: ThemeColours) -> None:
     shade, edge = QColor(colours.selection), QColor(colours.selection)
     shade.setAlphaF(0.2)
-    for left, right in _sides(span, plot, selected):
-        painter.fillRect(QRectF(left, 0, max(right - left, 1.0), plot.height()), shade)
-        painter.fillRect(QRectF(left, 0, max(right - left, 1.0), 2), edge)
+    sides = _sides(span, plot, selected)
+    painter.setPen(Qt.PenStyle.NoPen)
+    for colour, height in ((shade, plot.height()), (edge, 2.0)):
+        painter.setBrush(colour)
+        painter.drawRects([QRectF(left, 0, max(right - left, 1.0), height) for left, right in sides])
 
 
 def _shade_loop(
