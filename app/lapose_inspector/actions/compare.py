@@ -36,12 +36,12 @@ def compare_commands() -> list[Command]:
     out += [
         Command(
             f"compare.{key}", text, of(key, lambda a, k: a.comparer.compare_reference(k)), menu, (),
-            "mdi6.camera-metering-matrix", tip, enabled=has_drive,
+            icon, tip, enabled=has_drive,
         )
-        for key, text, tip in (
-            ("opencv", "With OpenCV (classical)",
+        for key, text, icon, tip in (
+            ("opencv", "With OpenCV (classical)", "mdi6.camera-metering-matrix",
              "Compute a classical reference from feature matches in the background; it is no ground truth."),
-            ("colmap", "With COLMAP (classical)",
+            ("colmap", "With COLMAP (classical)", "mdi6.cube-scan",
              "Compute a reference by structure from motion in the background: slow, and no ground truth."),
         )
     ]  # fmt: skip
