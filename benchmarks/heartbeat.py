@@ -15,6 +15,7 @@ thread did in the longest stalls.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
@@ -203,6 +204,7 @@ def main() -> None:
             app.window.show()
             app.window.activateWindow()  # else its keys do nothing
             until(lambda: app.window.windowHandle().isExposed() and app.model.loaded, 60)  # noqa: B023
+            gc.freeze()  # as the program does
             pulse = Pulse()
             if log is not None and scene == "drive":
                 watch_drive(app, log, seconds, pulse)

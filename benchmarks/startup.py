@@ -26,8 +26,10 @@ BARE = "import PySide6.QtWidgets, PySide6.QtOpenGLWidgets, vispy.scene, numpy"
 
 def once(log: Path, whole: bool) -> None:
     """Start as ``lapose-inspector LOG`` does, and print when what was there."""
+    import gc
     from collections.abc import Callable
 
+    gc.disable()  # as the program does
     from lapose_core.frames.heap import steady_heap
     from lapose_inspector.application import make_application
 

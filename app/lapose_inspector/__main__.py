@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -77,8 +78,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program; 0, or 2 where it cannot do what was asked."""
     options = parse(argv)
     steady_heap()
+    gc.disable()  # see collecting_what_comes
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     from lapose_inspector.application import (
+        collecting_what_comes,
         display_problem,
         make_application,
         quitting_on_interrupt,
@@ -106,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         remember=remember,
     )  # fmt: skip
     problems: list[str] = []
-    with reporting_exceptions(inspector), quitting_on_interrupt(inspector):
+    with reporting_exceptions(inspector), quitting_on_interrupt(inspector), collecting_what_comes(inspector):
         if options.size is not None:
             inspector.window.resize(*options.size)
         if pictured:
