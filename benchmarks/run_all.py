@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, tuple[bool, list[str], list[str]]] = {
     "heartbeat": (True, ["--short"], []),
     "latent_search": (False, ["--short"], []),
     "latent_map": (True, ["--short"], []),
+    "panels": (True, ["--short"], []),
     "drag": (True, ["--short"], []),
     "soak": (True, ["--short"], []),
 }

@@ -56,10 +56,8 @@ def test_what_is_told_at_once_is_not_told_again() -> None:
 def grown(launch, log_folder: Path, qtbot) -> tuple[Inspector, Derived]:
     """A window with an analysed drive, and the same result with all speeds doubled."""
     app = launch(log_folder)
-    qtbot.waitUntil(
-        lambda: app.session.analysis is not None and app.session.analysis.complete and not app.analysis.checking,
-        timeout=120_000,
-    )
+    qtbot.waitUntil(lambda: app.session.analysis is not None and app.session.analysis.complete, timeout=120_000)
+    app.analysis.forget()  # no snapshot of the checks comes between
     qtbot.waitUntil(lambda: app.growth.shown, timeout=10_000)
     analysis = app.session.analysis.snapshot()
     analysis.relative[:, :3, 3] *= 2
@@ -102,3 +100,19 @@ def test_a_result_that_takes_long_to_show_comes_less_often(grown, qtbot) -> None
     app.growth.take(derived)
     qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
     qtbot.waitUntil(lambda: app.analysis.thread_.snapshot_interval >= 0.5, timeout=5000)
+
+
+def test_what_is_done_never_reads_as_nothing(grown) -> None:
+    app, derived = grown
+    status = app.window.status
+    first = derived.analysis.snapshot()
+    first.windows_done = set()
+    first.done[:] = False
+    first.done[0] = True
+    app.session.set_analysis(first)
+    app.window.show_running(True)
+    assert 10 <= status.progress.value() < 1000, "a transition is there, though no window is"
+    app.growth.take(derived)
+    app.window.show_running(False)
+    assert not app.growth.shown
+    assert status.doing.text() == "analysed", "the end is told at once, also while panels have yet to be told"
