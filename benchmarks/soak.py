@@ -172,7 +172,7 @@ def settle(app: Inspector, log: Path) -> dict[str, float]:
     until(lambda: app.session.analysis is not None and app.session.analysis.complete, 120)
     until(lambda: not app.analysis.checking, 120)
     app.timeline.seek(0)
-    live(4.0)  # at rest the heap goes back to the system
+    live(8.0)  # at rest the heap goes back to the system
     return held(app)
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 LOOK = 500
 """Milliseconds between two looks at what is used."""
-REST = 1500
-"""Milliseconds without anything going on after which the system gets back what the heap keeps."""
+REST = (1500, 3000, 10_000, 30_000)
+"""Milliseconds without anything going on after which the system gets back what the heap keeps; and again, for lists,
+previews and threads of a drive before end later than what is seen."""
 
 
 class Memory(QObject):
@@ -34,8 +35,8 @@ class Memory(QObject):
         self._timer = QTimer(self, interval=LOOK)
         self._timer.timeout.connect(self.look)
         self._place: tuple[object, int] = (None, 0)
-        self._busy = True
-        self._rest = QTimer(self, singleShot=True, interval=REST)
+        self._tidied = 0
+        self._rest = QTimer(self, singleShot=True)
         self._rest.timeout.connect(self._tidy)
 
     def start(self) -> None:
@@ -73,17 +74,18 @@ class Memory(QObject):
         app = self._app
         place = app.session.analysis, app.timeline.frame
         busy = app.timeline.playing or app.analysis.running or app.analysis.checking or app.opener.busy
+        busy |= app.window.latent_map.refining
         if busy or place != self._place:
-            self._place, self._busy = place, True
+            self._place, self._tidied = place, 0
             self._rest.stop()
-        elif self._busy and not self._rest.isActive():
-            self._rest.start()
+        elif self._tidied < len(REST) and not self._rest.isActive():
+            self._rest.start(REST[self._tidied])
 
     @Slot()
     def _tidy(self) -> None:
         """What pictures and results left behind goes back to the system. While something goes on the next ones take
         its place; giving it back takes some 50 ms."""
-        self._busy = False
+        self._tidied += 1
         return_memory()
 
     def ask(self) -> None:
