@@ -54,10 +54,7 @@ def main() -> None:
     application = QApplication([])
     application.setStyle("Fusion")
     with tempfile.TemporaryDirectory() as folder:
-        folders = Folders(
-            config_dir=Path(folder) / "config", cache_dir=Path(folder) / "cache", data_dir=Path(folder) / "data"
-        )
-        app = Inspector(folders, theme="dark", remember=False)
+        app = Inspector(Folders.under(Path(folder)), theme="dark", remember=False)
         app.window.resize(1440, 900)
         app.window.show()
         app.window.activateWindow()

@@ -127,7 +127,7 @@ def main() -> None:
     wrong = steps = 0.0
     with tempfile.TemporaryDirectory() as folder:
         log = write_counted(Path(folder) / "counted.mp4", count=count, size=size)
-        app = Inspector(Folders(Path(folder), Path(folder)), analyse=False, remember=False)
+        app = Inspector(Folders.under(Path(folder)), analyse=False, remember=False)
         app.window.resize(1440, 900)
         app.window.show()
         app.open(log)

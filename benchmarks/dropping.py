@@ -91,7 +91,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     make_application()
     with tempfile.TemporaryDirectory() as folder:
-        app = Inspector(Folders(Path(folder), Path(folder)), remember=False, theme=options.theme)
+        app = Inspector(Folders.under(Path(folder)), remember=False, theme=options.theme)
         app.window.resize(1440, 900)
         app.window.show()
         wait(lambda: app.window.windowHandle().isExposed() and app.model.loaded)

@@ -199,7 +199,7 @@ def main() -> None:
         for scene in ("drive", "large") if given.scene is None else (given.scene,):
             # The large scene brings its own result: a real analysis of its grey frames would be in the way.
             analyse = scene == "drive"
-            app = Inspector(Folders(Path(folder) / scene, Path(folder) / scene), analyse=analyse, remember=False)
+            app = Inspector(Folders.under(Path(folder) / scene), analyse=analyse, remember=False)
             app.window.resize(1600, 1000)
             app.window.show()
             app.window.activateWindow()  # else its keys do nothing

@@ -121,7 +121,7 @@ def main() -> None:
     options = parser.parse_args()
     make_application()
     with tempfile.TemporaryDirectory() as folder:
-        app = Inspector(Folders(Path(folder), Path(folder)), remember=False)
+        app = Inspector(Folders.under(Path(folder)), remember=False)
         app.window.show()
         wait(lambda: app.window.windowHandle().isExposed() and app.model.loaded)
         heart = Heartbeat()

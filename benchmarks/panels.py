@@ -137,7 +137,7 @@ def main() -> None:
     steady_heap()  # as the program does
     application = make_application()
     with tempfile.TemporaryDirectory() as folder:
-        app = Inspector(Folders(Path(folder), Path(folder)), analyse=False, remember=False)
+        app = Inspector(Folders.under(Path(folder)), analyse=False, remember=False)
         app.window.resize(1600, 1000)
         app.window.show()
         app.window.activateWindow()

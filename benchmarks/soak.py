@@ -172,7 +172,7 @@ def settle(app: Inspector, log: Path) -> dict[str, float]:
     until(lambda: app.session.analysis is not None and app.session.analysis.complete, 120)
     until(lambda: not app.analysis.checking, 120)
     app.timeline.seek(0)
-    live(8.0)  # at rest the heap goes back to the system
+    live(20.0)  # at rest the heap goes back to the system, more than once: previews end later than what is seen
     return held(app)
 
 
@@ -189,7 +189,7 @@ def main() -> None:
         place = Path(folder)
         video = write_log(place / "log.mp4", seconds=20.0, clip=5.0, size=(1280, 720))
         pictures = Path(shutil.copytree(SAMPLE, place / "pictures"))
-        app = Inspector(Folders(place / "config", place / "cache"), remember=False)
+        app = Inspector(Folders.under(place), remember=False)
         with reporting_exceptions(app):
             app.unexpected.connect(lambda message, _: errors.append(message))
             app.window.resize(1600, 1000)

@@ -40,7 +40,7 @@ def once(log: Path, whole: bool) -> None:
 
     seen: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        app = Inspector(Folders(Path(folder), Path(folder)), remember=False)
+        app = Inspector(Folders.under(Path(folder)), remember=False)
 
         def wait(what: str, done: Callable[[], bool], limit: float = 120.0) -> None:
             while not done():

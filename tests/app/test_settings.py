@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapose_core.logs.reader import LogOptions
-from lapose_inspector.models.settings import RECENT_LIMIT, Settings, SettingsFile
+from lapose_inspector.models.settings import RECENT_LIMIT, Folders, Settings, SettingsFile
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -19,6 +19,13 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     settings.remember(Path("/logs/a b.mp4"), "drive 3", LogOptions("front", Path("/logs/a.tum"), None, -0.25, "flu"))
     file.save(settings)
     assert file.load() == settings
+
+
+def test_a_program_run_apart_leaves_the_users_folders_alone(tmp_path: Path) -> None:
+    own = Folders.under(tmp_path)
+    places = (own.config_dir, own.cache_dir, own.data_dir)
+    assert len(set(places)) == 3
+    assert all(place.is_relative_to(tmp_path) for place in places)
 
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ class Folders(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir(APP_NAME)))
     data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)))
 
+    @classmethod
+    def under(cls, folder: Path) -> Folders:
+        """All of it under one folder, apart from what the user has. By name: pydantic's settings take arguments without
+        names for something else."""
+        return cls(config_dir=folder / "config", cache_dir=folder / "cache", data_dir=folder / "data")
+
 
 class RecentLog(BaseModel):
     """A log that was opened, which drive of it, and what was chosen of it (``LogOptions``)."""
