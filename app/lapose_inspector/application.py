@@ -65,6 +65,8 @@ def collecting_what_comes(inspector: Inspector) -> Iterator[None]:
     """
 
     def begin(*_: object) -> None:
+        if gc.isenabled():
+            return  # another model: what is there by now may become garbage
         gc.freeze()
         gc.enable()
 

@@ -13,6 +13,10 @@ def test_the_collector_works_again_once_the_model_is_there(launch, log_folder, q
         assert not gc.isenabled()
         qtbot.waitUntil(lambda: app.model.loaded, timeout=60_000)
         qtbot.waitUntil(gc.isenabled, timeout=10_000)
-        assert gc.get_freeze_count() > 100_000
+        frozen = gc.get_freeze_count()
+        assert frozen > 100_000
+        since = [[number] for number in range(1000)]
+        app.analysis.model_failed.emit("another model", "")
+        assert gc.get_freeze_count() < frozen + len(since), "what came since is still looked at"
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0

@@ -11,6 +11,7 @@ from lapose_core.cli import main
 from lapose_core.drive import LogError
 from lapose_core.training.manifest import read_manifest
 from lapose_core.training.shards import Shards
+from lapose_inspector.inspector import Inspector
 from lapose_inspector.views.dialogs import ErrorDialog
 
 
@@ -39,14 +40,21 @@ def test_selection_notes_and_triage_are_written_and_cut(launch, log_folder: Path
     assert len(Shards(out)) == 2
 
 
+def selected_in_two(launch, first: Path, second: Path, qtbot) -> tuple[Inspector, str]:
+    """The window with transitions 3 and 4 of one log selected and 7 of another, which is open;
+    and the first one's fingerprint."""
+    app = launch(first, analyse=False)
+    fingerprint = app.session.drive.fingerprint
+    app.session.selection.replace({fingerprint: [3, 4]})
+    app.open(second)
+    qtbot.waitUntil(lambda: app.session.drive.fingerprint != fingerprint, timeout=20_000)
+    app.session.selection.add({app.session.drive.fingerprint: [7]})
+    return app, fingerprint
+
+
 def test_selected_transitions_of_another_drive_are_found(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
     other = write_folder(tmp_path / "other", 30)
-    app = launch(other, analyse=False)
-    first = app.session.drive.fingerprint
-    app.session.selection.replace({first: [3, 4]})
-    app.open(log_folder)
-    qtbot.waitUntil(lambda: app.session.drive.fingerprint != first, timeout=20_000)
-    app.session.selection.add({app.session.drive.fingerprint: [7]})
+    app, _ = selected_in_two(launch, other, log_folder, qtbot)
     path = tmp_path / "both.json"
     app.manifests.write(path, "selection")
     qtbot.waitUntil(path.exists, timeout=10_000)
@@ -55,12 +63,7 @@ def test_selected_transitions_of_another_drive_are_found(launch, log_folder: Pat
 
 def test_a_moved_drive_is_named_and_found_again(launch, log_folder: Path, tmp_path: Path, qtbot) -> None:
     other = write_folder(tmp_path / "one place" / "other", 30)
-    app = launch(other, analyse=False)
-    first = app.session.drive.fingerprint
-    app.session.selection.replace({first: [3, 4]})
-    app.open(log_folder)
-    qtbot.waitUntil(lambda: app.session.drive.fingerprint != first, timeout=20_000)
-    app.session.selection.add({app.session.drive.fingerprint: [7]})
+    app, first = selected_in_two(launch, other, log_folder, qtbot)
     moved = tmp_path / "another place" / "other"
     moved.parent.mkdir()
     other.rename(moved)
