@@ -95,8 +95,8 @@ def test_panels_grow_while_the_analysis_runs_and_cancel_stops_it(launch, tmp_pat
     app = launch(write_folder(tmp_path / "long", LONG))
     qtbot.waitUntil(lambda: bool(app.session.analysis and app.session.analysis.windows_done), timeout=ANALYSIS)
     assert app.analysis.running
-    assert app.window.status.progress.isVisible()
-    assert 0 < app.window.status.progress.value() < 1000
+    progress = app.window.status.progress
+    qtbot.waitUntil(lambda: progress.isVisible() and 0 < progress.value() < 1000, timeout=ANALYSIS)
     QTest.keyClick(app.window, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: not app.analysis.running, timeout=10_000)
     kept = int(app.session.analysis.done.sum())
