@@ -143,7 +143,7 @@ def test_checks_follow_the_models(app: Inspector, qtbot) -> None:
     app.display.alignment = "raw"
     app.timeline.loop_enabled = True
     app.window.docks["map"].hide()
-    qtbot.waitUntil(lambda: not actions["view.panel.map"].isChecked(), timeout=1000)
+    qtbot.waitUntil(lambda: not actions["view.panel.map"].isChecked(), timeout=20_000)
     assert actions["view.colour.time"].isChecked()
     assert not actions["view.colour.speed"].isChecked()
     assert actions["view.align.raw"].isChecked()

@@ -57,7 +57,7 @@ def test_an_imported_file_is_drawn_and_judged(app: Inspector, tmp_path: Path, qt
     assert stretch.winner == "a"
     assert stretch.first_frame >= 18
     view.tabs.setCurrentWidget(view.stretches)
-    qtbot.waitUntil(view.stretches.isVisible, timeout=5000)
+    qtbot.waitUntil(view.stretches.isVisible, timeout=20_000)
     box = view.stretches.visualItemRect(view.stretches.topLevelItem(0))
     QTest.mouseClick(view.stretches.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
     assert app.timeline.frame == stretch.first_frame
@@ -107,7 +107,7 @@ def test_without_truth_an_equal_path_is_apart_nowhere(launch, tmp_path: Path, qt
     assert view.stretches.topLevelItemCount() == 1
     assert "Nowhere apart" in view.stretches.topLevelItem(0).text(0)
     view.tabs.setCurrentWidget(view.stretches)
-    qtbot.waitUntil(view.stretches.isVisible, timeout=5000)
+    qtbot.waitUntil(view.stretches.isVisible, timeout=20_000)
     box = view.stretches.visualItemRect(view.stretches.topLevelItem(0))
     QTest.mouseClick(view.stretches.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
     assert app.timeline.frame == 0

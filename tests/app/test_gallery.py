@@ -86,9 +86,9 @@ def test_each_cell_shows_the_two_frames_of_its_transition_on_every_page(make_vie
     view = make_view(session)
     assert "lasso" in view.message.text()
     session.selection.replace({session.drive.fingerprint: [1]})
-    qtbot.waitUntil(lambda: view.grid.isVisible() and view.grid.width() > 600)
+    qtbot.waitUntil(lambda: view.grid.isVisible() and view.grid.width() > 600, timeout=20_000)
     session.selection.replace({session.drive.fingerprint: np.arange(7, 7 + 2 * view.grid.room + 1)})
-    qtbot.waitUntil(lambda: view.place.text() == "1 / 3")
+    qtbot.waitUntil(lambda: view.place.text() == "1 / 3", timeout=20_000)
     seen = []
     for page in range(3):
         settled(view, qtbot)
@@ -106,7 +106,7 @@ def test_a_click_says_which_transition(make_view, qtbot):
     session = session_of(make_drive(200, RATE))
     view = make_view(session)
     session.selection.replace({session.drive.fingerprint: [3, 50]})
-    qtbot.waitUntil(lambda: len(view.grid.items) == 2)
+    qtbot.waitUntil(lambda: len(view.grid.items) == 2, timeout=20_000)
     with qtbot.waitSignal(view.chosen) as blocker:
         at = view.grid.cell(1).center().toPoint()
         QTest.mouseClick(view.grid, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
@@ -119,12 +119,12 @@ def test_the_same_transition_of_two_drives_has_two_pictures(make_view, qtbot):
     session = session_of(first)
     view = make_view(session, {first.fingerprint: first, second.fingerprint: second})
     session.selection.replace({first.fingerprint: [5]})
-    qtbot.waitUntil(lambda: len(view.grid.items) == 1)
+    qtbot.waitUntil(lambda: len(view.grid.items) == 1, timeout=20_000)
     settled(view, qtbot)
     session.open(second)
     session.set_analysis(analyse(second, winding_path(len(second), RATE), ANALYSED))
     session.selection.add({second.fingerprint: [5]})
-    qtbot.waitUntil(lambda: len(view.grid.items) == 2)
+    qtbot.waitUntil(lambda: len(view.grid.items) == 2, timeout=20_000)
     settled(view, qtbot)
     frame = int(session.series.frames[5])
     by_drive = {item.id.drive: spelled(view.grid.picture(item.id)[0]) for item in view.grid.items}
@@ -137,12 +137,14 @@ def test_another_rate_shows_no_frame_of_before(make_view, qtbot):
     session = session_of(make_drive(200, RATE))
     view = make_view(session)
     session.selection.replace({session.drive.fingerprint: [5]})
-    qtbot.waitUntil(lambda: len(view.grid.items) == 1)
+    qtbot.waitUntil(lambda: len(view.grid.items) == 1, timeout=20_000)
     settled(view, qtbot)
     session.rate = 2.0
     session.set_analysis(analyse(session.drive, winding_path(200, RATE), 2.0))
     session.selection.replace({session.drive.fingerprint: [5]})
-    qtbot.waitUntil(lambda: bool(view.grid.items) and view.grid.items[0].frames[0] == int(session.series.frames[5]))
+    qtbot.waitUntil(
+        lambda: bool(view.grid.items) and view.grid.items[0].frames[0] == int(session.series.frames[5]), timeout=20_000
+    )
     settled(view, qtbot)
     assert spelled(view.grid.picture(view.grid.items[0].id)[0]) == int(session.series.frames[5])
 
@@ -163,7 +165,7 @@ def test_the_order_is_time_or_the_colouring_value(make_view, qtbot):
     session.display.colour_by = "yaw rate"
     view.order_box.setCurrentIndex(1)
     view.order_box.activated.emit(1)
-    qtbot.waitUntil(lambda: bool(view.grid.items))
+    qtbot.waitUntil(lambda: bool(view.grid.items), timeout=20_000)
     qtbot.wait(100)
     turns = [abs(session.series["yaw rate"].values[i.id.transition]) for i in view.grid.items]
     assert turns == sorted(turns, reverse=True)
@@ -230,7 +232,7 @@ def test_a_hit_in_another_drive_opens_it_there(launch, log_folder: Path, tmp_pat
     actions["select.similar"].trigger()
     qtbot.waitUntil(lambda: app.instruments.gallery.content == "similar", timeout=20_000)
     assert app.instruments.gallery.found.drives == 2
-    qtbot.waitUntil(lambda: bool(gallery.grid.items) and gallery.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: bool(gallery.grid.items) and gallery.isVisible(), timeout=20_000)
     hit = next(i for i in app.instruments.gallery.page(0, 60) if i.id.drive == fingerprint)
     app.instruments.go_to(hit)
     qtbot.waitUntil(lambda: app.session.drive.fingerprint == fingerprint, timeout=20_000)

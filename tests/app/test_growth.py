@@ -70,7 +70,7 @@ def test_panels_follow_in_turns_of_their_own(grown, qtbot) -> None:
     before = tracks.tracks[0].lines[0].values.copy()
     app.growth.take(derived)
     assert np.array_equal(tracks.tracks[0].lines[0].values, before, equal_nan=True), "not in the turn that brought it"
-    qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=20_000)
     assert tracks.tracks[0].lines[0].values == pytest.approx(2 * before, nan_ok=True)
 
 
@@ -80,10 +80,10 @@ def test_a_hidden_panel_shows_the_newest_when_it_comes_back(grown, qtbot) -> Non
     before = tracks.tracks[0].lines[0].values.copy()
     app.window.toggle_panel("tracks")
     app.growth.take(derived)
-    qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=20_000)
     assert np.array_equal(tracks.tracks[0].lines[0].values, before, equal_nan=True)
     app.window.toggle_panel("tracks")
-    qtbot.waitUntil(lambda: tracks.tracks[0].lines[0].values == pytest.approx(2 * before, nan_ok=True), timeout=5000)
+    qtbot.waitUntil(lambda: tracks.tracks[0].lines[0].values == pytest.approx(2 * before, nan_ok=True), timeout=20_000)
 
 
 def test_a_result_of_another_model_is_shown_at_once(grown) -> None:
@@ -98,8 +98,8 @@ def test_a_result_that_takes_long_to_show_comes_less_often(grown, qtbot) -> None
     app, derived = grown
     app.session.analysis_changed.connect(lambda: qtbot.wait(60))
     app.growth.take(derived)
-    qtbot.waitUntil(lambda: app.growth.shown, timeout=5000)
-    qtbot.waitUntil(lambda: app.analysis.thread_.snapshot_interval >= 0.5, timeout=5000)
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=20_000)
+    qtbot.waitUntil(lambda: app.analysis.thread_.snapshot_interval >= 0.5, timeout=20_000)
 
 
 def test_what_is_done_never_reads_as_nothing(grown) -> None:

@@ -86,7 +86,7 @@ def test_what_cannot_be_imported_says_why_and_does_not_open(launch, log: Path, t
         assert dialog.open_button.isEnabled() == (said == "")
     assert "\n" not in dialog.warning.text()
     dialog.reject()
-    qtbot.waitUntil(lambda: "import" not in unfinished(), timeout=5000)
+    qtbot.waitUntil(lambda: "import" not in unfinished(), timeout=20_000)
     assert app.session.drive is None
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_convention_is_a_notice_until_it_is_dismissed(launch, log: Path,
     app.opener.open(log, options=LogOptions(poses=poses, time_offset=-999.5))
     qtbot.waitUntil(lambda: app.session.drive is not None, timeout=SECONDS)
     notice = app.window.notice
-    qtbot.waitUntil(notice.isVisible, timeout=5000)
+    qtbot.waitUntil(notice.isVisible, timeout=20_000)
     assert "+x for 100 % of the path" in notice.text.text()
     assert notice.height() < 50
     from lapose_inspector.information import drive_information

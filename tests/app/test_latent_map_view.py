@@ -56,7 +56,7 @@ def make_view(qtbot):
         view.resize(width, height)
         view.show()
         qtbot.waitExposed(view)
-        qtbot.waitUntil(lambda: view.scene.view.size[0] > 0.9 * width)
+        qtbot.waitUntil(lambda: view.scene.view.size[0] > 0.9 * width, timeout=20_000)
         if session.analysis is not None:
             qtbot.waitUntil(lambda: view.projection is not None, timeout=20_000)
         views.append(view)
@@ -234,7 +234,7 @@ def test_hovering_shows_the_two_frames_of_the_transition(make_view, qtbot):
     for label, frame in zip(view.pointer.popup.pictures, pair):
         assert read_index(pixels_of(label.pixmap().toImage())) == frame
     QTest.mouseMove(window, QPoint(20, 60))
-    qtbot.waitUntil(lambda: not view.pointer.popup.isVisible())
+    qtbot.waitUntil(lambda: not view.pointer.popup.isVisible(), timeout=20_000)
 
 
 def hover(view: LatentMapView, transition: int, qtbot) -> None:
@@ -243,7 +243,7 @@ def hover(view: LatentMapView, transition: int, qtbot) -> None:
     QTest.mouseMove(window, QPoint(20, 60))
     qtbot.wait(20)
     QTest.mouseMove(window, place(view, transition))
-    qtbot.waitUntil(view.pointer.popup.isVisible)
+    qtbot.waitUntil(view.pointer.popup.isVisible, timeout=20_000)
 
 
 def test_another_drive_never_shows_the_pictures_of_the_one_before(make_view, qtbot):
@@ -256,7 +256,9 @@ def test_another_drive_never_shows_the_pictures_of_the_one_before(make_view, qtb
     session.open(make_drive(300, RATE, broken=pair))
     assert not view.pointer.popup.isVisible()
     session.set_analysis(analysis_of(session, 1.0))
-    qtbot.waitUntil(lambda: view.projection is not None and len(view.projection.transitions) > transition)
+    qtbot.waitUntil(
+        lambda: view.projection is not None and len(view.projection.transitions) > transition, timeout=20_000
+    )
     hover(view, transition, qtbot)
     assert view.pointer.popup.pair == pair
     qtbot.waitUntil(lambda: view.pointer.popup.pictures[0].text() == "cannot be read", timeout=20_000)
@@ -303,7 +305,7 @@ def test_thumbnails_are_the_frames_asked_for_last(qtbot):
     loader.ready.connect(lambda pair, pictures: arrived.append((pair, [read_index(p) for p in pictures])))
     for first in (3, 9, 41):
         loader.request(first, first + 2)
-    qtbot.waitUntil(lambda: bool(arrived))
+    qtbot.waitUntil(lambda: bool(arrived), timeout=20_000)
     qtbot.wait(50)
     assert arrived == [((41, 43), [41, 43])]
     loader.request(41, 43)
@@ -478,7 +480,7 @@ def test_two_models_of_one_drive_are_laid_on_each_other(make_view, qtbot):
     np.testing.assert_allclose(view.projection.points[:count], view.projection.points[count:], atol=0.05)
     assert "R² 1.00" in view.state.text()
     assert f"({session.analysis.checkpoint_hash[:6]})" in view.state.text(), "both are named by their model"
-    qtbot.waitUntil(lambda: view.state.width() >= view.state.sizeHint().width(), timeout=5000)
+    qtbot.waitUntil(lambda: view.state.width() >= view.state.sizeHint().width(), timeout=20_000)
     session.selection.replace({session.drive.fingerprint: [5]})
     assert view.scene.selected.count == 2, "both models' points of one transition"
 

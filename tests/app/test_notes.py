@@ -26,7 +26,7 @@ from lapose_inspector.views.palette_dialog import PaletteDialog
 
 
 def dialog_of(app: Inspector, kind: type, qtbot):
-    qtbot.waitUntil(lambda: any(d.isVisible() for d in app.window.findChildren(kind)), timeout=5000)
+    qtbot.waitUntil(lambda: any(d.isVisible() for d in app.window.findChildren(kind)), timeout=20_000)
     return next(d for d in app.window.findChildren(kind) if d.isVisible())
 
 
@@ -35,8 +35,8 @@ def press(
 ) -> None:
     """A key, once its command is enabled and the window is active again after a dialog."""
     app.window.activateWindow()
-    qtbot.waitUntil(lambda: QApplication.activeWindow() is app.window, timeout=5000)
-    qtbot.waitUntil(app.window.actions_[command].isEnabled, timeout=5000)
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is app.window, timeout=20_000)
+    qtbot.waitUntil(app.window.actions_[command].isEnabled, timeout=20_000)
     QTest.keyClick(app.window, key, modifiers)
 
 
@@ -123,7 +123,7 @@ def test_links_to_the_selection(launch, log_folder: Path, qtbot) -> None:
     assert dialog.link.isChecked()
     dialog.submit()
     app.session.selection.clear()
-    qtbot.waitUntil(app.window.actions_["annotate.select"].isEnabled, timeout=5000)
+    qtbot.waitUntil(app.window.actions_["annotate.select"].isEnabled, timeout=20_000)
     app.window.actions_["annotate.select"].trigger()
     assert app.session.selection.of(drive).tolist() == [6, 7, 20]
 
@@ -135,7 +135,7 @@ def test_the_list_filters_and_goes_there(launch, log_folder: Path, qtbot) -> Non
     notes.add(3, 4, "wrong speed", "minor", "too fast")
     notes.add(20, 30, "wrong turn", "critical", "leaves the road")
     app.window.show_panel("notes")
-    qtbot.waitUntil(view.tree.isVisible, timeout=5000)
+    qtbot.waitUntil(view.tree.isVisible, timeout=20_000)
     assert [view.tree.topLevelItem(i).text(1) for i in range(2)] == ["3–4", "20–30"]
     QTest.keyClicks(view.filter, "road")
     assert [n.label for n in view.shown] == ["wrong turn"]
@@ -239,10 +239,10 @@ def test_two_windows_keep_each_others_notes(launch, log_folder: Path, qtbot) -> 
     two = launch(log_folder, analyse=False)
     mine = one.session.annotations.add(1, 2, text="one")
     two.session.annotations.add(3, 4, text="two")
-    qtbot.waitUntil(lambda: [n[3] for n in notes_of(one)] == ["one", "two"], timeout=5000)
-    qtbot.waitUntil(lambda: [n[3] for n in notes_of(two)] == ["one", "two"], timeout=5000)
+    qtbot.waitUntil(lambda: [n[3] for n in notes_of(one)] == ["one", "two"], timeout=20_000)
+    qtbot.waitUntil(lambda: [n[3] for n in notes_of(two)] == ["one", "two"], timeout=20_000)
     two.session.annotations.remove(mine.id)
-    qtbot.waitUntil(lambda: [n[3] for n in notes_of(one)] == ["two"], timeout=5000)
+    qtbot.waitUntil(lambda: [n[3] for n in notes_of(one)] == ["two"], timeout=20_000)
     assert len(read_annotations(one.keeper.folder / "annotations.json")) == 1
     one.session.history.undo()
     assert [n[3] for n in notes_of(one)] == ["two"], "what it undoes is gone already"

@@ -42,7 +42,7 @@ def panel(qtbot) -> Iterator[Panel]:
     panel.resize(400, 300)
     panel.show()
     qtbot.waitExposed(panel)
-    qtbot.waitUntil(lambda: panel.drawn > 0)
+    qtbot.waitUntil(lambda: panel.drawn > 0, timeout=20_000)
     qtbot.wait(200)
     yield panel
     panel.canvas.close()
@@ -67,7 +67,9 @@ def test_of_many_wishes_the_last_one_is_granted(panel: Panel, qtbot) -> None:
         panel.canvas.bgcolor = (i / 49, 0, 0, 1)
         panel.canvas.update()
         QCoreApplication.processEvents()
-    qtbot.waitUntil(lambda: panel.grab().toImage().pixelColor(panel.canvas.native.geometry().center()).red() == 255)
+    qtbot.waitUntil(
+        lambda: panel.grab().toImage().pixelColor(panel.canvas.native.geometry().center()).red() == 255, timeout=20_000
+    )
     assert panel.drawn - drawn < 50
 
 
@@ -79,11 +81,11 @@ def test_a_hidden_canvas_is_not_drawn_until_it_is_shown(panel: Panel, qtbot) -> 
     qtbot.wait(100)
     assert panel.drawn == drawn
     panel.canvas.native.show()
-    qtbot.waitUntil(lambda: panel.drawn > drawn)
+    qtbot.waitUntil(lambda: panel.drawn > drawn, timeout=20_000)
 
 
 def test_another_size_reaches_the_scene(panel: Panel, qtbot) -> None:
     panel.resize(600, 500)
-    qtbot.waitUntil(lambda: panel.canvas.size == panel.canvas.native.size().toTuple())
+    qtbot.waitUntil(lambda: panel.canvas.size == panel.canvas.native.size().toTuple(), timeout=20_000)
     picture = panel.canvas.native.grabFramebuffer()
     assert picture.size().toTuple() == panel.canvas.physical_size

@@ -185,7 +185,7 @@ def test_a_result_that_comes_late_is_dropped(qtbot):
     qtbot.wait(30)
     worker.submit(lambda stale: "second")
     gate.set()
-    qtbot.waitUntil(lambda: "second" in arrived)
+    qtbot.waitUntil(lambda: "second" in arrived, timeout=20_000)
     worker.stop()
     assert arrived == ["second"]
 
@@ -201,7 +201,7 @@ def test_a_running_job_hears_that_it_is_stale(qtbot):
         heard.append(True)
 
     worker.submit(patient)
-    qtbot.waitUntil(lambda: bool(started))
+    qtbot.waitUntil(lambda: bool(started), timeout=20_000)
     with qtbot.waitSignal(worker.done) as done:
         worker.submit(lambda stale: "second")
     worker.stop()

@@ -122,7 +122,7 @@ def test_steps_go_from_one_selected_transition_to_the_next(launch, log_folder, q
     frames = app.session.series.frames
     app.session.selection.replace({app.session.drive.fingerprint: [3, 9], "another": [5]})
     app.timeline.seek(int(frames[4]))
-    qtbot.waitUntil(app.window.actions_["select.next"].isEnabled, timeout=5000)
+    qtbot.waitUntil(app.window.actions_["select.next"].isEnabled, timeout=20_000)
     app.window.actions_["select.next"].trigger()
     assert app.timeline.frame == frames[9]
     app.window.actions_["select.next"].trigger()
@@ -134,7 +134,7 @@ def test_steps_go_from_one_selected_transition_to_the_next(launch, log_folder, q
 def test_the_selection_shows_in_timeline_tracks_and_3d(launch, log_folder, qtbot) -> None:
     app = launch(log_folder, analyse=False)
     window = app.window
-    qtbot.waitUntil(lambda: bool(app.session.true_segments()), timeout=5000)
+    qtbot.waitUntil(lambda: bool(app.session.true_segments()), timeout=20_000)
 
     def pictures():
         return window.transport.grab().toImage(), window.tracks.grab().toImage()

@@ -26,7 +26,7 @@ def test_the_first_run_shows_five_steps_and_remembers(launch, folders, sample_dr
         assert card.count.text() == f"{number + 1} of 5"
         texts.add(card.text.text())
         target = app.window.findChild(QWidget, STEPS[number].target)
-        qtbot.waitUntil(target.isVisible, timeout=5000)
+        qtbot.waitUntil(target.isVisible, timeout=20_000)
         qtbot.wait(150)
         assert QRect(0, 0, app.window.width(), app.window.height()).contains(card.geometry())
         assert card.height() >= card.minimumSizeHint().height()
@@ -68,7 +68,7 @@ def test_every_quantity_is_defined_with_its_unit(launch, log_folder: Path, qtbot
     for number in range(len(view.tracks)):
         at = QPoint(8, round((number + 0.5) * (view.height() - 22) / len(view.tracks)))
         QApplication.sendEvent(view, QHelpEvent(QEvent.Type.ToolTip, at, view.mapToGlobal(at)))
-        qtbot.waitUntil(QToolTip.isVisible, timeout=3000)
+        qtbot.waitUntil(QToolTip.isVisible, timeout=20_000)
         assert QToolTip.text() == DEFINITIONS[view.tracks[number].label.lower()]
     box = app.window.trajectory.tools.colour_box
     assert all(box.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(1, box.count()))

@@ -52,7 +52,7 @@ def make_view(qtbot):
         view.resize(width, height)
         view.show()
         qtbot.waitExposed(view)
-        qtbot.waitUntil(lambda: view.scene.view.size[0] > 0.9 * width)
+        qtbot.waitUntil(lambda: view.scene.view.size[0] > 0.9 * width, timeout=20_000)
         views.append(view)
         return view
 
@@ -275,7 +275,7 @@ def test_hovering_shows_frame_time_and_error(make_view, qtbot):
     QTest.mouseMove(window, QPoint(30, 60))
     qtbot.wait(20)
     QTest.mouseMove(window, on_screen(view, "prediction", 60))
-    qtbot.waitUntil(view.overlay.tooltip.isVisible)
+    qtbot.waitUntil(view.overlay.tooltip.isVisible, timeout=20_000)
     assert "frame 120, 12.00 s" in view.overlay.tooltip.text()
     assert "position error" in view.overlay.tooltip.text()
 
@@ -286,11 +286,11 @@ def test_a_frames_point_cloud_lies_ahead_of_its_camera(make_view, qtbot):
     session = Session()
     session.open(drive)
     view = make_view(session)
-    qtbot.waitUntil(lambda: view.scene.cloud.count == 1)
+    qtbot.waitUntil(lambda: view.scene.cloud.count == 1, timeout=20_000)
     session.timeline.seek(70)
-    qtbot.waitUntil(lambda: view.scene.cloud.count == 0)
+    qtbot.waitUntil(lambda: view.scene.cloud.count == 0, timeout=20_000)
     session.timeline.seek(20)
-    qtbot.waitUntil(lambda: view.scene.cloud.count == 1)
+    qtbot.waitUntil(lambda: view.scene.cloud.count == 1, timeout=20_000)
     expected = view.scene.space.points(drive.poses[20, :3, 3] + 10 * drive.poses[20, :3, 2])
     np.testing.assert_allclose(view.scene.cloud.points[0], expected, atol=1e-3)
     session.display.cloud = "off"

@@ -129,13 +129,13 @@ def test_checks_show_their_progress_can_be_cancelled_and_go_on_at_the_next_openi
     log = write_folder(tmp_path / "long", 900)
     app = launch(log, checkpoint=calibrated, keep=False)
     qtbot.waitUntil(lambda: app.analysis.checking, timeout=120_000)
+    qtbot.waitUntil(lambda: app.window.status.doing.text() == "checking", timeout=30_000)
     assert app.window.status.progress.isVisible()
-    assert app.window.status.doing.text() == "checking"
     qtbot.waitUntil(lambda: app.window.status.progress.value() > 0, timeout=60_000)
     app.window.actions_.refresh()
     app.window.actions_["analyse.cancel"].trigger()
     qtbot.waitUntil(lambda: not app.analysis.checking and app.growth.shown, timeout=30_000)
-    assert app.window.status.doing.text() == "analysed"
+    qtbot.waitUntil(lambda: app.window.status.doing.text() == "analysed", timeout=30_000)
     seen = app.session.analysis.checks.seen
     assert seen.any()
     assert not seen.all()

@@ -38,7 +38,7 @@ def wait_analysed(app: Inspector, qtbot) -> None:
         lambda: app.session.analysis is not None and app.session.analysis.complete and app.growth.shown,
         timeout=ANALYSIS,
     )
-    qtbot.waitUntil(lambda: not app.analysis.running, timeout=5000)
+    qtbot.waitUntil(lambda: not app.analysis.running, timeout=20_000)
 
 
 def errors_of(app: Inspector) -> list[ErrorDialog]:
@@ -101,7 +101,7 @@ def test_panels_grow_while_the_analysis_runs_and_cancel_stops_it(launch, tmp_pat
     qtbot.waitUntil(lambda: not app.analysis.running, timeout=10_000)
     kept = int(app.session.analysis.done.sum())
     assert 0 < kept < LONG - 1
-    assert "paused" in app.window.status.doing.text()
+    qtbot.waitUntil(lambda: "paused" in app.window.status.doing.text(), timeout=10_000)
     app.window.actions_["analyse.toggle"].trigger()
     assert app.analysis.running
     qtbot.waitUntil(lambda: int(app.session.analysis.done.sum()) > kept, timeout=ANALYSIS)
@@ -161,7 +161,7 @@ def test_scrubbing_moves_the_cursor(launch, log_folder: Path, qtbot) -> None:
         assert app.timeline.frame == frame
     qtbot.mousePress(scrubber, Qt.MouseButton.LeftButton, pos=QPoint(round(scrubber.x_of(5)), 15))
     qtbot.mouseMove(scrubber, QPoint(round(scrubber.x_of(25)), 15))
-    qtbot.waitUntil(lambda: app.timeline.frame == 25, timeout=2000)
+    qtbot.waitUntil(lambda: app.timeline.frame == 25, timeout=20_000)
     qtbot.mouseRelease(scrubber, Qt.MouseButton.LeftButton, pos=QPoint(round(scrubber.x_of(25)), 15))
 
 

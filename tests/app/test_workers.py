@@ -71,7 +71,7 @@ class TestFrames:
     def test_every_frame_is_the_one_asked_for(self, loader: FrameLoader, log_folder: Path, qtbot) -> None:
         loader.open(open_log(log_folder))
         for index in (0, 39, 7, 8, 9, 3, 8):
-            with qtbot.waitSignal(loader.frame_ready, timeout=5000) as got:
+            with qtbot.waitSignal(loader.frame_ready, timeout=20_000) as got:
                 loader.request(index)
             assert got.args[0] == index
             assert np.array_equal(got.args[1], picture(index))
@@ -85,7 +85,7 @@ class TestFrames:
             loader.request(index)
             time.sleep(0.02)
         leave.release(10)
-        qtbot.waitUntil(lambda: ready == [30], timeout=5000)
+        qtbot.waitUntil(lambda: ready == [30], timeout=20_000)
         qtbot.wait(50)
         assert ready == [30]
         assert [index for index, _ in reads] == [0, 30]
@@ -94,7 +94,7 @@ class TestFrames:
         drive, leave, reads = slow_drive()
         leave.release(10)
         loader.open(drive)
-        with qtbot.waitSignal(loader.frame_ready, timeout=5000):
+        with qtbot.waitSignal(loader.frame_ready, timeout=20_000):
             loader.request(5)
         assert reads[0][1] != threading.current_thread().name
 
@@ -103,10 +103,10 @@ class TestFrames:
         leave.release(10)
         loader.open(drive)
         for index in (4, 6):
-            with qtbot.waitSignal(loader.frame_ready, timeout=5000):
+            with qtbot.waitSignal(loader.frame_ready, timeout=20_000):
                 loader.request(index)
-        qtbot.waitUntil(lambda: [i for i, _ in reads] == [4, 6, 8], timeout=5000)
-        with qtbot.waitSignal(loader.frame_ready, timeout=5000) as got:
+        qtbot.waitUntil(lambda: [i for i, _ in reads] == [4, 6, 8], timeout=20_000)
+        with qtbot.waitSignal(loader.frame_ready, timeout=20_000) as got:
             loader.request(8)
         assert np.array_equal(got.args[1], picture(8))
 
@@ -114,10 +114,10 @@ class TestFrames:
         drive, leave, _ = slow_drive()
         leave.release(10)
         loader.open(drive)
-        with qtbot.waitSignal(loader.failed, timeout=5000) as got:
+        with qtbot.waitSignal(loader.failed, timeout=20_000) as got:
             loader.request(13)
         assert got.args == [13, "frame 13: torn"]
-        with qtbot.waitSignal(loader.frame_ready, timeout=5000):
+        with qtbot.waitSignal(loader.frame_ready, timeout=20_000):
             loader.request(20)
 
     def test_frames_of_the_drive_before_are_dropped(self, loader: FrameLoader, log_folder: Path, qtbot) -> None:
@@ -130,7 +130,7 @@ class TestFrames:
         loader.open(open_log(log_folder))
         leave.release(10)
         loader.request(7)
-        qtbot.waitUntil(lambda: got == [7], timeout=5000)
+        qtbot.waitUntil(lambda: got == [7], timeout=20_000)
 
 
 class TestOpening:
@@ -141,7 +141,7 @@ class TestOpening:
         worker.failed.connect(lambda *args: failed.append(args))
         worker.open(OpenRequest(tmp_path / "nothing"))
         worker.open(OpenRequest(log_folder))
-        qtbot.waitUntil(lambda: bool(opened), timeout=5000)
+        qtbot.waitUntil(lambda: bool(opened), timeout=20_000)
         worker.close()
         assert opened == [(log_folder, 40)]
         assert failed == []
