@@ -13,11 +13,13 @@ import threading
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from lapose_inspector.inspector import Inspector
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,6 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_inspector.models.comparison import PoseFile, Wish
-from lapose_inspector.views.chooser import Chooser
-from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
 from lapose_inspector.workers.comparing import (
     CompareWorker,
     Marked,
@@ -110,6 +108,9 @@ class Comparer(QObject):
             )
             self._app.show_error(title, text, "")
             return
+        from lapose_inspector.views.chooser import Chooser
+        from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
+
         rows = [result_cells(result) for result in found]
         Chooser(title, RESULT_COLUMNS, rows, lambda place: self.compare_stored(found[place]), self._app.window).open()
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive
 from lapose_inspector.annotator import Annotator
 from lapose_inspector.comparer import Comparer
-from lapose_inspector.exporter import Exporter
-from lapose_inspector.figures import Figures
 from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.growth import Growth
-from lapose_inspector.information import drive_information
 from lapose_inspector.instruments import Instruments
 from lapose_inspector.keeper import SessionKeeper
-from lapose_inspector.manifests import Manifests
 from lapose_inspector.memory import Memory
 from lapose_inspector.model_loader import ModelLoader
 from lapose_inspector.models.display import CLOUDS, Alignment, CloudColour, CloudMode, ColourBy, Display
@@ -31,19 +28,25 @@ from lapose_inspector.models.settings import Folders, Settings, SettingsFile
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.opener import Opener
 from lapose_inspector.player import Player
-from lapose_inspector.reporter import Reporter
 from lapose_inspector.set_analyser import SetAnalyser
-from lapose_inspector.tour import TourGuide
 from lapose_inspector.triage import TriageController
-from lapose_inspector.views.command_palette import CommandPalette, Entry
-from lapose_inspector.views.dialogs import AboutDialog, ErrorDialog, GoToDialog, ShortcutsDialog, TableDialog
 from lapose_inspector.views.main_window import MainWindow
 from lapose_inspector.workers.explanation import ExplanationWorker
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
+if TYPE_CHECKING:
+    from lapose_inspector.exporter import Exporter
+    from lapose_inspector.figures import Figures
+    from lapose_inspector.manifests import Manifests
+    from lapose_inspector.reporter import Reporter
+    from lapose_inspector.tour import TourGuide
+
 log = logging.getLogger(__name__)
+
+ASKED_FOR = ("exporter", "figures", "reporter", "manifests")
+"""Parts that are there once a command asked for them."""
 
 
 class Inspector(QObject):
@@ -76,6 +79,7 @@ class Inspector(QObject):
         remember: bool = True,
     ) -> None:
         super().__init__()
+        self._folders = folders
         self._settings_file = SettingsFile(folders.config_dir)
         self.settings: Settings = self._settings_file.load() if remember else Settings()
         self._remember, self._analyse_on_open = remember, analyse
@@ -90,14 +94,9 @@ class Inspector(QObject):
         self.frames = FrameLoader(self, self.memory.budget, self.memory.proxies)
         self.player = Player(self)
         self.opener = Opener(self)
-        self.exporter = Exporter(self)
-        self.figures = Figures(self)
-        self.reporter = Reporter(self, folders.cache_dir / "results", folders.data_dir / "sessions")
         self.instruments = Instruments(self, folders.cache_dir)
         self.annotator = Annotator(self)
         self.comparer = Comparer(self, folders.cache_dir)
-        self.manifests = Manifests(self)
-        self.tour = TourGuide(self)
         self.analysis = AnalysisWorker(
             folders.cache_dir / "results", self, self.frames.take, lambda: self.display.alignment
         )
@@ -119,6 +118,38 @@ class Inspector(QObject):
 
         self._wire()
         self.model.load_first(checkpoint or self.settings.checkpoint)
+
+    # Parts that only their commands need: imported and made when one is first given
+
+    @cached_property
+    def exporter(self) -> Exporter:
+        from lapose_inspector.exporter import Exporter
+
+        return Exporter(self)
+
+    @cached_property
+    def figures(self) -> Figures:
+        from lapose_inspector.figures import Figures
+
+        return Figures(self)
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        from lapose_inspector.reporter import Reporter
+
+        return Reporter(self, self._folders.cache_dir / "results", self._folders.data_dir / "sessions")
+
+    @cached_property
+    def manifests(self) -> Manifests:
+        from lapose_inspector.manifests import Manifests
+
+        return Manifests(self)
+
+    @cached_property
+    def tour(self) -> TourGuide:
+        from lapose_inspector.tour import TourGuide
+
+        return TourGuide(self)
 
     def _wire(self) -> None:
         self.analysis.prepared.connect(self._on_prepared)
@@ -267,6 +298,8 @@ class Inspector(QObject):
             self.timeline.seek(frame)
 
     def ask_go_to(self) -> None:
+        from lapose_inspector.views.dialogs import GoToDialog
+
         if self.timeline.n_frames:
             GoToDialog(self.timeline.n_frames, self._go_to, self.window).open()
 
@@ -274,7 +307,7 @@ class Inspector(QObject):
         self.timeline.pause()
         self.timeline.seek(int(value) if kind == "frame" else self.timeline.frame_at(value))
 
-    # Windows and dialogs
+    # Windows and dialogs, which are imported when they are asked for: the opening screen shows none
 
     def toggle_follow(self) -> None:
         self.display.follow = not self.display.follow
@@ -298,11 +331,16 @@ class Inspector(QObject):
         self.display.theme = "light" if self.display.theme == "dark" else "dark"
 
     def show_information(self) -> None:
+        from lapose_inspector.information import drive_information
+        from lapose_inspector.views.dialogs import TableDialog
+
         if self.session.drive is not None:
             sections = drive_information(self.session)
             TableDialog("Drive information", sections, self.window).open()
 
     def show_palette(self) -> None:
+        from lapose_inspector.views.command_palette import CommandPalette, Entry
+
         actions = self.window.actions_
         entries = [
             Entry(
@@ -321,15 +359,21 @@ class Inspector(QObject):
         CommandPalette(entries, self.window).show()
 
     def show_shortcuts(self) -> None:
+        from lapose_inspector.views.dialogs import ShortcutsDialog
+
         ShortcutsDialog(self.window.actions_.commands, self.window).open()
 
     def show_about(self) -> None:
+        from lapose_inspector.views.dialogs import AboutDialog
+
         AboutDialog(self.session.model_info, self.window).open()
 
     def show_error(self, title: str, message: str, details: str) -> None:
         """Tell the user what went wrong, with details to copy."""
         log.info("%s: %s", title, message)
         if not self._closed:
+            from lapose_inspector.views.dialogs import ErrorDialog
+
             ErrorDialog(title, message, details, self.window).open()
         self.error_shown.emit(message)
 
@@ -355,10 +399,10 @@ class Inspector(QObject):
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
+            asked_for = (vars(self)[name] for name in ASKED_FOR if name in vars(self))
             parts = (
-                self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.exporter,
-                self.figures, self.growth, self.model, self.reporter, self.set_analyser, self.triage, self.instruments,
-                self.manifests,
+                self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.growth,
+                self.model, self.set_analyser, self.triage, self.instruments, *asked_for,
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

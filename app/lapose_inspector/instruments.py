@@ -19,8 +19,6 @@ from lapose_inspector.models.map_data import MapSource
 from lapose_inspector.models.map_state import MapState, Tool
 from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.models.settings import RecentLog
-from lapose_inspector.views.chooser import Cell, Chooser
-from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
 from lapose_inspector.workers.forward import ForwardWorker
 from lapose_inspector.workers.latent_search import LatentSearch
 from lapose_inspector.workers.map_comparison import MapComparison, comparable
@@ -89,6 +87,9 @@ class Instruments(QObject):
 
     def ask_compare(self) -> None:
         """Choose a stored result to lie on the map beside the open drive's."""
+        from lapose_inspector.views.chooser import Chooser
+        from lapose_inspector.views.result_rows import RESULT_COLUMNS, result_cells
+
         analysis = self._app.session.analysis
         if analysis is None:
             return
@@ -293,6 +294,8 @@ class Instruments(QObject):
 
     def ask_recall(self) -> None:
         """Choose one of the named sets and select it."""
+        from lapose_inspector.views.chooser import Cell, Chooser
+
         sets = self._app.session.selection.sets
         rows = [
             (

@@ -27,7 +27,7 @@ from lapose_inspector.models.session_state import (
     restore,
     restore_look,
 )
-from lapose_inspector.models.stored import read_or_set_aside
+from lapose_inspector.models.stored import read_or_set_aside, to_json
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class SessionKeeper(QObject):
 
         def write(_: Stale = lambda: False) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, state.model_dump_json(indent=1))
+            write_text(path, to_json(state, indent=1))
 
         if not now:
             self._writer.submit(write)

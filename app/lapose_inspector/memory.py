@@ -11,7 +11,6 @@ from lapose_core.frames.budget import MIB, ByteBudget
 from lapose_core.frames.heap import return_memory
 from lapose_core.frames.proxies import ProxyFolder
 from lapose_inspector.models.memory import MemoryUse
-from lapose_inspector.views.memory_dialog import MemoryDialog
 from lapose_inspector.visuals.image import ImageCanvas
 
 if TYPE_CHECKING:
@@ -90,6 +89,8 @@ class Memory(QObject):
 
     def ask(self) -> None:
         """Let the user choose the limits."""
+        from lapose_inspector.views.memory_dialog import MemoryDialog
+
         MemoryDialog(self, self._app.window).open()
 
     def set_limits(self, memory_mib: int, previews_mib: int) -> None:

@@ -13,7 +13,6 @@ from lapose_core.logs.reader import Listing, LogOptions
 from lapose_inspector.models.dataset import Dataset
 from lapose_inspector.models.log import OpenLog, after
 from lapose_inspector.models.settings import RecentLog
-from lapose_inspector.views.import_dialog import ImportDialog
 from lapose_inspector.workers.opening import Listed, Opened, OpenRequest, OpenWorker
 from lapose_inspector.workers.previews import PreviewLoader
 from lapose_inspector.workers.set_analysis import SetDrives
@@ -156,6 +155,8 @@ class Opener(QObject):
             options = replace(options, poses=poses)
         path, drive = (None, None) if log is None else (log.path, log.drive)
         frame = self._app.timeline.frame if log is not None else 0
+
+        from lapose_inspector.views.import_dialog import ImportDialog
 
         def accept(chosen: Path, key: str | None, wanted: LogOptions) -> None:
             self.open(chosen, key, wanted, frame if chosen == path else 0)

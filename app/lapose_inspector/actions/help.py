@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from lapose_core.resources import sample_drive
 from lapose_inspector.actions.command import Command
 
 
 def help_commands() -> list[Command]:
+    sample = sample_drive()
     return [
         Command(
             "help.palette", "Command palette", lambda a: a.show_palette(), "Help", ("Ctrl+P",),
@@ -21,7 +23,7 @@ def help_commands() -> list[Command]:
         ),
         Command(
             "help.sample", "Open the sample drive", lambda a: a.tour.open_sample(), "Help", (), "mdi6.car-outline",
-            "Open the drive that comes with the program.", enabled=lambda a: a.tour.sample is not None,
+            "Open the drive that comes with the program.", enabled=lambda a: sample is not None,
             section="learn",
         ),
         Command(

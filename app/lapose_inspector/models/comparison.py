@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from msgspec import Struct
 from psygnal import Signal
-from pydantic import BaseModel
 
 from lapose_core.geometry import Array, yaw
 from lapose_core.logs.reader import PoseFrame
@@ -29,7 +29,7 @@ class PoseFile:
     pose_frame: PoseFrame = "camera"
 
 
-class Wish(BaseModel, frozen=True):
+class Wish(Struct, frozen=True):
     """What is compared with, so that it can be again when the drive is reopened."""
 
     kind: Literal["opencv", "colmap", "file", "checkpoint", "stored"]

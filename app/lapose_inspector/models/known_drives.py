@@ -8,10 +8,9 @@ import logging
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from lapose_core.drive import Drive, LogError
 from lapose_inspector.models.settings import RecentLog
+from lapose_inspector.models.stored import from_plain, to_plain
 
 LIMIT = 2000
 """Drives remembered; the oldest goes first."""
@@ -62,7 +61,7 @@ class KnownDrives:
         part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({k: v.model_dump(mode="json") for k, v in known.items()}), encoding="utf-8")
+            part.write_text(json.dumps(to_plain(known)), encoding="utf-8")
             os.replace(part, self._file)
         except OSError as error:
             log.warning("%s cannot be written: %s", self._file, error)
@@ -73,10 +72,10 @@ class KnownDrives:
         if self._known is None:
             try:
                 stored = json.loads(self._file.read_text(encoding="utf-8"))
-                self._known = {str(k): RecentLog.model_validate(v) for k, v in stored.items()}
+                self._known = {str(k): from_plain(v, RecentLog) for k, v in stored.items()}
             except FileNotFoundError:
                 self._known = {}
-            except (OSError, ValueError, AttributeError, ValidationError) as error:
+            except (OSError, ValueError, AttributeError) as error:
                 log.warning("%s cannot be read and begins anew: %s", self._file, error)
                 self._known = {}
         return self._known

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from psygnal import Signal
-from pydantic import BaseModel, Field, field_validator
 
 from lapose_core.export.files import write_text
-from lapose_inspector.models.stored import read_or_set_aside
+from lapose_inspector.models.stored import read_or_set_aside, to_json
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +19,21 @@ UNKNOWN = "#8D96A6"
 """Colour of labels that are not in the palette."""
 
 
-class Label(BaseModel, frozen=True):
-    """A label's name and its colour as #rrggbb."""
+class Label(Struct, frozen=True):
+    """A label's name and its colour as #rrggbb.
 
-    name: str = Field(min_length=1)
-    colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+    Raises:
+        ValueError: where it is nameless, or the colour none.
+    """
+
+    name: str
+    colour: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a label needs a name")
+        if not re.fullmatch("#[0-9A-Fa-f]{6}", self.colour):
+            raise ValueError(f"{self.name}: {self.colour!r} is no colour such as #E6A817")
 
 
 DEFAULTS: tuple[Label, ...] = (
@@ -35,16 +46,13 @@ DEFAULTS: tuple[Label, ...] = (
 """Apart for colour-blind eyes, and none near those of truth and prediction."""
 
 
-class _Content(BaseModel):
+class _Content(Struct):
     version: Literal[1] = 1
     labels: tuple[Label, ...] = DEFAULTS
 
-    @field_validator("labels")
-    @classmethod
-    def _distinct(cls, labels: tuple[Label, ...]) -> tuple[Label, ...]:
-        if len({label.name for label in labels}) != len(labels):
+    def __post_init__(self) -> None:
+        if len({label.name for label in self.labels}) != len(self.labels):
             raise ValueError("a name occurs twice")
-        return labels
 
 
 class LabelPalette:
@@ -80,7 +88,7 @@ class LabelPalette:
         if self._path is not None:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                write_text(self._path, content.model_dump_json(indent=2))
+                write_text(self._path, to_json(content, indent=2))
             except OSError as error:
                 log.warning("%s cannot be written: %s", self._path, error)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lapose_core.frames.budget import MIB
-from lapose_core.frames.proxy import ProxyState
+
+if TYPE_CHECKING:
+    from lapose_core.frames.proxy import ProxyState
 
 LARGEST_DEFAULT = 2048
 """MiB of memory, unless the user chooses; less where the machine has less than four times as much."""

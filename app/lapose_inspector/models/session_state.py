@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
 
 from lapose_inspector.models.comparison import Wish
 from lapose_inspector.models.display import OVERLAYS, Alignment, CloudColour, CloudMode, ColourBy
@@ -17,22 +17,20 @@ Runs = tuple[tuple[int, int], ...]
 """Transitions as [start, stop) of neighbouring ones."""
 
 
-class KeptSet(BaseModel, frozen=True):
+class KeptSet(Struct, frozen=True):
     """A named set of transitions: by drive fingerprint."""
 
     name: str
-    rate: float = Field(gt=0)
+    rate: Annotated[float, Meta(gt=0)]
     transitions: dict[str, Runs]
 
 
-class SessionState(BaseModel):
+class SessionState(Struct, frozen=True, kw_only=True):
     """Version 1 of the session file. Unknown fields are ignored, so an older program reads a newer file."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
     version: Literal[1] = 1
-    frame: int = Field(default=0, ge=0)
-    rate: float = Field(gt=0)
+    frame: Annotated[int, Meta(ge=0)] = 0
+    rate: Annotated[float, Meta(gt=0)]
     colour_by: ColourBy = "speed"
     alignment: Alignment = "se3"
     cloud: CloudMode = "frame"
@@ -41,7 +39,7 @@ class SessionState(BaseModel):
     map_axes: tuple[str, str] = ("speed", "yaw rate")
     map_density: bool = False
     follow: bool = False
-    overlays: dict[str, bool] = Field(default_factory=dict)
+    overlays: dict[str, bool] = {}
     loop: tuple[int, int] | None = None
     loop_enabled: bool = False
     marks: tuple[int | None, int | None] = (None, None)
@@ -61,7 +59,7 @@ def capture(
     """The session as it is now; ``selection`` and ``sets`` are what ``kept_selection`` and ``kept_sets`` gave when
     they last changed."""
     timeline, display = session.timeline, session.display
-    return SessionState.model_construct(
+    return SessionState(
         frame=timeline.frame,
         rate=session.rate,
         colour_by=display.colour_by,

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from msgspec import Meta
 
 from lapose_core.logs.reader import LogOptions, PoseFrame
 from lapose_inspector.models.memory import default_memory
 from lapose_inspector.models.session import DEFAULT_RATE, Device
-from lapose_inspector.models.stored import read_or_set_aside
+from lapose_inspector.models.stored import read_or_set_aside, to_json
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +30,26 @@ LEAST_PREVIEWS, MOST_PREVIEWS = 64, 1 << 24
 CHOICES_LIMIT = 200
 
 
-class Folders(BaseSettings):
+def _folder(environment: str, otherwise: Callable[[str], str]) -> Path:
+    return Path(os.environ.get(environment) or otherwise(APP_NAME))
+
+
+@dataclass(frozen=True)
+class Folders:
     """Where settings, results and what the user made live; LAPOSE_CONFIG_DIR, LAPOSE_CACHE_DIR and LAPOSE_DATA_DIR
     override."""
 
-    model_config = SettingsConfigDict(env_prefix="LAPOSE_")
-
-    config_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_config_dir(APP_NAME)))
-    cache_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_cache_dir(APP_NAME)))
-    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)))
+    config_dir: Path = field(default_factory=lambda: _folder("LAPOSE_CONFIG_DIR", platformdirs.user_config_dir))
+    cache_dir: Path = field(default_factory=lambda: _folder("LAPOSE_CACHE_DIR", platformdirs.user_cache_dir))
+    data_dir: Path = field(default_factory=lambda: _folder("LAPOSE_DATA_DIR", platformdirs.user_data_dir))
 
     @classmethod
     def under(cls, folder: Path) -> Folders:
-        """All of it under one folder, apart from what the user has. By name: pydantic's settings take arguments without
-        names for something else."""
-        return cls(config_dir=folder / "config", cache_dir=folder / "cache", data_dir=folder / "data")
+        """All of it under one folder, apart from what the user has."""
+        return cls(folder / "config", folder / "cache", folder / "data")
 
 
-class RecentLog(BaseModel):
+class RecentLog(msgspec.Struct, frozen=True):
     """A log that was opened, which drive of it, and what was chosen of it (``LogOptions``)."""
 
     path: Path
@@ -54,7 +57,7 @@ class RecentLog(BaseModel):
     camera: str | None = None
     poses: Path | None = None
     pose_topic: str | None = None
-    time_offset: float = Field(default=0.0, allow_inf_nan=False)
+    time_offset: float = 0.0
     pose_frame: PoseFrame = "camera"
 
     @classmethod
@@ -77,27 +80,25 @@ class RecentLog(BaseModel):
         return self.path == path and self.drive == drive
 
 
-class Settings(BaseModel):
+class Settings(msgspec.Struct):
     """Version 1 of the settings file. Unknown fields are ignored, so an older program reads a newer file."""
-
-    model_config = ConfigDict(validate_assignment=True, extra="ignore")
 
     version: Literal[1] = 1
     theme: Literal["dark", "light"] = "dark"
     alignment: Literal["se3", "sim3", "raw"] = "se3"
-    rate: float = Field(default=DEFAULT_RATE, gt=0, le=1000)
+    rate: Annotated[float, Meta(gt=0, le=1000)] = DEFAULT_RATE
     checkpoint: Path | None = None
     compiled: bool = False
     """Whether the model's blocks are compiled when it is loaded."""
     device: Device = "auto"
-    recent: list[RecentLog] = Field(default_factory=list)
-    choices: list[RecentLog] = Field(default_factory=list)
+    recent: list[RecentLog] = []
+    choices: list[RecentLog] = []
     """Logs of which something was chosen, the newest first, for when they are opened again."""
     last_log: RecentLog | None = None
-    last_frame: int = Field(default=0, ge=0)
+    last_frame: Annotated[int, Meta(ge=0)] = 0
     export_folder: Path | None = None
-    memory_mib: int = Field(default_factory=default_memory, ge=LEAST_MEMORY, le=MOST_MEMORY)
-    previews_mib: int = Field(default=8192, ge=LEAST_PREVIEWS, le=MOST_PREVIEWS)
+    memory_mib: Annotated[int, Meta(ge=LEAST_MEMORY, le=MOST_MEMORY)] = msgspec.field(default_factory=default_memory)
+    previews_mib: Annotated[int, Meta(ge=LEAST_PREVIEWS, le=MOST_PREVIEWS)] = 8192
     tour_seen: bool = False
     """Whether the first-run tour was shown to its end or skipped."""
     geometry: str = ""
@@ -141,7 +142,7 @@ class SettingsFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".settings")
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(settings.model_dump_json(indent=2))
+                stream.write(to_json(settings, indent=2))
             os.replace(name, self.path)
         except OSError as error:
             log.warning("%s cannot be written: %s", self.path, error)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import qtawesome
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QMenuBar
 
 from lapose_inspector.actions import MENUS, Command, commands
+from lapose_inspector.views.icons import icon
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
@@ -90,7 +90,7 @@ class ActionSet(QObject):
         if self._icons.get(id) != name:
             self._icons[id] = name
             c = self._app.display.colours
-            self[id].setIcon(qtawesome.icon(name, color=c.text, color_disabled=c.missing))
+            self[id].setIcon(icon(name, c.text, disabled=c.missing))
 
     def fill_menu_bar(self, bar: QMenuBar) -> dict[str, QMenu]:
         """Build the menus; returns them, sub-menus as "View/Colour by"."""

@@ -306,7 +306,7 @@ class CompareView(QWidget):
     def _offer_parts(self) -> None:
         """What figures can be asked of, the choice staying where it is still there."""
         chosen = self.part.currentText()
-        self._parts = parts(self._session)
+        self._parts = {} if self._model.result is None and self._model.whole_set is None else parts(self._session)
         self.part.clear()
         self.part.addItems(list(self._parts))
         self.part.setCurrentIndex(max(0, self.part.findText(chosen)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import qtawesome
 from psygnal import SignalInstance
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QToolButton, QWidget
@@ -15,6 +14,7 @@ from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.display import COLOUR_BY, Display
 from lapose_inspector.models.map_state import AXES, METHOD_NAMES, TOOLS, MapState, Tool
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.icons import icon
 from lapose_inspector.views.tool_row import ToolRow
 
 SOURCE = "source"
@@ -114,13 +114,10 @@ class MapTools(ToolRow):
         self._show()
 
     def set_theme(self, colours: ThemeColours) -> None:
-        def icon(name: str) -> Any:
-            return qtawesome.icon(name, color=colours.text, color_on=colours.accent)
-
-        for tool, button in self.tool_buttons.items():
-            button.setIcon(icon(TOOL_LOOKS[tool][0]))
-        self.density_button.setIcon(icon("mdi6.blur"))
-        self.fit_button.setIcon(icon("mdi6.fit-to-page-outline"))
+        looks = {self.tool_buttons[tool]: name for tool, (name, _) in TOOL_LOOKS.items()}
+        looks |= {self.density_button: "mdi6.blur", self.fit_button: "mdi6.fit-to-page-outline"}
+        for button, name in looks.items():
+            button.setIcon(icon(name, colours.text, disabled=colours.muted, active=colours.accent, on=colours.accent))
 
 
 class AxesRow(ToolRow):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import qtawesome
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
 
 from lapose_inspector.models.colours import ThemeColours
+from lapose_inspector.views.icons import icon
 
 TITLE_HEIGHT = 31
 """Pixels: room for a combo box, and the same for the panels that have none."""
@@ -64,5 +64,5 @@ class PanelDock(QDockWidget):
 
     def colour(self, c: ThemeColours) -> None:
         """Take a theme's colours."""
-        self._float.setIcon(qtawesome.icon("mdi6.dock-window", color=c.muted, color_active=c.text))
-        self._close.setIcon(qtawesome.icon("mdi6.close", color=c.muted, color_active=c.text))
+        self._float.setIcon(icon("mdi6.dock-window", c.muted, active=c.text))
+        self._close.setIcon(icon("mdi6.close", c.muted, active=c.text))

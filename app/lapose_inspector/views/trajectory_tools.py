@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import qtawesome
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QToolButton, QWidget
 
@@ -10,6 +9,7 @@ from lapose_inspector.models.colours import ThemeColours
 from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.display import ALIGNMENT_NAMES, ALIGNMENTS, COLOUR_BY
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.icons import icon
 from lapose_inspector.views.tool_row import ToolRow
 
 PLAIN = "prediction colour"
@@ -50,5 +50,5 @@ class TrajectoryTools(ToolRow):
         return button
 
     def set_theme(self, colours: ThemeColours) -> None:
-        for button, icon in self._icons.items():
-            button.setIcon(qtawesome.icon(icon, color=colours.text, color_on=colours.accent))
+        for button, name in self._icons.items():
+            button.setIcon(icon(name, colours.text, disabled=colours.muted, active=colours.accent, on=colours.accent))

@@ -16,12 +16,12 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.triage import SORT_KEYS, SORT_WORDS, Row, Triage
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.flow_layout import FlowLayout
 from lapose_inspector.views.regime_table import RegimeTable
 from lapose_inspector.views.set_bar import SetBar
 from lapose_inspector.views.triage_rows import ITEM, TriagePainter, TriageRows
@@ -98,7 +98,7 @@ class TriageView(QWidget):
         top.addWidget(self.filter, 1)
         top.addWidget(self.sort)
         self.chips = QWidget()
-        self._flow = QFlowLayout(self.chips)
+        self._flow = FlowLayout(self.chips)
         self._flow.setContentsMargins(6, 0, 6, 0)
         self._flow.setSpacing(3)
 
@@ -187,8 +187,8 @@ class TriageView(QWidget):
         """One button a tag, rebuilt only where the tags or their counts are others."""
         offered = self._triage.offered_tags()
         if [(c.property("tag"), c.property("count")) for c in self._chips()] != offered:
-            while (item := self._flow.takeAt(0)) is not None:
-                old = item.widget()
+            for old in self._chips():
+                self._flow.removeWidget(old)
                 old.hide()  # it goes when the event loop comes round, and would show through until then
                 old.deleteLater()
             for tag, count in offered:
@@ -207,7 +207,8 @@ class TriageView(QWidget):
         self.chips.setVisible(bool(offered))
 
     def _chips(self) -> list[QToolButton]:
-        return [self._flow.itemAt(i).widget() for i in range(self._flow.count())]  # type: ignore[misc]
+        items = (self._flow.itemAt(i) for i in range(self._flow.count()))
+        return [item.widget() for item in items if item is not None]  # type: ignore[misc]
 
     def _say(self) -> None:
         """Show the list, the table, or in words why there is nothing to show."""

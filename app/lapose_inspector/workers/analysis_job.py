@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lapose_core.drive import Drive, FrameSource, Image
-from lapose_core.frames.picture import Picture
 from lapose_core.frames.reader import bytes_of, few_frames
 from lapose_inspector.workers.drive_checks import DriveChecks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lapose_core.frames.picture import Picture
     from lapose_core.inference.analysis import DriveAnalyzer
     from lapose_core.inference.intervention import Intervention
     from lapose_core.inference.moment import Moment
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DriveTap = Callable[[Drive, int, Picture | Image], bool]
+DriveTap = Callable[[Drive, int, "Picture | Image"], bool]
 """Is given the frames of a drive that its analysis decodes; says whether it wants those between samples too."""
 SAVE_INTERVAL = 15.0
 """Seconds between two saves of a growing result: what a crash can lose."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, Image
 from lapose_core.frames.budget import MIB, ByteBudget
-from lapose_core.frames.picture import Picture
-from lapose_core.frames.proxies import ProxyFolder
-from lapose_core.frames.proxy import ProxyState
-from lapose_core.frames.store import FrameStore
+
+if TYPE_CHECKING:
+    from lapose_core.frames.picture import Picture
+    from lapose_core.frames.proxies import ProxyFolder
+    from lapose_core.frames.proxy import ProxyState
+    from lapose_core.frames.store import FrameStore
 
 DEFAULT_BUDGET = 256 * MIB
 
@@ -60,6 +63,9 @@ class FrameLoader(QObject):
             self._ending = [*(store for store in self._ending if store.alive), self._store]
         self._store = None
         if drive is not None:
+            # Not at the top: PyAV would keep the opening screen waiting; who opened the drive has imported it.
+            from lapose_core.frames.store import FrameStore
+
             self._store = FrameStore(
                 drive,
                 self.budget,

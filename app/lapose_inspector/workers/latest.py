@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class LatestWorker(QObject):
-    """Runs jobs in a thread of its own, latest wins: a job that is no longer the newest is dropped, before it
-    starts or, with its result, after.
+    """Runs jobs in a thread of its own, which the first of them starts. Latest wins: a job that is no longer the newest
+    is dropped, before it starts or, with its result, after.
 
     ``done`` carries a job's result and ``failed`` its exception as text, both in the thread of the receiver.
     """
@@ -35,11 +35,12 @@ class LatestWorker(QObject):
         self._thread = _JobThread(name)
         self._thread.outcome.finished.connect(self._on_finished)
         self._thread.outcome.failed.connect(self._on_failed)
-        self._thread.start()
 
     def submit(self, job: Job) -> None:
         """Run ``job`` instead of whatever is running or waiting."""
         self._thread.put(job)
+        if self._thread.ident is None:
+            self._thread.start()
 
     def cancel(self) -> None:
         """Let go of the running and waiting jobs; their results do not arrive."""
@@ -57,7 +58,8 @@ class LatestWorker(QObject):
             thread ends when that returns, and keeps no process alive.
         """
         self._thread.stop()
-        self._thread.join(PATIENCE)
+        if self._thread.ident is not None:
+            self._thread.join(PATIENCE)
         return not self._thread.is_alive()
 
     @Slot(int, object)

@@ -7,13 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lapose_core.geodesy import GeodeticOrigin
 from lapose_core.geometry import Array, as_poses
+
+if TYPE_CHECKING:
+    from lapose_core.geodesy import GeodeticOrigin
 
 Image = NDArray[np.uint8]  # [H, W, 3] RGB
 

@@ -7,14 +7,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lapose_core.annotations import AnnotationSet, to_json
-from lapose_core.export.bundle import AXES, Exported, piece_words
 from lapose_core.export.files import Progress, no_progress, write_text
-from lapose_core.export.tables import annotation_words
+
+if TYPE_CHECKING:
+    from lapose_core.annotations import AnnotationSet
+    from lapose_core.export.bundle import Exported
 
 Which = Literal["predicted", "truth"]
 
@@ -46,7 +47,7 @@ class Options:
     dpi: int = 300
 
 
-Writer = Callable[[Exported, Path, Options, Progress], None]
+Writer = Callable[["Exported", Path, Options, Progress], None]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Format:
 
 
 def _tum(bundle: Exported, path: Path, options: Options, progress: Progress) -> None:
+    from lapose_core.export.bundle import AXES
+    from lapose_core.export.tables import annotation_words
     from lapose_core.export.tum import write_tum
 
     rows = _single(bundle, options.which)
@@ -102,6 +105,8 @@ def _kitti(bundle: Exported, path: Path, options: Options, progress: Progress) -
 
 def _single(bundle: Exported, which: Which) -> np.ndarray:
     """The samples of a path that these formats can hold: one that is chained throughout."""
+    from lapose_core.export.bundle import piece_words
+
     runs = bundle.runs(which)
     if not runs and which == "truth":
         raise ValueError(f"{bundle.drive_name}: there are no true poses; give the log that has them with --log")
@@ -175,6 +180,8 @@ def write_export(
         Cancelled: where ``progress`` raised it; there is then no new file.
         OSError: where the disk refuses.
     """
+    from lapose_core.annotations import to_json
+
     known = FORMATS[form]
     module = known.module if "." in known.module else f"lapose_core.export.{known.module}"
     function = getattr(importlib.import_module(module), known.function)
@@ -195,6 +202,8 @@ def sidecar_path(path: Path) -> Path:
 
 def annotation_set(bundle: Exported) -> AnnotationSet:
     """The exported annotations as a set that merges into the drive's."""
+    from lapose_core.annotations import AnnotationSet
+
     notes = {note.id: note for note in bundle.annotations}
     return AnnotationSet(bundle.analysis.fingerprint, bundle.drive_name, notes)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lapose_core.drive import Drive
-from lapose_core.frames.proxy import Proxy, proxy_size
+if TYPE_CHECKING:
+    from lapose_core.drive import Drive
+    from lapose_core.frames.proxy import Proxy
 
 SMALLEST = 480
 """Drives whose frames have no side longer than this many pixels need no proxy."""
@@ -26,6 +28,8 @@ class ProxyFolder:
 
         Other drives' proxies make room for it where they must.
         """
+        from lapose_core.frames.proxy import Proxy, proxy_size  # PyAV, without which the folder can be tidied
+
         key = drive.fingerprint
         if max(drive.width, drive.height) <= SMALLEST or not re.fullmatch(r"[A-Za-z0-9-]+", key):
             return None
