@@ -89,6 +89,8 @@ class Screenshot(QObject):
         app, frame = self._inspector, self._inspector.timeline.frame
         if app.window.video.shown_frame != frame or app.window.video.shows_preview:
             return False
+        if not (app.window.trajectory.canvas.settled and app.window.latent_map.canvas.settled):
+            return False
         analysis = app.session.analysis
         transition = app.session.transition
         if analysis is None or transition is None or not analysis.done[transition]:

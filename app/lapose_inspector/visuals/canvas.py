@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from PySide6.QtCore import QSize
 from vispy import gloo, scene
 from vispy.gloo import gl
 
+from lapose_inspector.visuals.render_thread import bytes_given
 from lapose_inspector.visuals.renderer import draws_in_software
 
 SMOOTHING = 2
@@ -23,11 +27,12 @@ class SceneCanvas(scene.SceneCanvas):
 
     _print_scale = 0.0  # pixels per logical pixel while printing
     _copies = 1  # of the colour and depth of a pixel
+    _pictured = False  # without a graphics card: a thread draws pictures
 
     def __init__(self, parent: object = None, *, samples: int = 4) -> None:
-        software = draws_in_software()
-        self._copies = 2 if software else max(samples, 1)
-        if software:
+        self._pictured = draws_in_software()
+        self._copies = 2 if self._pictured else max(samples, 1)
+        if self._pictured:
             # Not at the top: vispy must know its backend before.
             from lapose_inspector.visuals.picture_canvas import PictureApplication
 
@@ -39,9 +44,18 @@ class SceneCanvas(scene.SceneCanvas):
     def nbytes(self) -> int:
         """About what the canvas keeps: vertices and indices, and the colour and depth of every pixel."""
         width, height = self.physical_size
-        # vispy counts what it gave to OpenGL, but tells nobody.
-        given = sum(getattr(one, "_buffer_size", 0) for one in self.context.shared.parser._objects.values())
+        given = self.native.given_bytes if self._pictured else bytes_given(self.context.shared.parser)
         return int(self._copies * 8 * width * height) + given
+
+    @property
+    def settled(self) -> bool:
+        """Whether the screen shows the scene as it is; a widget of OpenGL is drawn when it is painted."""
+        return not self._pictured or self.native.settled
+
+    def visual_at(self, pos: Any) -> Any:
+        """The node that hears the mouse there. vispy draws the scene once more to know, for every click and turn of
+        the wheel; here views do not overlap, and their bounds tell."""
+        return self._visual_bounds_at(pos)
 
     @property
     def physical_size(self) -> tuple[int, int]:
@@ -56,10 +70,24 @@ class SceneCanvas(scene.SceneCanvas):
         """The scene as it is now [H, W, 3] at ``scale`` pixels per logical pixel, or as many as the driver can draw;
         lines and points keep their size on paper. The canvas must have been on the screen."""
         self.set_current()
-        most = int(gl.glGetParameter(gl.GL_MAX_RENDERBUFFER_SIZE)) / max(self.size)
-        fine = min(SMOOTHING * scale, most)
+        largest = self.native.largest if self._pictured else int(gl.glGetParameter(gl.GL_MAX_RENDERBUFFER_SIZE))
+        fine = min(SMOOTHING * scale, largest / max(self.size))
         # vispy's own render() draws another size into a corner: everything here has to believe in the size.
         self._print_scale = fine
+        try:
+            pixels = self._pixels_of_picture() if self._pictured else self._pixels_of_buffer()
+        finally:
+            self._print_scale = 0.0
+            self._believe_in_size()
+        return averaged(pixels, SMOOTHING) if fine >= SMOOTHING else pixels
+
+    def _pixels_of_picture(self) -> NDArray[np.uint8]:
+        self._believe_in_size()
+        picture = self.native.draw_now(QSize(*self.physical_size))
+        pixels = np.frombuffer(picture.constBits(), np.uint8).reshape(picture.height(), picture.width(), 4)
+        return pixels[..., 2::-1].copy()
+
+    def _pixels_of_buffer(self) -> NDArray[np.uint8]:
         width, height = self.physical_size
         shape = (height, width)
         target = gloo.FrameBuffer(color=gloo.RenderBuffer(shape), depth=gloo.RenderBuffer(shape))
@@ -67,15 +95,15 @@ class SceneCanvas(scene.SceneCanvas):
             self.push_fbo(target, (0, 0), (width, height))
             try:
                 self._draw_scene()
-                pixels = target.read()[..., :3]
+                return target.read()[..., :3]
             finally:
                 self.pop_fbo()
         finally:
-            self._print_scale = 0.0
-            self.context.set_viewport(0, 0, *self.physical_size)
-            self._update_transforms()
             target.delete()
-        return averaged(pixels, SMOOTHING) if fine >= SMOOTHING else pixels
+
+    def _believe_in_size(self) -> None:
+        self.context.set_viewport(0, 0, *self.physical_size)
+        self._update_transforms()
 
 
 def averaged(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
