@@ -76,9 +76,8 @@ def main() -> None:
     if options.short:
         options.count = min(options.count, 20_000)
     application = make_application()
-    from vispy.gloo import gl
-
     from lapose_inspector.views.latent_map_view import LatentMapView
+    from lapose_inspector.visuals.renderer import renderer_name
 
     session = session_of(options.count)
     view = LatentMapView(session)
@@ -91,8 +90,7 @@ def main() -> None:
     figures: dict[str, object] = {"points": options.count, "first_map_s": time.perf_counter() - begun}
     for _ in range(20):
         application.processEvents()
-    view.canvas.set_current()
-    figures["opengl"] = str(gl.glGetParameter(gl.GL_RENDERER))
+    figures["opengl"] = renderer_name()
     rng = np.random.default_rng(1)
     places = view.scene.pixels(view.projection.points[rng.integers(0, options.count, 50)])
     width, height = view.canvas.size

@@ -125,4 +125,6 @@ def panel_figure(inspector: Inspector, request: FigureRequest) -> Take:
 
 def grab_window(inspector: Inspector) -> QPixmap:
     """The window as it is now, OpenGL canvases included."""
+    for panel in (inspector.window.trajectory, inspector.window.latent_map):
+        panel.canvas.catch_up()
     return inspector.window.grab()

@@ -52,6 +52,11 @@ class SceneCanvas(scene.SceneCanvas):
         """Whether the screen shows the scene as it is; a widget of OpenGL is drawn when it is painted."""
         return not self._pictured or self.native.settled
 
+    def catch_up(self) -> None:
+        """Wait until the screen shows the scene as it is now."""
+        if not self.settled:
+            self.native.grabFramebuffer()
+
     def visual_at(self, pos: Any) -> Any:
         """The node that hears the mouse there. vispy draws the scene once more to know, for every click and turn of
         the wheel; here views do not overlap, and their bounds tell."""

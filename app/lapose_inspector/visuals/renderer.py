@@ -11,12 +11,17 @@ _RENDERER = 0x1F01
 
 
 @cache
-def draws_in_software() -> bool:
-    """Whether OpenGL runs on the CPU, where every pixel costs time. Needs the application to exist."""
+def renderer_name() -> str:
+    """What OpenGL calls who draws, or "" where there is none. Needs the application to exist."""
     context, surface = QOpenGLContext(), QOffscreenSurface()
     surface.create()
     if not context.create() or not context.makeCurrent(surface):
-        return False
-    name = str(context.functions().glGetString(_RENDERER)).lower()
+        return ""
+    name = str(context.functions().glGetString(_RENDERER))
     context.doneCurrent()
-    return any(word in name for word in SOFTWARE)
+    return name
+
+
+def draws_in_software() -> bool:
+    """Whether OpenGL runs on the CPU, where every pixel costs time. Needs the application to exist."""
+    return any(word in renderer_name().lower() for word in SOFTWARE)
