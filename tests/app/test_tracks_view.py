@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from panel_drive import analyse, make_drive, winding_path
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from lapose_inspector.models.colours import PREDICTION
+from lapose_inspector.models.colours import DARK, PREDICTION
 from lapose_inspector.models.curves import Summary, value_range
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.tracks_view import TracksView
@@ -28,6 +28,7 @@ from lapose_inspector.visuals.tracks_axis import (
     time_text,
     value_ticks,
 )
+from lapose_inspector.visuals.tracks_shading import shade_selection
 
 RATE = 10.0
 
@@ -323,3 +324,23 @@ def test_runs_and_spans():
     assert span.zoomed(2.0, 5.0).length == 10.0
     assert span.zoomed(0.5, 9.9).stop <= 10.0
     assert span.seconds(float(span.x(3.3))) == pytest.approx(3.3)
+
+
+@pytest.mark.parametrize("count", [7, 700])
+def test_what_is_selected_is_shaded_whether_it_is_little_or_much(qapp, count):
+    rng = np.random.default_rng(0)
+    first = np.sort(rng.choice(np.arange(5, 1990, 2), count, replace=False))
+    span = TimeSpan(0.0, 1000.0, 1000.0, 100.0, 2000.0)
+    image = QImage(2200, 100, QImage.Format.Format_RGB32)
+    image.fill(0)
+    with QPainter(image) as painter:
+        plot = QRectF(span.left, 0, span.width, 80)
+        # Half a second is a pixel; some are narrower, and are shown as one.
+        seconds = np.stack([first, first + rng.choice([0.2, 1.0], count)], 1) / 2
+        shade_selection(painter, plot, span, seconds, DARK)
+    for row, colour in ((1, DARK.selection), (40, None)):
+        shaded = np.array([image.pixel(x, row) & 0xFFFFFF for x in range(image.width())])
+        assert np.flatnonzero(shaded).tolist() == (100 + first).tolist()
+        if colour is not None:
+            assert set(shaded[shaded > 0].tolist()) == {int(colour[1:], 16)}
+    assert image.pixel(100 + int(first[0]), 81) & 0xFFFFFF == 0

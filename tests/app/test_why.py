@@ -13,11 +13,17 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from lapose_core.inference.checks import Checks
 from lapose_core.inference.confidence import CONFIDENCE, SIGNS, ConfidenceModel
 from lapose_core.inference.latent_reference import REFERENCE, LatentReference
+from lapose_core.inference.result import DriveAnalysis
 from lapose_core.training.checkpoints import checkpoint_hash
 from lapose_inspector.inspector import Inspector
-from lapose_inspector.models.why_words import rank_words
+from lapose_inspector.models.display import Display
+from lapose_inspector.models.session import Session
+from lapose_inspector.models.timeline import Timeline
+from lapose_inspector.models.usual import usual_of
+from lapose_inspector.models.why_words import check_signs, rank_words
 from lapose_inspector.views.why_plots import overlay
 
 
@@ -184,3 +190,36 @@ def test_ranks_are_told_in_words() -> None:
     assert rank_words(values, 9) == "worse than 90 % of this drive"
     assert rank_words(values, 1).startswith("better than 90 %")
     assert rank_words(values, 10) == ""
+
+
+def test_what_stands_out_is_told_as_if_each_value_were_ranked_among_all() -> None:
+    count, rng = 400, np.random.default_rng(3)
+    analysis = DriveAnalysis(
+        drive_name="d", drive_path="d", fingerprint="f", checkpoint_name="c", checkpoint_hash="h", rate=5.0, window=16,
+        latent_dim=4, frames=np.arange(count + 1), times=np.arange(count + 1) / 5, truth=None, truth_valid=None,
+    )  # fmt: skip
+    analysis.checks = Checks.unknown(count + 1)
+    for values in (analysis.checks.luminance, analysis.checks.rate_translation, analysis.cross_entropy):
+        values[:] = rng.integers(0, 30, len(values))  # many are equal
+        values[rng.random(len(values)) < 0.1] = np.nan
+    analysis.confidence[::3] = rng.random(len(analysis.confidence[::3]))
+    usual = usual_of(analysis)
+    assert usual.confidence == np.nanmedian(analysis.confidence)
+    session = Session(Timeline(), Display("dark"))
+    session.analysis, session.usual = analysis, usual
+    notable = 0
+    for at in range(count):
+        told = {sign.name: sign for sign in check_signs(session, at)}
+        for name, values in (
+            ("Half the rate differs by, translation", analysis.checks.rate_translation),
+            ("Cross-entropy of the next frame", analysis.cross_entropy),
+        ):
+            known = values[np.isfinite(values)]
+            assert told[name].notable == bool(np.isfinite(values[at]) and np.mean(known < values[at]) > 0.95)
+            assert (told[name].here == "–") == (not np.isfinite(values[at]))
+            notable += told[name].notable
+            if np.isfinite(values[at]):
+                assert told[name].usual.startswith(f"{np.median(known):.2f}")
+        assert not told["Picture: luminance"].notable
+        assert told["Picture: gradient"].here == "–"
+    assert notable

@@ -9,6 +9,7 @@ from lapose_core.drive import Drive
 from lapose_inspector.models.display import Alignment
 from lapose_inspector.models.paths import PredictedPath, predicted_path
 from lapose_inspector.models.series import SeriesSet, build_series
+from lapose_inspector.models.usual import Usual, usual_of
 
 if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors
@@ -29,6 +30,7 @@ class Derived:
     errors: TransitionErrors | None
     series: SeriesSet
     path: PredictedPath
+    usual: Usual
 
 
 def derive(
@@ -47,4 +49,4 @@ def derive(
         one.prepare()
     for segment in path.segments:
         segment.prepare()
-    return Derived(analysis, errors, series, path)
+    return Derived(analysis, errors, series, path, usual_of(analysis))

@@ -123,18 +123,23 @@ class Gallery:
         """Every transition, in the order shown."""
         if self.content == "similar":
             return [] if self.found is None else [hit.id for hit in self.found.hits]
+        return self._selected(0, len(self))
+
+    def _selected(self, start: int, stop: int) -> list[TransitionId]:
+        """The selected transitions from ``start`` to ``stop`` in the order shown: of 100,000 only a page is named."""
         selection, out = self._session.selection, []
         for drive in selection.drives:
-            out += [TransitionId(drive, int(t)) for t in self._ordered(drive, selection.of(drive))]
+            ordered = self._ordered(drive, selection.of(drive))
+            out += [TransitionId(drive, int(t)) for t in ordered[max(start, 0) : max(stop, 0)]]
+            start, stop = start - len(ordered), stop - len(ordered)
         return out
 
     def page(self, start: int, stop: int) -> list[Item]:
         """The transitions from ``start`` to ``stop`` with what is said about them."""
-        ids = self.ids[start:stop]
-        if self.content == "similar" and self.found is not None:
-            hits = self.found.hits[start:stop]
+        if self.content == "similar":
+            hits = [] if self.found is None else self.found.hits[start:stop]
             return [self._item(hit.id, self._distance(hit.distance)) for hit in hits]
-        return [self._item(id, self._value(id)) for id in ids]
+        return [self._item(id, self._value(id)) for id in self._selected(start, stop)]
 
     def _item(self, id: TransitionId, note: str) -> Item:
         clock = self._clocks.get(id.drive)

@@ -22,6 +22,7 @@ from lapose_inspector.models.selection import Selection
 from lapose_inspector.models.series import SeriesSet, build_series
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.models.turn_signal import TurnSignal
+from lapose_inspector.models.usual import Usual
 
 if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors
@@ -84,6 +85,8 @@ class Session:
         """Where the drive came from; None without a drive, or for one made in memory."""
         self.analysis: DriveAnalysis | None = None
         self.errors: TransitionErrors | None = None
+        self.usual: Usual | None = None
+        """What is usual in the drive, of all that is looked at beside the prediction; None without an analysis."""
         self.crop: Crop | None = None
         """The part of the picture that the model sees; None until the analysis has begun, whose first
         snapshot announces it."""
@@ -180,9 +183,9 @@ class Session:
     def _take(self, derived: Derived | None) -> None:
         if derived is not None:
             self.analysis, self.errors = derived.analysis, derived.errors
-            self.series, self._path = derived.series, derived.path
+            self.series, self._path, self.usual = derived.series, derived.path, derived.usual
             return
-        self.analysis, self.errors, self._path = None, None, None
+        self.analysis, self.errors, self._path, self.usual = None, None, None, None
         self.series = SeriesSet() if self.drive is None else build_series(self.drive, self._rate, None, None)
 
     @property

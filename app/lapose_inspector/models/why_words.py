@@ -9,6 +9,7 @@ import numpy as np
 
 from lapose_core.geometry import Array, yaw
 from lapose_inspector.models.session import Session
+from lapose_inspector.models.usual import quantities
 
 if TYPE_CHECKING:
     from lapose_core.inference.latent_reference import LatentReference
@@ -79,32 +80,18 @@ def motion_words(session: Session, at: int) -> str:
 
 def check_signs(session: Session, at: int) -> list[Sign]:
     """What the checks found at a transition, beside this drive's medians."""
-    analysis = session.analysis
-    if analysis is None or analysis.checks is None:
+    analysis, usual = session.analysis, session.usual
+    if analysis is None or usual is None:
         return []
-    checks, degrees = analysis.checks, 180 / np.pi
     alone = analysis.translation_spread[at] < 1e-9
-    rows = (
-        ("Windows disagree, rotation", analysis.rotation_spread * degrees, "°", 2, alone),
-        ("Windows disagree, translation", analysis.translation_spread, "m", 2, alone),
-        ("Backwards undoes it to, rotation", checks.reversal_rotation * degrees, "°", 2, False),
-        ("Backwards undoes it to, translation", checks.reversal_translation, "m", 2, False),
-        ("Half the rate differs by, rotation", checks.rate_rotation * degrees, "°", 2, False),
-        ("Half the rate differs by, translation", checks.rate_translation, "m", 2, False),
-        ("Cross-entropy of the next frame", analysis.cross_entropy, "nats", 2, False),
-        ("Explained by the action", checks.blind_cross_entropy - analysis.cross_entropy, "nats", 2, False),
-        ("Picture: luminance", checks.luminance[:-1], "", 2, False),
-        ("Picture: gradient", checks.texture[:-1], "", 3, False),
-    )
     out = []
-    for name, values, unit, digits, missing in rows:
-        known = values[np.isfinite(values)]
-        if missing or not len(known) or not np.isfinite(values[at]):
+    for name, values, unit, digits, warns in quantities(analysis, slice(at, at + 1)):
+        here, middle = float(values[0]), usual.medians.get(name)
+        if middle is None or not np.isfinite(here) or (alone and name.startswith("Windows")):
             out.append(Sign(name, "–", "–"))
             continue
-        here, usual = values[at], float(np.median(known))
-        notable = bool(np.mean(known < here) > 0.95) if not name.startswith(("Picture", "Explained")) else False
-        out.append(Sign(name, f"{here:.{digits}f} {unit}".rstrip(), f"{usual:.{digits}f} {unit}".rstrip(), notable))
+        notable = warns and here > usual.bounds[name]
+        out.append(Sign(name, f"{here:.{digits}f} {unit}".rstrip(), f"{middle:.{digits}f} {unit}".rstrip(), notable))
     return out
 
 

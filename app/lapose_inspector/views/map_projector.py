@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_inspector.models.map_data import MapData
@@ -60,7 +62,11 @@ class MapProjector(QObject):
     def project(self, data: MapData, complete: bool) -> None:
         """Make a map of ``data`` as the state says; ``complete``: no more transitions will come."""
         self._data, self._complete = data, complete
-        latents, ids = data.latents, data.ids
+        ids = data.ids
+
+        def latents() -> NDArray[np.float32]:
+            return data.latents
+
         if not len(ids):
             return
         method = self._state.method
@@ -105,7 +111,7 @@ class MapProjector(QObject):
             return
         data = self._data
         if len(data.ids) > len(projection.transitions):
-            self.quick.request(data.latents, data.ids, "extend", projection)
+            self.quick.request(lambda: data.latents, data.ids, "extend", projection)
         else:
             self._show(projection)
 

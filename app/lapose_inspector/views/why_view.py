@@ -187,7 +187,7 @@ class WhyView(QWidget):
             if shown is not None and shown.calibrated is False:
                 why = "not calibrated for this checkpoint (lapose confidence calibrates it)"
             return f"Confidence <span style='color:{muted}'>{why}</span>"
-        usual = float(np.nanmedian(confidence))
+        usual = session.usual.confidence if session.usual is not None else float("nan")
         text = f"Confidence <b>{confidence[at]:.2f}</b>, usual for this drive {usual:.2f}"
         if shown is not None and shown.parts:
             here = _causes({name: here - usual for name, (here, usual) in shown.parts.items()})

@@ -23,6 +23,7 @@ from lapose_inspector.visuals.tracks_axis import (
     time_text,
     value_ticks,
 )
+from lapose_inspector.visuals.tracks_shading import shade, shade_loop, shade_selection
 
 AXIS = 22.0
 GUTTER = 168.0
@@ -130,9 +131,9 @@ def paint_static(
     plot = QRectF(span.left, 0, span.width, size.height() - AXIS)
     painter.fillRect(plot, QColor(colours.canvas))
     if loop is not None:
-        _shade_loop(painter, plot, span, loop, colours)
-    _shade(painter, plot, span, doubtful, QColor(colours.warning), 0.12)
-    _shade_selection(painter, plot, span, selected, colours)
+        shade_loop(painter, plot, span, loop, colours)
+    shade(painter, plot, span, doubtful, QColor(colours.warning), 0.12)
+    shade_selection(painter, plot, span, selected, colours)
     painter.setPen(QColor(colours.grid))
     for tick in _ticks(span)[0]:
         x = round(float(span.x(tick))) + 0.5
@@ -201,49 +202,6 @@ def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF,
         left = float(np.clip(span.x(tick) - width / 2, span.left - 14, size.width() - width - 2))
         out.append((QRectF(left, size.height() - AXIS + 2, width, AXIS - 4), text))
     return out
-
-
-def _shade(painter: QPainter, plot: QRectF, span: TimeSpan, ranges: Array, colour: QColor, alpha: float) -> None:
-    colour.setAlphaF(alpha)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour)
-    painter.drawRects([QRectF(left, 0, right - left, plot.height()) for left, right in _sides(span, plot, ranges)])
-
-
-def _sides(span: TimeSpan, plot: QRectF, ranges: Array) -> list[list[float]]:
-    """Left and right [k, 2] in the plot of the stretches [n, 2] in sight, in seconds and in order. Of more than there
-    are pixels, those that touch the same are one."""
-    x = span.x(ranges.reshape(-1, 2)).clip(plot.left(), plot.right())
-    x = x[(x[:, 1] > plot.left()) & (x[:, 0] < plot.right())]
-    if len(x) > plot.width():
-        low, high = np.floor(x[:, 0]), np.maximum.accumulate(np.ceil(x[:, 1]))
-        new = np.concatenate([[True], low[1:] > high[:-1]])
-        x = np.stack([low[new], high[np.append(np.flatnonzero(new)[1:] - 1, len(high) - 1)]], 1)
-    return x.tolist()  # type: ignore[no-any-return]
-
-
-def _shade_selection(painter: QPainter, plot: QRectF, span: TimeSpan, selected: Array, colours: ThemeColours) -> None:
-    shade, edge = QColor(colours.selection), QColor(colours.selection)
-    shade.setAlphaF(0.2)
-    sides = _sides(span, plot, selected)
-    painter.setPen(Qt.PenStyle.NoPen)
-    for colour, height in ((shade, plot.height()), (edge, 2.0)):
-        painter.setBrush(colour)
-        painter.drawRects([QRectF(left, 0, max(right - left, 1.0), height) for left, right in sides])
-
-
-def _shade_loop(
-    painter: QPainter, plot: QRectF, span: TimeSpan, loop: tuple[float, float], colours: ThemeColours
-) -> None:
-    left = float(np.clip(span.x(loop[0]), plot.left(), plot.right()))
-    right = float(np.clip(span.x(loop[1]), plot.left(), plot.right()))
-    shade = QColor(colours.accent)
-    shade.setAlphaF(0.13)
-    painter.fillRect(QRectF(left, 0, right - left, plot.height()), shade)
-    painter.setPen(QPen(QColor(colours.accent), 1))
-    for at, x in ((loop[0], left), (loop[1], right)):
-        if span.start <= at <= span.stop:
-            painter.drawLine(QPointF(round(x) + 0.5, 0), QPointF(round(x) + 0.5, plot.height()))
 
 
 def _paint_track(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, colours: ThemeColours) -> None:

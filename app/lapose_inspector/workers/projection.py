@@ -97,7 +97,7 @@ class ProjectionWorker(QObject):
 
     def request(
         self,
-        latents: NDArray[np.float32],
+        latents: NDArray[np.float32] | Callable[[], NDArray[np.float32]],
         transitions: NDArray[np.int64],
         method: Request,
         previous: Projection | None = None,
@@ -105,7 +105,7 @@ class ProjectionWorker(QObject):
         axes: tuple[str, str] = ("pc1", "pc2"),
         targets: Targets | None = None,
     ) -> None:
-        """Project latents [n, A] (finite) of the given transitions [n].
+        """Project latents [n, A] (finite), or those that are called for in the worker's thread, of transitions [n].
 
         ``axes`` and ``targets`` are those of a map of directions.
 
@@ -123,13 +123,14 @@ class ProjectionWorker(QObject):
             def show(picture: Projection | float) -> None:
                 self._interim.emit(picture, stale)
 
+            wanted = latents() if callable(latents) else latents
             if method == "pca":
-                return pca(latents, transitions, previous)
+                return pca(wanted, transitions, previous)
             if method == "directions":
-                return along(latents, transitions, axes, targets or {})
+                return along(wanted, transitions, axes, targets or {})
             if method == "extend" and previous is not None:
-                return extend(latents, transitions, previous)
-            return tsne(latents, transitions, previous, show=show, stale=stale)
+                return extend(wanted, transitions, previous)
+            return tsne(wanted, transitions, previous, show=show, stale=stale)
 
         self._worker.submit(job)
 
