@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import vispy
 from app_drives import RATE, write_folder
+from hypothesis import settings
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtWidgets import QApplication
 
@@ -19,6 +20,9 @@ from lapose_inspector.models.settings import Folders
 # Both must be set before the first QApplication, which pytest-qt makes.
 QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
 vispy.use("pyside6", "gl2")
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 HERE = Path(__file__).parent
 SHARED = HERE.parents[2] / "shared" / "data"

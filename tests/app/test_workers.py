@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +34,8 @@ class SlowFrames:
         return self._n
 
     def read(self, index: int) -> Image:
-        self._leave.acquire(timeout=5)
         self.reads.append((index, threading.current_thread().name))
+        self._leave.acquire(timeout=30)
         if index == 13:
             raise LogError("frame 13: torn")
         return picture(index)
@@ -81,9 +80,10 @@ class TestFrames:
         loader.open(drive)
         ready: list[int] = []
         loader.frame_ready.connect(lambda index, _: ready.append(index))
-        for index in (0, 10, 20, 30):
+        loader.request(0)
+        qtbot.waitUntil(lambda: bool(reads), timeout=20_000)  # and there it stays
+        for index in (10, 20, 30):
             loader.request(index)
-            time.sleep(0.02)
         leave.release(10)
         qtbot.waitUntil(lambda: ready == [30], timeout=20_000)
         qtbot.wait(50)
@@ -121,10 +121,10 @@ class TestFrames:
             loader.request(20)
 
     def test_frames_of_the_drive_before_are_dropped(self, loader: FrameLoader, log_folder: Path, qtbot) -> None:
-        slow, leave, _ = slow_drive()
+        slow, leave, reads = slow_drive()
         loader.open(slow)
         loader.request(5)
-        time.sleep(0.05)
+        qtbot.waitUntil(lambda: bool(reads), timeout=20_000)
         got: list[int] = []
         loader.frame_ready.connect(lambda index, _: got.append(index))
         loader.open(open_log(log_folder))
