@@ -62,12 +62,18 @@ def main() -> None:
         wait(lambda: app.session.drive is not None, "the drive")
         wait(lambda: app.session.analysis is not None and app.session.analysis.complete, "the analysis")
         wait(lambda: bool(np.isfinite(app.session.analysis.confidence).all()), "the confidence")
-        wait(lambda: app.triage.settled and bool(app.triage.model.rows), "the triage list")
+        wait(lambda: app.triage.settled and listed(app), "the triage list")
         lines = head(app)
         for tag, title, sort in CASES:
             lines += case(app, tag, title, sort, options.out)
         app.window.close()
     (options.out / "case-study.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def listed(app: Inspector) -> bool:
+    """Whether the list knows the confidence, too, which comes after the rest of an analysis."""
+    rows = app.triage.model.rows
+    return bool(rows) and all(np.isfinite(row.segment.confidence) for row in rows)
 
 
 def head(app: Inspector) -> list[str]:
