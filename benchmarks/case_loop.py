@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from waiting import wait_for
 
 from lapose_inspector.application import display_problem, make_application
 
@@ -26,6 +26,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 CASES = {"reverse": "", "medium": "reverse"}
 """Tag of the triage list -> tag that the segment must not have as well."""
 PATIENCE = 600.0
+wait = partial(wait_for, seconds=PATIENCE)
 TRAINING = "## The next training set"
 """Where the second half of the page begins."""
 
@@ -44,15 +45,6 @@ class Case:
     """The same for the OpenCV reference: degrees, degrees, per cent."""
     note: str
     picture: str
-
-
-def wait(ready: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Let the window work until ``ready``."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what} did not come within {seconds:g} s")
-        QTest.qWait(50)
 
 
 def study(app, tag: str, without: str) -> Case:  # type: ignore[no-untyped-def]

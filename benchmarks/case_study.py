@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
-import time
-from collections.abc import Callable
+from functools import partial
 from html import unescape
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import vispy
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
+from waiting import wait_for
 
 from lapose_core.evaluation.evaluate import number
 from lapose_inspector.inspector import Inspector
@@ -34,14 +34,7 @@ CASES: tuple[tuple[str, str, SortKey], ...] = (
     ("medium", "Medium curves", "ATE cost"),
 )
 PATIENCE = 300.0  # seconds
-
-
-def wait(until: Callable[[], bool], what: str) -> None:
-    began = time.monotonic()
-    while not until():
-        if time.monotonic() - began > PATIENCE:
-            raise SystemExit(f"{what} did not come within {PATIENCE:.0f} s")
-        QTest.qWait(30)
+wait = partial(wait_for, seconds=PATIENCE)
 
 
 def main() -> None:

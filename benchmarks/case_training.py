@@ -14,13 +14,13 @@ import argparse
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from waiting import wait_for
 
 from lapose_inspector.application import display_problem, make_application
 
@@ -30,6 +30,7 @@ SETS = {"train": (12, 8_000_000), "test": (8, 8_100_000)}
 RATE = 5.0
 FILTER = "auc<60"
 PATIENCE = 5400.0
+wait = partial(wait_for, seconds=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,6 @@ class Gain:
     b: str
     difference: str
     interval: str
-
-
-def wait(ready: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Let the window work until ``ready``."""
-    print(f"waiting for {what}", flush=True)
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what} did not come within {seconds:g} s")
-        QTest.qWait(50)
 
 
 def command(*words: object) -> None:

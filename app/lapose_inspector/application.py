@@ -45,9 +45,6 @@ def make_application() -> QApplication:
     sys.setswitchinterval(SWITCH)
     # Without shared contexts a floated dock with a canvas goes black.
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
-    import vispy
-
-    vispy.use("pyside6", "gl2")
     application = QApplication(sys.argv[:1])
     application.setApplicationName("LA-Pose Inspector")
     application.setStyle("Fusion")

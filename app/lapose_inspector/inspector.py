@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 
 from lapose_core.drive import Drive
+from lapose_inspector.afterwards import Afterwards
 from lapose_inspector.annotator import Annotator
+from lapose_inspector.asked_for import AskedFor
 from lapose_inspector.comparer import Comparer
 from lapose_inspector.first_picture import FirstPicture
 from lapose_inspector.growth import Growth
@@ -36,20 +37,10 @@ from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
-if TYPE_CHECKING:
-    from lapose_inspector.exporter import Exporter
-    from lapose_inspector.figures import Figures
-    from lapose_inspector.manifests import Manifests
-    from lapose_inspector.reporter import Reporter
-    from lapose_inspector.tour import TourGuide
-
 log = logging.getLogger(__name__)
 
-ASKED_FOR = ("exporter", "figures", "reporter", "manifests")
-"""Parts that are there once a command asked for them."""
 
-
-class Inspector(QObject):
+class Inspector(AskedFor):
     """One running program. ``close`` ends its threads; afterwards nothing of it is alive.
 
     Args:
@@ -109,6 +100,7 @@ class Inspector(QObject):
         self.set_analyser = SetAnalyser(self, folders.cache_dir / "results")
         self.window = MainWindow(self)
         self.growth = Growth(self)
+        self.afterwards = Afterwards(self)
         self.window.show_state()
         self.player.watch(self.window)
         self.memory.start()
@@ -118,38 +110,6 @@ class Inspector(QObject):
 
         self._wire()
         self.model.load_first(checkpoint or self.settings.checkpoint)
-
-    # Parts that only their commands need: imported and made when one is first given
-
-    @cached_property
-    def exporter(self) -> Exporter:
-        from lapose_inspector.exporter import Exporter
-
-        return Exporter(self)
-
-    @cached_property
-    def figures(self) -> Figures:
-        from lapose_inspector.figures import Figures
-
-        return Figures(self)
-
-    @cached_property
-    def reporter(self) -> Reporter:
-        from lapose_inspector.reporter import Reporter
-
-        return Reporter(self, self._folders.cache_dir / "results", self._folders.data_dir / "sessions")
-
-    @cached_property
-    def manifests(self) -> Manifests:
-        from lapose_inspector.manifests import Manifests
-
-        return Manifests(self)
-
-    @cached_property
-    def tour(self) -> TourGuide:
-        from lapose_inspector.tour import TourGuide
-
-        return TourGuide(self)
 
     def _wire(self) -> None:
         self.analysis.prepared.connect(self._on_prepared)
@@ -399,10 +359,9 @@ class Inspector(QObject):
         self.window.hide()
         with contextlib.ExitStack() as ending:
             # One that fails must not keep the others, whose threads would abort the process.
-            asked_for = (vars(self)[name] for name in ASKED_FOR if name in vars(self))
             parts = (
-                self.annotator, self.comparer, self.analysis, self.memory, self.frames, self.opener, self.growth,
-                self.model, self.set_analyser, self.triage, self.instruments, *asked_for,
+                self.annotator, self.afterwards, self.comparer, self.analysis, self.memory, self.frames, self.opener,
+                self.growth, self.model, self.set_analyser, self.triage, self.instruments, *self._asked_for(),
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

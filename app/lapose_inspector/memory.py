@@ -54,14 +54,14 @@ class Memory(QObject):
         app = self._app
         analysis = app.session.analysis
         window = app.window
-        lists = (app.triage.pictures, window.gallery.pictures, window.latent_map.pointer.thumbnails, app.opener.dataset)
+        lists = (app.triage.pictures, window.gallery.pictures, app.opener.dataset)
         held = {
             "latents": 0 if analysis is None else analysis.latents.nbytes,
             "series and path": app.session.nbytes,
             "pictures on screen": sum(canvas.nbytes for canvas in window.findChildren(ImageCanvas)),
-            "3D and map": window.trajectory.canvas.nbytes + window.latent_map.canvas.nbytes,
+            "3D and map": window.trajectory.nbytes + window.latent_map.nbytes,
             "decoders": app.frames.decoder_bytes,
-            "small pictures": sum(one.nbytes for one in lists),
+            "small pictures": sum(one.nbytes for one in lists) + window.latent_map.thumbnail_bytes,
             "the model's pictures": app.analysis.thread_.kept_bytes,
         }
         for name, size in held.items():

@@ -15,8 +15,8 @@ from PySide6.QtTest import QTest
 from lapose_core.annotations import Annotation, AnnotationSet, new_id
 from lapose_core.geometry import relative
 from lapose_inspector.models.session import Session
+from lapose_inspector.models.thinning import thinned
 from lapose_inspector.views.latent_map_view import LatentMapView
-from lapose_inspector.visuals.map_density import thinned
 from lapose_inspector.workers.map_comparison import compared_source
 from lapose_inspector.workers.thumbnails import ThumbnailLoader, shrink
 

@@ -136,13 +136,13 @@ def view(qtbot):
 
 def test_the_panel_shows_sweeps_along_either_path_by_height(view: TrajectoryView, qtbot) -> None:
     session, lidar = view._session, view.scene.lidar
-    assert not view.lidar.box.isVisible()
+    assert not view.lidar_box.isVisible()
     session.open(lidar_drive())
-    assert view.lidar.box.isVisible()
+    assert view.lidar_box.isVisible()
     session.display.cloud = "prediction"
     assert "no predicted path yet" in view.legend.text()
     session.display.cloud = "truth"
-    assert view.lidar.box.currentData() == "truth"
+    assert view.lidar_box.currentData() == "truth"
     qtbot.waitUntil(lambda: lidar.count > 0 and "sweeps, by height" in view.legend.text(), timeout=20_000)
     world = lidar.points @ view.scene.space.rotation + view.scene.space.origin
     assert float(np.abs(world[:, 0] - WALL).max()) < 1e-2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QPushButton
 from lapose_core.annotations import Annotation
 from lapose_core.inference.store import write_result
 from lapose_inspector.inspector import Inspector
+from lapose_inspector.models.drive_report import stored_drives
 
 NOTES = (Annotation("a", 2, 4, "blur", "minor", "rain on the first"),)
 
@@ -86,3 +88,30 @@ def test_reports_of_two_drives_and_of_one_that_was_added(app: Inspector, tmp_pat
     page = (tmp_path / "one.html").read_text()
     assert "<h1>wet &amp; &lt;dark&gt;</h1>" in page
     assert "<img" not in page
+
+
+def test_a_log_that_has_changed_since_it_was_analysed_is_offered_once(launch, tmp_path: Path, qtbot) -> None:
+    log = write_folder(tmp_path / "growing", 12)
+    app = launch(log)
+
+    def analysed(frames: int) -> bool:
+        session = app.session
+        whole = session.analysis is not None and session.analysis.complete and app.growth.shown
+        return session.drive is not None and len(session.drive) == frames and whole
+
+    qtbot.waitUntil(lambda: analysed(12), timeout=240_000)
+    before = app.session.drive.fingerprint
+    app.close_drive()
+    shutil.rmtree(log)
+    write_folder(log, 16)
+    app.open(log)
+    qtbot.waitUntil(lambda: analysed(16), timeout=240_000)
+    after = app.session.drive.fingerprint
+    assert after != before
+    results, model = app.reporter._results, app.session.model_info.checkpoint_hash
+    assert [drive.where for drive in stored_drives(results, model, app.session.rate, after)] == [str(log)], (
+        "the result of before is still there"
+    )
+    (offered,) = app.reporter.candidates()
+    assert offered.subject is not None
+    assert offered.subject.analysis.fingerprint == after

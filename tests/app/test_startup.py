@@ -1,19 +1,50 @@
-"""What the opening screen does not wait for."""
+"""What the opening screen does not wait for, and that it comes afterwards."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+from lapose_inspector.inspector import Inspector
 
 HEAVY = ("torch", "open3d", "pyarrow", "pandas", "scipy", "sklearn", "openTSNE", "numba", "duckdb", "matplotlib", "cv2")
+LATER = ("vispy", "av", "qtawesome", "lapose_inspector.views.dialogs", "lapose_inspector.exporter")
+"""What costs less, and still no opening screen shows."""
 
 
 def test_the_window_comes_before_what_is_slow_to_import() -> None:
     code = f"""
 import json, sys
 import lapose_inspector.application, lapose_inspector.inspector, lapose_inspector.models.settings
-print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+print(json.dumps([name for name in {HEAVY + LATER!r} if name in sys.modules]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.strip().splitlines()[-1]) == []
+
+
+def test_canvases_come_by_themselves_where_no_drive_asks_for_them(launch, qtbot) -> None:
+    app: Inspector = launch()
+    panels = app.window.trajectory, app.window.latent_map
+    qtbot.waitUntil(lambda: all(panel.drawn for panel in panels), timeout=60_000)
+    for panel in panels:
+        assert panel.overlay.message.isVisible()
+        assert panel.canvas.native.isVisible()
+    assert not app.window.trajectory.scene.grid.shown
+
+
+def test_a_drive_that_is_there_first_is_drawn_as_the_display_says(launch, log_folder: Path, qtbot) -> None:
+    app: Inspector = launch(analyse=False)
+    app.afterwards.close()
+    app.display.set_overlay("frusta", False)
+    app.set_alignment("sim3")
+    assert app.window.trajectory.tools.alignment_box.currentData() == "sim3"
+    app.open(log_folder)
+    qtbot.waitUntil(lambda: app.session.drive is not None, timeout=60_000)
+    view = app.window.trajectory
+    assert view.drawn
+    assert view.scene.segments["truth"]
+    assert view.scene.grid.shown
+    assert view.scene.frusta["truth"].count == 0
+    assert not view.overlay.message.isVisible()

@@ -24,6 +24,7 @@ from lapose_core.annotations import SEVERITIES, Severity
 from lapose_inspector.models.labels import LabelPalette
 from lapose_inspector.models.timeline import Timeline
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.forms import number_field
 from lapose_inspector.views.keep_buttons import keep_buttons
 
 
@@ -71,7 +72,7 @@ class AnnotationDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title)
         self._accept, self._palette, self._timeline = accept, palette, timeline
-        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first, self.last = number_field(QSpinBox()), number_field(QSpinBox())
         for box, value, tip in (
             (self.first, draft.first_frame, "First frame that the note is about"),
             (self.last, draft.last_frame, "Last frame that the note is about, inclusive"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from vispy import scene
+
+if TYPE_CHECKING:
+    from vispy import scene
 
 Position = tuple[float, float]
 

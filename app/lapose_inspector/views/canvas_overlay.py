@@ -19,16 +19,19 @@ above it."""
 
 
 class CanvasOverlay(QWidget):
-    """A canvas with four corners for widgets, a message in its middle and a tooltip by the mouse."""
+    """Four corners for widgets, a message in the middle and a tooltip by the mouse, over a canvas that may come later:
+    until then there is its ground."""
 
-    def __init__(self, canvas: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        stack = QGridLayout(self)
-        stack.setContentsMargins(0, 0, 0, 0)
-        stack.addWidget(canvas, 0, 0)
+        self._stack = QGridLayout(self)
+        self._stack.setContentsMargins(0, 0, 0, 0)
+        self._ground = QWidget(self)
+        self._ground.setAutoFillBackground(True)
+        self._stack.addWidget(self._ground, 0, 0)
         self._pane = QWidget(self)
         self._pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        stack.addWidget(self._pane, 0, 0)
+        self._stack.addWidget(self._pane, 0, 0)
         column = QVBoxLayout(self._pane)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(4)
@@ -50,6 +53,12 @@ class CanvasOverlay(QWidget):
         self.tooltip.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.tooltip.hide()
         self.setMinimumSize(160, 100)
+        self._pane.raise_()
+
+    def set_canvas(self, canvas: QWidget) -> None:
+        """Put the canvas under all of it."""
+        self._stack.replaceWidget(self._ground, canvas)
+        self._ground.hide()
         self._pane.raise_()
 
     def place(self, widget: QWidget, corner: str) -> None:
@@ -90,7 +99,8 @@ class CanvasOverlay(QWidget):
         widget.raise_()
 
     def set_theme(self, colours: ThemeColours) -> None:
-        # A stylesheet on the pane alone: one on this widget would cascade over the canvas's native colours.
+        # Style sheets on ground and pane alone: one on this widget would cascade over the canvas's native colours.
+        self._ground.setStyleSheet(f"background: {colours.canvas};")
         chip = f"background: {_alpha(colours.canvas, 0.78)}; border-radius: 4px; padding: 2px 5px;"
         self._pane.setStyleSheet(
             f"QLabel {{ color: {colours.text}; {chip} }}"

@@ -16,7 +16,7 @@ from lapose_inspector.models.export import RATES, ExportRequest, missing
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.export_options import ExportOptions
-from lapose_inspector.views.forms import say
+from lapose_inspector.views.forms import number_field, say
 from lapose_inspector.views.write_dialog import WriteDialog
 
 
@@ -37,7 +37,7 @@ class ExportDialog(WriteDialog):
         self.alignment.setCurrentIndex(self.alignment.findData(session.display.alignment))
         self._fill_notes()
         last = len(session.drive) - 1
-        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first, self.last = number_field(QSpinBox()), number_field(QSpinBox())
         for box, value in ((self.first, 0), (self.last, last)):
             box.setRange(0, last)
             box.setValue(value)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QDockWidget, QDoubleSpinBox, QSpinBox, 
 from lapose_core.export.formats import default_name
 from lapose_inspector.models.figure import FigureRequest
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.forms import number_field
 from lapose_inspector.views.write_dialog import WriteDialog
 
 FORMS = (("PNG, pixels", "png"), ("SVG, lines and text", "svg"))
@@ -43,7 +44,7 @@ class FigureDialog(WriteDialog):
         self.height_.setSpecialValueText(AS_SHOWN)
         self.text = _spin(4, 30, start.text, " pt")
         self.text.setDecimals(1)
-        self.dpi = QSpinBox()
+        self.dpi = number_field(QSpinBox())
         self.dpi.setRange(72, 1200)
         self.dpi.setValue(start.dpi)
         self.dpi.setSuffix(" pixels per inch")
@@ -114,7 +115,7 @@ class FigureDialog(WriteDialog):
 
 
 def _spin(low: float, high: float, value: float, unit: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+    box = number_field(QDoubleSpinBox())
     box.setRange(low, high)
     box.setDecimals(0)
     box.setValue(value)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+Box = TypeVar("Box", bound=QAbstractSpinBox)
+
+MARGIN = 7
+"""Pixels between the edge of a field and its text, as the style sheet has them for the other fields."""
 
 
 def form_rows() -> QFormLayout:
@@ -28,6 +34,12 @@ def with_buttons(field: QWidget, *buttons: tuple[str, Callable[[], object]]) -> 
         button.clicked.connect(lambda _=False, run=run: run())
         row.addWidget(button)
     return row
+
+
+def number_field(box: Box) -> Box:
+    """A spin box whose text stands off its edge. A style sheet cannot: Qt ignores its padding there."""
+    box.lineEdit().setTextMargins(MARGIN, 0, 0, 0)
+    return box
 
 
 def words(kind: str) -> QLabel:

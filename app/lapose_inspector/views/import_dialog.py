@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from lapose_core.logs.reader import LogOptions, PoseFrame
 from lapose_inspector.views.combo_box import ComboBox
-from lapose_inspector.views.forms import column_of, form_rows, say, with_buttons, words
+from lapose_inspector.views.forms import column_of, form_rows, number_field, say, with_buttons, words
 from lapose_inspector.workers.import_check import ImportCheck, ImportReport
 
 PAUSE = 250
@@ -47,7 +47,7 @@ class ImportDialog(QDialog):
         self.log, self.poses = QLineEdit(str(path or "")), QLineEdit(str(options.poses or ""))
         self.log.setPlaceholderText("a video, or a folder of pictures")
         self.poses.setPlaceholderText("TUM, KITTI or CSV; empty: what lies beside the log")
-        self.offset = QDoubleSpinBox()
+        self.offset = number_field(QDoubleSpinBox())
         # Clocks that count from 1970 differ by billions of seconds.
         self.offset.setRange(-1e10, 1e10)
         self.offset.setDecimals(3)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from psygnal import SignalInstance
 from PySide6.QtCore import QSize, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
@@ -21,15 +18,19 @@ from lapose_inspector.models.selection import Indices, Mode, TransitionId
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
-from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
+from lapose_inspector.views.canvas_overlay import panel_layout
+from lapose_inspector.views.canvas_panel import CanvasPanel
 from lapose_inspector.views.colour_legend import ColourLegend
-from lapose_inspector.views.map_gestures import MapCamera, MapGestures, inside
-from lapose_inspector.views.map_pointer import MapPointer, Shown
 from lapose_inspector.views.map_projector import MapProjector
+from lapose_inspector.views.map_text import map_text
 from lapose_inspector.views.map_tools import MapTools
-from lapose_inspector.visuals.canvas import SceneCanvas
-from lapose_inspector.visuals.map_scene import SOFTWARE_POINTS, Insets, MapScene
 from lapose_inspector.workers.projection import Projection
+
+if TYPE_CHECKING:
+    from lapose_inspector.views.map_gestures import MapGestures
+    from lapose_inspector.views.map_pointer import MapPointer, Shown
+    from lapose_inspector.visuals.canvas import SceneCanvas
+    from lapose_inspector.visuals.map_scene import Insets, MapScene
 
 TRAIL_SECONDS = 3.0
 """How much of the drive before the cursor is drawn as a line through the map."""
@@ -37,7 +38,17 @@ MARGIN = 18.0
 """Pixels between the points and the texts or edges about them."""
 
 
-class LatentMapView(QWidget):
+class Stage(NamedTuple):
+    """What the panel draws on, and with."""
+
+    canvas: SceneCanvas
+    scene: MapScene
+    pointer: MapPointer
+    gestures: MapGestures
+    mouse: CanvasMouse
+
+
+class LatentMapView(CanvasPanel[Stage]):
     """Follows the session; a click on a point puts the timeline's cursor on its transition, and a drag with the
     lasso or the box selects."""
 
@@ -47,8 +58,7 @@ class LatentMapView(QWidget):
     """A point is carried away: where it can be dropped should be in sight."""
 
     def __init__(self, session: Session, state: MapState | None = None, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._session = session
+        super().__init__(session, parent)
         self.map_state = state or MapState()
         self._data = MapData()
         self._key: object = None
@@ -58,46 +68,37 @@ class LatentMapView(QWidget):
         """Of what size the texts were when the points were fitted between them."""
         self._zoomed = QTimer(self, singleShot=True, interval=120)
         self._zoomed.timeout.connect(self._redraw_points)
-        # Without multisampling, which would treble what a CPU has to draw: everything here smooths its own edges.
-        self.canvas = SceneCanvas(self, samples=0)
-        camera = MapCamera(self.map_state)
-        self.scene = MapScene(self.canvas, camera, session.display.colours)
         self.projector = MapProjector(self.map_state, self)
         self.projector.projected.connect(self._on_projected)
         self.projector.progressed.connect(self._update_text)
         self._build()
-        self.pointer = MapPointer(
-            self.scene, camera, self.overlay, session, self.map_state, self._shown, self.carrying.emit
-        )
-        self._mouse = CanvasMouse(self.canvas, self._on_click, self.pointer.hover, self._on_camera)
-        self.gestures = MapGestures(self.canvas, self.map_state, self._on_outline, self._on_select)
-        self.scene.view.events.resize.connect(self._on_resize)
         self._connect()
         self._on_theme_change()
         self._on_drive_change()
-        self._on_analysis_change()
 
-    def _build(self) -> None:
-        layout = panel_layout(self)
-        self.tools = MapTools(self.map_state, self._session.display, self)
-        self.tools.fit_wanted.connect(self.fit_view)
-        layout.addWidget(self.tools)
-        layout.addWidget(self.tools.axes_row)
-        self.overlay = CanvasOverlay(self.canvas.native, self)
-        self.state = self.overlay.label("top left", "state")
-        self.caption = self.overlay.label("bottom left", "caption")
-        self.colour_legend = ColourLegend()
-        self.overlay.place(self.colour_legend, "bottom right")
-        layout.addWidget(self.overlay, 1)
+    @property
+    def scene(self) -> MapScene:
+        return self._stage.scene
 
-    def _connect(self) -> None:
+    @property
+    def pointer(self) -> MapPointer:
+        return self._stage.pointer
+
+    @property
+    def gestures(self) -> MapGestures:
+        return self._stage.gestures
+
+    @property
+    def thumbnail_bytes(self) -> int:
+        """What the pictures of points that were pointed out keep."""
+        return self.pointer.thumbnails.nbytes if self.drawn else 0
+
+    def _begin(self) -> None:
         session, state = self._session, self.map_state
         session.analysis_changed.connect(self._on_analysis_change)
-        self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
-            (session.drive_changed, self._on_drive_change),
+        self._follow(
             (session.timeline.frame_changed, self._on_frame_change),
             (session.display.colour_by_changed, self._recolour),
-            (session.display.theme_changed, self._on_theme_change),
             (session.selection.changed, self._on_selection),
             (session.annotations.changed, self._on_annotations),
             (state.tool_changed, self._on_tool),
@@ -106,20 +107,55 @@ class LatentMapView(QWidget):
             (state.density_changed, self._recolour),
             (state.by_source_changed, self._recolour),
             (state.compared_changed, self._on_analysis_change),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
+        )
+        self._on_drive_change()
+        self._on_analysis_change()
+
+    def _make_stage(self) -> Stage:
+        from lapose_inspector.views.map_gestures import MapCamera, MapGestures
+        from lapose_inspector.views.map_pointer import MapPointer
+        from lapose_inspector.visuals.canvas import SceneCanvas
+        from lapose_inspector.visuals.map_scene import MapScene
+
+        # Without multisampling, which would treble what a CPU has to draw: everything here smooths its own edges.
+        canvas = SceneCanvas(self, samples=0)
+        camera = MapCamera(self.map_state)
+        scene = MapScene(canvas, camera, self._session.display.colours)
+        scene.set_colours(self._session.display.colours)
+        scene.view.events.resize.connect(self._on_resize)
+        pointer = MapPointer(
+            scene, camera, self.overlay, self._session, self.map_state, self._shown, self.carrying.emit
+        )
+        pointer.popup.set_theme(self._session.display.colours)
+        gestures = MapGestures(canvas, self.map_state, self._on_outline, self._on_select)
+        mouse = CanvasMouse(canvas, self._on_click, pointer.hover, self._on_camera)
+        return Stage(canvas, scene, pointer, gestures, mouse)
+
+    def _build(self) -> None:
+        layout = panel_layout(self)
+        self.tools = MapTools(self.map_state, self._session.display, self)
+        self.tools.fit_wanted.connect(self.fit_view)
+        layout.addWidget(self.tools)
+        layout.addWidget(self.tools.axes_row)
+        self.state = self.overlay.label("top left", "state")
+        self.caption = self.overlay.label("bottom left", "caption")
+        self.colour_legend = ColourLegend()
+        self.overlay.place(self.colour_legend, "bottom right")
+        layout.addWidget(self.overlay, 1)
+
+    def _connect(self) -> None:
+        self._follow(
+            (self._session.drive_changed, self._on_drive_change),
+            (self._session.display.theme_changed, self._on_theme_change),
+        )
 
     def close_panel(self) -> None:
-        """Let go of the session, the threads and the OpenGL canvas. Call once, before the widget goes."""
-        for signal, slot in self._links:
-            signal.disconnect(slot)
-        self._links = []
-        self._session.analysis_changed.disconnect(self._on_analysis_change)
         self.tools.close_panel()
         self.projector.stop()
-        self.pointer.close()
-        self.canvas.close()
+        if self.drawn:
+            self._session.analysis_changed.disconnect(self._on_analysis_change)
+            self.pointer.close()
+        super().close_panel()
 
     @property
     def projection(self) -> Projection | None:
@@ -145,13 +181,19 @@ class LatentMapView(QWidget):
         return {} if self.projection is None else self._data.transitions(self.projection.transitions)
 
     def _shown(self) -> Shown:
+        from lapose_inspector.views.map_pointer import Shown
+
         return Shown(self.projection, self._data)
 
     # -- projecting
 
     def _on_drive_change(self) -> None:
-        self.pointer.set_drive()
-        self._forget()
+        if not self.drawn and self._session.drive is not None:
+            self.prepare()
+            return
+        if self.drawn:
+            self.pointer.set_drive()
+            self._forget()
         self._say()
 
     def _on_analysis_change(self) -> None:
@@ -263,20 +305,16 @@ class LatentMapView(QWidget):
         if end >= len(projection.transitions) or projection.transitions[end] != at:
             return np.zeros((0, 2), np.float32)
         times = self._session.series.times
-        first = int(np.searchsorted(times, times[at] - TRAIL_SECONDS))
-        run = projection.transitions[: end + 1]
-        start = int(np.searchsorted(run, first))
-        # A gap in the analysis would be drawn as a jump through the map.
-        gaps = np.flatnonzero(np.diff(run[start:]) > 1)
-        return projection.points[start + (int(gaps[-1]) + 1 if len(gaps) else 0) : end + 1]
+        return projection.points[projection.trail(end, int(np.searchsorted(times, times[at] - TRAIL_SECONDS)))]
 
     def _on_theme_change(self, theme: str = "") -> None:
         colours = self._session.display.colours
-        self.scene.set_colours(colours)
         self.overlay.set_theme(colours)
-        self.pointer.popup.set_theme(colours)
         self.tools.set_theme(colours)
-        self._draw()
+        if self.drawn:
+            self.pointer.popup.set_theme(colours)
+            self.scene.set_colours(colours)
+            self._draw()
 
     def _say(self) -> None:
         session = self._session
@@ -294,23 +332,14 @@ class LatentMapView(QWidget):
         self.caption.setVisible(projection is not None)
         if projection is None:
             return
-        total = sum(len(source.series) for source in self._data.sources)
-        text = f"{len(projection.transitions):,} of {total:,} transitions"
-        if self._selected:
-            colour = self._session.display.colours.selection
-            text += f' · <span style="color:{colour}">{self._selected:,} selected</span>'
-        if self.scene.thins(len(projection.points)):
-            text += f" · {SOFTWARE_POINTS:,} drawn (no graphics card)"
+        count, doing = len(projection.points), ""
         if self.map_state.method == "t-sne" and self.projector.refining:
-            text += f" · refining t-SNE {self.projector.progress:.0%}"
+            doing = f"refining t-SNE {self.projector.progress:.0%}"
         elif self.projector.failure:
-            text += f" · projection failed: {escape(self.projector.failure)}"
-        text += f"<br>{escape(projection.note)}" if projection.note else ""
-        if len(self._data.sources) > 1:
-            names = [escape(source.name) for source in self._data.sources]
-            second = "&#9675;" if self.scene.plain(len(projection.points)) else "&#9650;"
-            text += f"<br>&#9679; {names[0]} &nbsp; {second} {names[1]}"
-            text += f"<br>{escape(self._data.sources[1].note)}" if self._data.sources[1].note else ""
+            doing = f"projection failed: {self.projector.failure}"
+        chosen = (self._selected, self._session.display.colours.selection)
+        thinned, plain = self.scene.thins(count), self.scene.plain(count)
+        text = map_text(self._data, projection, chosen, doing, thinned=thinned, plain=plain)
         self.state.setText(text)
         self.caption.setText(f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}")
         if not self._touched and self._texts() != self._fitted:
@@ -363,6 +392,8 @@ class LatentMapView(QWidget):
         projection = self.projection
         if projection is None:
             return
+        from lapose_inspector.views.map_gestures import inside
+
         width, height = (int(v) for v in self.canvas.size)
         rows = inside(outline, self.scene.pixels(projection.points), (width, height))
         self._session.selection.change(self._data.transitions(projection.transitions[rows]), mode)
@@ -378,7 +409,8 @@ class LatentMapView(QWidget):
         self.pointer.popup.hide()
 
     def leaveEvent(self, event) -> None:  # type: ignore[no-untyped-def]
-        self.pointer.popup.hide()
+        if self.drawn:
+            self.pointer.popup.hide()
         super().leaveEvent(event)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]

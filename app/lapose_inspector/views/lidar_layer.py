@@ -9,9 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.drive import LogError
-from lapose_inspector.models.display import CLOUD_NAMES, CLOUDS
 from lapose_inspector.models.session import Session
-from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.visuals.drive_scene import DriveScene
 from lapose_inspector.visuals.point_cloud import PointCloud, shade_limits, shades
 from lapose_inspector.workers.latest import LatestWorker, Stale
@@ -37,14 +35,8 @@ class LidarLayer(QObject):
         self._mapper.grown.connect(self._on_map)
         self._soon = QTimer(self, singleShot=True, interval=PAUSE)
         self._soon.timeout.connect(self._build)
-        self.box = ComboBox(parent)
-        for key in CLOUDS:
-            self.box.addItem(CLOUD_NAMES[key], key)
-        self.box.setToolTip("Lidar points: of the frame at the cursor, or of the whole drive along a path")
-        self.box.activated.connect(self._choose)
         session.display.cloud_changed.connect(self._on_mode)
         session.display.cloud_colour_changed.connect(self._on_colour)
-        self._show_mode()
 
     def close(self) -> None:
         """Let go of the session and the threads."""
@@ -108,20 +100,13 @@ class LidarLayer(QObject):
         """Colours are others."""
         self._draw()
 
-    def _choose(self, index: int) -> None:
-        self._session.display.cloud = self.box.itemData(index)
-
     def _on_colour(self, _: str) -> None:
         self._draw()
         self._changed()
 
     def _on_mode(self, _: str) -> None:
-        self._show_mode()
         self._forget()
         self._start()
-
-    def _show_mode(self) -> None:
-        self.box.setCurrentIndex(self.box.findData(self._session.display.cloud))
 
     def _forget(self) -> None:
         self._soon.stop()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFormLayout, QLabel, QPushButton, QSpinBox, QWidge
 from lapose_core.frames.budget import MIB
 from lapose_inspector.models.settings import LEAST_MEMORY, LEAST_PREVIEWS, MOST_MEMORY, MOST_PREVIEWS
 from lapose_inspector.views.dialogs import Dialog
+from lapose_inspector.views.forms import number_field
 
 if TYPE_CHECKING:
     from lapose_inspector.memory import Memory
@@ -65,7 +66,7 @@ class MemoryDialog(Dialog):
 
 
 def _spin_box(least: int, most: int, value: int) -> QSpinBox:
-    box = QSpinBox()
+    box = number_field(QSpinBox())
     box.setRange(least, most)
     box.setSingleStep(256)
     box.setSuffix(" MiB")

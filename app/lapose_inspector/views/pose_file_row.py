@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
 
 from lapose_inspector.models.comparison import PoseFile
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.forms import number_field
 from lapose_inspector.views.import_dialog import FRAMES
 
 
@@ -19,7 +20,7 @@ class PoseFileRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._file: PoseFile | None = None
-        self.offset = QDoubleSpinBox()
+        self.offset = number_field(QDoubleSpinBox())
         self.offset.setRange(-1e10, 1e10)  # clocks that count from 1970 differ by billions of seconds
         self.offset.setDecimals(3)
         self.offset.setSingleStep(0.01)

@@ -16,7 +16,7 @@ PLAIN = "prediction colour"
 
 
 class TrajectoryTools(ToolRow):
-    """The widgets alone; the panel fills and reads them. ``lidar_box`` is the lidar layer's."""
+    """The widgets alone; the panel fills and reads them. ``lidar_box`` says which lidar points are shown."""
 
     def __init__(self, lidar_box: QWidget, parent: QWidget) -> None:
         super().__init__(parent)

@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from psygnal import SignalInstance
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH, series_colours
+from lapose_inspector.models.colours import series_colours
 from lapose_inspector.models.comparison import other_segments
+from lapose_inspector.models.display import OVERLAYS
 from lapose_inspector.models.paths import PositionErrors
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
-from lapose_inspector.views.canvas_overlay import CanvasOverlay, panel_layout
+from lapose_inspector.views.canvas_overlay import panel_layout
+from lapose_inspector.views.canvas_panel import CanvasPanel
 from lapose_inspector.views.colour_legend import ColourLegend
-from lapose_inspector.views.lidar_layer import LidarLayer
-from lapose_inspector.views.trajectory_text import lengths, metres, summary
+from lapose_inspector.views.lidar_box import LidarBox
+from lapose_inspector.views.trajectory_text import legend, lengths, pointed_out, summary
 from lapose_inspector.views.trajectory_tools import PLAIN, TrajectoryTools
-from lapose_inspector.visuals.camera import FITTED
-from lapose_inspector.visuals.canvas import SceneCanvas
-from lapose_inspector.visuals.drive_scene import DriveScene, Hit
-from lapose_inspector.visuals.grid import spacing_text
+
+if TYPE_CHECKING:
+    from lapose_inspector.views.lidar_layer import LidarLayer
+    from lapose_inspector.visuals.canvas import SceneCanvas
+    from lapose_inspector.visuals.drive_scene import DriveScene, Hit
 
 FOLLOW_METRES = 26.0
 """Height of the view around the car when the camera follows it."""
 USUAL_ELEVATION = 38.0
 
 
-class TrajectoryView(QWidget):
+class Stage(NamedTuple):
+    """What the panel draws on, and with."""
+
+    canvas: SceneCanvas
+    scene: DriveScene
+    lidar: LidarLayer
+    mouse: CanvasMouse
+
+
+class TrajectoryView(CanvasPanel[Stage]):
     """Follows the session; a click on a path puts the timeline's cursor there."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._session = session
+        super().__init__(session, parent)
         self._errors: PositionErrors | None = None
         self._lengths = ""
         self._plain = True
         self._elevation: float | None = USUAL_ELEVATION
         """At which the view keeps the whole path fitted; None once the user has moved the camera."""
         self._heading: float | None = None
-        self.canvas = SceneCanvas(self)
-        self.scene = DriveScene(self.canvas.central_widget.add_view(), session.display.colours)
-        self.lidar = LidarLayer(session, self.scene, self._on_lidar, self)
         self._build()
         self._connect()
         self._on_theme_change()
@@ -53,11 +58,49 @@ class TrajectoryView(QWidget):
 
     # -- construction
 
+    @property
+    def scene(self) -> DriveScene:
+        return self._stage.scene
+
+    @property
+    def lidar(self) -> LidarLayer:
+        return self._stage.lidar
+
+    def _begin(self) -> None:
+        session, display = self._session, self._session.display
+        session.analysis_changed.connect(self._on_analysis_change, self.isVisible)
+        self._follow(
+            (session.timeline.frame_changed, self._on_frame_change),
+            (session.selection.changed, self._on_selection),
+            (session.comparison.changed, self._on_other),
+            (display.overlay_changed, self._on_overlay_change),
+            (display.view_requested, self._on_view_request),
+        )
+        for key in OVERLAYS:
+            if not display.overlay(key):
+                self._on_overlay_change(key, False)
+        self._on_drive_change()
+        self._on_follow_change(display.follow)
+
+    def _make_stage(self) -> Stage:
+        from lapose_inspector.views.lidar_layer import LidarLayer
+        from lapose_inspector.visuals.canvas import SceneCanvas
+        from lapose_inspector.visuals.drive_scene import DriveScene
+
+        colours = self._session.display.colours
+        canvas = SceneCanvas(self)
+        canvas.bgcolor = colours.canvas
+        scene = DriveScene(canvas.central_widget.add_view(), colours)
+        scene.view.events.resize.connect(self._on_resize)
+        canvas.events.draw.connect(self._on_draw)
+        lidar = LidarLayer(self._session, scene, self._on_lidar, self)
+        return Stage(canvas, scene, lidar, CanvasMouse(canvas, self._on_click, self._on_hover, self._on_camera))
+
     def _build(self) -> None:
         layout = panel_layout(self)
-        self.tools = TrajectoryTools(self.lidar.box, self)
+        self.lidar_box = LidarBox(self._session, self)
+        self.tools = TrajectoryTools(self.lidar_box, self)
         layout.addWidget(self.tools)
-        self.overlay = CanvasOverlay(self.canvas.native, self)
         self.legend = self.overlay.label("top left", "legend")
         self.readout = self.overlay.label("bottom left", "readout")
         self.grid_label = self.overlay.label("top right", "grid")
@@ -67,42 +110,29 @@ class TrajectoryView(QWidget):
 
     def _connect(self) -> None:
         session, display = self._session, self._session.display
-        session.analysis_changed.connect(self._on_analysis_change, self.isVisible)
-        self._links: list[tuple[SignalInstance, Callable[..., Any]]] = [
+        self._follow(
             (session.drive_changed, self._on_drive_change),
             (display.cloud_changed, self._show_intensity),
             (display.cloud_colour_changed, self._show_intensity),
-            (session.timeline.frame_changed, self._on_frame_change),
-            (session.selection.changed, self._on_selection),
-            (session.comparison.changed, self._on_other),
             (display.alignment_changed, self._on_alignment_change),
             (display.colour_by_changed, self._on_colour_by_change),
             (display.follow_changed, self._on_follow_change),
-            (display.overlay_changed, self._on_overlay_change),
             (display.theme_changed, self._on_theme_change),
-            (display.view_requested, self._on_view_request),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
+        )
         self.tools.alignment_box.activated.connect(self._choose_alignment)
         self.tools.colour_box.activated.connect(self._choose_colour)
         self.tools.follow_button.toggled.connect(self._choose_follow)
         self.tools.intensity_button.toggled.connect(self._choose_intensity)
         self.tools.top_button.clicked.connect(self.top_view)
         self.tools.fit_button.clicked.connect(self.fit_view)
-        self._mouse = CanvasMouse(self.canvas, self._on_click, self._on_hover, self._on_camera)
-        self.scene.view.events.resize.connect(self._on_resize)
-        self.canvas.events.draw.connect(self._on_draw)
 
     def close_panel(self) -> None:
-        """Let go of the session, the thread and the OpenGL canvas. Call once, before the widget goes."""
-        for signal, slot in self._links:
-            signal.disconnect(slot)
-        self._links = []
-        self._session.analysis_changed.disconnect(self._on_analysis_change)
-        self.lidar.close()
-        self.scene.camera.on_change = None
-        self.canvas.close()
+        self.lidar_box.close_panel()
+        if self.drawn:
+            self._session.analysis_changed.disconnect(self._on_analysis_change)
+            self.lidar.close()
+            self.scene.camera.on_change = None
+        super().close_panel()
 
     # -- model to picture
 
@@ -110,14 +140,24 @@ class TrajectoryView(QWidget):
         drive = self._session.drive
         self._elevation = USUAL_ELEVATION
         self._heading = None
-        self.lidar.box.setVisible(self.lidar.available)
+        self.lidar_box.setVisible(self.lidar_box.available)
         self._show_intensity()
+        if not self.drawn:
+            self._say()
+            if drive is not None:
+                self.prepare()
+            return
         if drive is not None:
             fov = drive.intrinsics.fov_x if drive.intrinsics is not None else np.radians(60.0)
             self.scene.set_camera_shape(fov, drive.width / drive.height)
         self.scene.set_truth(self._session.true_segments())
+        self._show_grid()
         self._on_analysis_change()
         self.lidar.on_drive()
+
+    def _show_grid(self) -> None:
+        session = self._session
+        self.scene.grid.shown = session.drive is not None and session.display.overlay("grid")
 
     def _on_analysis_change(self) -> None:
         session = self._session
@@ -148,7 +188,8 @@ class TrajectoryView(QWidget):
 
     def _on_alignment_change(self) -> None:
         self.tools.alignment_box.setCurrentIndex(self.tools.alignment_box.findData(self._session.display.alignment))
-        self._on_analysis_change()
+        if self.drawn:
+            self._on_analysis_change()
 
     def _on_frame_change(self, frame: int) -> None:
         self.scene.move_cursor(frame)
@@ -165,12 +206,14 @@ class TrajectoryView(QWidget):
 
     def _recolour(self) -> None:
         display, series = self._session.display, self._session.series
-        shown = None if self._plain or display.colour_by not in series.series else series[display.colour_by]
-        self.scene.colour_prediction(None if shown is None else series_colours(shown, display.theme))
-        self.colour_legend.set_series(shown, display.colours, display.theme)
         self.tools.colour_box.setCurrentIndex(
             self.tools.colour_box.findData(PLAIN if self._plain else display.colour_by)
         )
+        if not self.drawn:
+            return
+        shown = None if self._plain or display.colour_by not in series.series else series[display.colour_by]
+        self.scene.colour_prediction(None if shown is None else series_colours(shown, display.theme))
+        self.colour_legend.set_series(shown, display.colours, display.theme)
         self._update_legend()
         self.canvas.update()
 
@@ -180,7 +223,7 @@ class TrajectoryView(QWidget):
     def _show_intensity(self, _: str = "") -> None:
         display = self._session.display
         self.tools.intensity_button.setChecked(display.cloud_colour == "intensity")
-        self.tools.intensity_button.setVisible(self.lidar.available and display.cloud != "off")
+        self.tools.intensity_button.setVisible(self.lidar_box.available and display.cloud != "off")
 
     def _on_lidar(self) -> None:
         self._update_legend()
@@ -188,7 +231,7 @@ class TrajectoryView(QWidget):
 
     def _on_overlay_change(self, key: str, shown: bool) -> None:
         if key == "grid":
-            self.scene.grid.shown = shown
+            self._show_grid()
             self._say()
         elif key == "frusta":
             self.scene.show_frusta(shown)
@@ -202,16 +245,17 @@ class TrajectoryView(QWidget):
 
     def _on_theme_change(self) -> None:
         colours = self._session.display.colours
-        self.canvas.bgcolor = colours.canvas
-        self.scene.set_theme(colours)
-        self.lidar.on_theme()
         self.overlay.set_theme(colours)
         self.tools.set_theme(colours)
+        if self.drawn:
+            self.canvas.bgcolor = colours.canvas
+            self.scene.set_theme(colours)
+            self.lidar.on_theme()
         self._recolour()
 
     def _on_follow_change(self, follow: bool) -> None:
         self.tools.follow_button.setChecked(follow)
-        if not follow:
+        if not follow or not self.drawn:
             return
         self._heading = self.scene.follow(self._session.timeline.frame, None)
         camera = self.scene.camera
@@ -243,6 +287,8 @@ class TrajectoryView(QWidget):
     def _fit(self) -> None:
         if self._elevation is not None and not self._session.display.follow:
             text = self.readout.sizeHint().height() if self.readout.text() else 0
+            from lapose_inspector.visuals.camera import FITTED
+
             free = (24.0, 30.0, 24.0, text + 12.0)
             self.scene.camera.fit(self.scene.points(most=FITTED), elevation=self._elevation, insets=free)
 
@@ -260,22 +306,8 @@ class TrajectoryView(QWidget):
         self.grid_label.setVisible(drawn and session.display.overlay("grid"))
 
     def _update_legend(self) -> None:
-        session = self._session
-        coloured = not self._plain and session.display.colour_by in session.series.series
-        shown = self.scene.shown
-        entries = []
-        if session.true_segments() and shown["truth"]:
-            entries.append(f'<span style="color:{TRUTH}">&#9644;</span> Ground truth')
-        if session.predicted_segments() and shown["prediction"]:
-            entries.append(
-                f'<span style="color:{PREDICTION}">&#9644;</span> Prediction'
-                + (f", coloured by {session.display.colour_by}" if coloured else "")
-            )
-        other = session.comparison.other
-        if other is not None and shown["other"]:
-            entries.append(f'<span style="color:{OTHER}">&#9644;</span> {escape(other.name)}')
-        if session.drive is not None and not session.true_segments():
-            entries.append("no ground truth in this log")
+        coloured_by = "" if self._plain else self._session.display.colour_by
+        entries = legend(self._session, [which for which, on in self.scene.shown.items() if on], coloured_by)
         if self.lidar.text:
             entries.append(self.lidar.text)
         self.legend.setText("&nbsp;&nbsp; ".join(entries))
@@ -320,21 +352,15 @@ class TrajectoryView(QWidget):
         super().leaveEvent(event)
 
     def _tooltip(self, hit: Hit) -> str:
-        timeline = self._session.timeline
-        other = self._session.comparison.other
-        names = {"truth": "Ground truth", "prediction": "Prediction", "other": other.name if other else ""}
-        name = names[hit.which]
-        lines = [f"{name}, frame {hit.frame}, {timeline.time_of(hit.frame):.2f} s"]
-        error = self._errors.at(hit.frame) if self._errors is not None and hit.which != "other" else None
-        if error is not None:
-            lines.append(f"position error {metres(error[0])}, rotation error {np.degrees(error[1]):.2f}°")
-        return "\n".join(lines)
+        return pointed_out(self._session, hit.which, hit.frame, self._errors)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
         self._update_readout()
         self._fit()
 
     def _on_draw(self, event) -> None:  # type: ignore[no-untyped-def]
+        from lapose_inspector.visuals.grid import spacing_text
+
         text = f"grid {spacing_text(self.scene.grid.spacing)}"
         if text != self.grid_label.text():
             self.grid_label.setText(text)

@@ -172,13 +172,10 @@ class TriagePainter(QStyledItemDelegate):
         line = text.height() / 3
         top, middle, bottom = (QRectF(text.left(), text.top() + i * line, text.width(), line) for i in range(3))
         whole = self._paint_title(painter, top, row, font)
-        painter.setFont(small(font, 0.92))
-        painter.setPen(QColor(colours.muted))
-        metrics = QFontMetricsF(painter.font())
         named = [] if whole else [headline(row.segment)]
         named += [row.drive.name] if self._triage.whole_set else []
-        words = metrics.elidedText(" · ".join(named + figures(row)), Qt.TextElideMode.ElideRight, middle.width())
-        painter.drawText(middle, Qt.AlignmentFlag.AlignVCenter, words)
+        painter.setPen(QColor(colours.muted))
+        paint_words(painter, middle, named + figures(row), font)
         values, least = (row.segment.errors, WORST_SHOWN)
         if not np.isfinite(values).any():
             values, least = row.segment.doubt, 1.0
@@ -208,6 +205,18 @@ class TriagePainter(QStyledItemDelegate):
         painter.fillRect(box, QColor(self._display.colours.canvas))
         if picture is not None:
             paint_picture(painter, box, pixmap_of(picture))
+
+
+def paint_words(painter: QPainter, box: QRectF, parts: list[str], font: QFont) -> None:
+    """Parts of a line, closer together and smaller where there is no room for them; what then still has none is
+    elided."""
+    for size, gap in ((0.92, " · "), (0.92, "  "), (0.84, "  ")):
+        painter.setFont(small(font, size))
+        metrics, words = QFontMetricsF(painter.font()), gap.join(parts)
+        if metrics.horizontalAdvance(words) <= box.width():
+            break
+    shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, box.width())
+    painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, shown)
 
 
 def paint_spark(painter: QPainter, box: QRectF, values: Array, top: float, colour: str, base: str) -> None:

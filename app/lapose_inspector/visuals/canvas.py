@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import vispy
 from numpy.typing import NDArray
 from PySide6.QtCore import QSize
 from vispy import gloo, scene
@@ -12,6 +13,8 @@ from vispy.gloo import gl
 
 from lapose_inspector.visuals.render_thread import bytes_given
 from lapose_inspector.visuals.renderer import draws_in_software
+
+vispy.use("pyside6", "gl2")
 
 SMOOTHING = 2
 """Pixels are drawn this many times finer and averaged: a framebuffer has no multisampling."""

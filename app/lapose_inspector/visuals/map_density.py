@@ -1,4 +1,4 @@
-"""How many points of the latent map lie where: as a soft picture, and as the few that give a cloud its shape."""
+"""How many points of the latent map lie where, as a soft picture."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from vispy.visuals.transforms import STTransform
 from lapose_inspector.visuals.lazy import Lazy, blended
 
 Points2 = NDArray[np.float32]  # [N, 2]
-
-SOFTWARE_POINTS = 10_000
-"""Dots drawn without a graphics card: at a panel's size as dense as all of them."""
 
 
 class MapDensity:
@@ -51,21 +48,3 @@ class MapDensity:
         table = np.clip(shade / max(float(shade.max()), 1e-12) * 255, 0, 255).astype(int)
         self._image.node.set_data(colours[table.T])
         self._image.node.transform = STTransform(scale=(cell, cell), translate=tuple(low))
-
-
-def thinned(points: Points2, limit: int) -> NDArray[np.int64]:
-    """Rows of at most ``limit`` points [n, 2] that leave the cloud its shape: one from each cell of a grid, which is as
-    fine as the limit allows. All rows where there are no more than that.
-    """
-    if len(points) <= limit:
-        return np.arange(len(points))
-    low = points.min(axis=0)
-    extent = max(float((points.max(axis=0) - low).max()), 1e-9)
-    # Twice as fine as evenly spread points would need: most of a map is empty.
-    cells = min(4096.0, 4.0 * limit**0.5)
-    while True:
-        grid = np.floor((points - low) / extent * (cells - 1)).astype(np.int64)
-        rows = np.unique(grid[:, 0] * 8192 + grid[:, 1], return_index=True)[1]
-        if len(rows) <= limit or cells < 2:
-            return np.sort(rows)[:limit]
-        cells *= max(0.9 * (limit / len(rows)) ** 0.5, 0.3)

@@ -11,7 +11,8 @@ from vispy import scene
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import ThemeColours, rgba
-from lapose_inspector.visuals.map_density import SOFTWARE_POINTS, MapDensity, thinned
+from lapose_inspector.models.thinning import SOFTWARE_POINTS, thinned
+from lapose_inspector.visuals.map_density import MapDensity
 from lapose_inspector.visuals.map_points import MapCursor, MapOutline, MapPoints, MapSelection, Points2
 from lapose_inspector.visuals.renderer import draws_in_software
 

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_inspector.models.map_data import MapData
 from lapose_inspector.models.map_state import AXES, COMPONENTS, PROBES, Method
-from lapose_inspector.visuals.map_density import SOFTWARE_POINTS, thinned
+from lapose_inspector.models.thinning import SOFTWARE_POINTS, thinned
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 Request = Literal["pca", "t-sne", "directions", "extend"]
@@ -57,6 +57,13 @@ class Projection:
     axes: tuple[str, str]
     progress: float = 1.0
     note: str = ""
+
+    def trail(self, end: int, first: int) -> slice:
+        """The rows up to ``end`` and back to transition ``first``, or to a gap, which would be drawn as a jump."""
+        run = self.transitions[: end + 1]
+        start = int(np.searchsorted(run, first))
+        gaps = np.flatnonzero(np.diff(run[start:]) > 1)
+        return slice(start + (int(gaps[-1]) + 1 if len(gaps) else 0), end + 1)
 
     @cached_property
     def tree(self) -> Any:

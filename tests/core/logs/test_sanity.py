@@ -93,8 +93,8 @@ def angle_times(factor: float) -> Callable[[Array], Array]:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (to_axes(FLU.T), "--pose-frame flu"),
-        (to_axes(FLU.T @ np.diag([1.0, -1, -1])), "--pose-frame flu"),
+        (to_axes(FLU.T), "axes are FLU"),
+        (to_axes(FLU.T @ np.diag([1.0, -1, -1])), "axes are FLU"),
         (to_axes(np.diag([1.0, -1, -1])), "OpenGL"),
         (to_axes(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]).T), "y forward"),
         (to_axes(np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])), "side camera"),

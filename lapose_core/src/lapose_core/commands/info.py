@@ -15,7 +15,7 @@ from lapose_core.commands.log_choice import LogChoice
 from lapose_core.drive import Drive
 from lapose_core.geometry import curvature, path_length, relative
 from lapose_core.logs.reader import Listing
-from lapose_core.logs.sanity import check_poses
+from lapose_core.logs.sanity import VEHICLE_AXES, check_poses
 
 # Curvature over a shorter time than this is mostly the noise of the poses.
 _RATE = 10.0
@@ -182,6 +182,8 @@ def table(summary: dict[str, Any]) -> str:
             bar = "#" * round(40 * share)
             lines.append(f"  {name:<10}  {limits.get(name, ''):<15}  {share:6.1%}  {bar}".rstrip())
     problems = [] if check is None else [f"PROBLEM: {problem}" for problem in check["problems"]]
+    if any(VEHICLE_AXES in problem for problem in problems):
+        problems.append("try --pose-frame flu, or --pose-frame frd")
     said = [*problems, *(f"note: {note}" for note in summary["notes"])]
     return "\n".join([*lines, "", *said] if said else lines)
 

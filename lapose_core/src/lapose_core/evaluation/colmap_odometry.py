@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -34,7 +36,11 @@ _MODELS = {"none": "PINHOLE", "brown-conrady": "FULL_OPENCV", "kannala-brandt": 
 _TOLERANCE = 1.0  # pixels
 _LEAST_ANGLE = 0.5  # degrees, of triangulation
 _EXTRACTED, _MATCHED = 0.4, 0.8  # shares of the time
+_LOOK = 0.5  # seconds between two looks at how far COLMAP is
 _THREADS = 2  # the order in which threads finish is part of COLMAP's result; few threads keep it nearly the same
+
+
+T = TypeVar("T")
 
 
 def require_pycolmap() -> Any:
@@ -131,7 +137,6 @@ def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Pa
     verification.ransac.random_seed = 0
     verification.ransac.max_error = _TOLERANCE
 
-    pycolmap.set_random_seed(0)
     # A picture at a time, so that one who waits sees it go on and can break it off.
     for done, name in enumerate(names):
         watch(_EXTRACTED * done / len(names))
@@ -144,11 +149,67 @@ def _largest_model(pycolmap: Any, images: Images, camera: Intrinsics, folder: Pa
             extraction_options=extraction,
         )
         reading.existing_camera_id = 1
-    watch(_EXTRACTED)
-    pycolmap.match_exhaustive(database, matching_options=matching, verification_options=verification)
-    watch(_MATCHED)
-    found = pycolmap.incremental_mapping(database, pictures, models, options=mapping)
+    token, registered = pycolmap.CancellationToken(), 0
+    pairs = len(names) * (len(names) - 1) // 2
+
+    def count() -> None:
+        nonlocal registered
+        registered += 1
+
+    def matched() -> float:
+        return _EXTRACTED + (_MATCHED - _EXTRACTED) * _pairs_matched(database) / pairs
+
+    def mapped() -> float:  # a model that is given up begins anew
+        return _MATCHED + (1 - _MATCHED) * min(registered / len(names), 0.99)
+
+    # Both in one thread: COLMAP's random numbers are a thread's own.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(pycolmap.set_random_seed, 0)
+        matching_done = thread.submit(
+            pycolmap.match_exhaustive,
+            database,
+            matching_options=matching,
+            verification_options=verification,
+            cancellation_token=token,
+        )
+        _await(matching_done, matched, watch, token)
+        mapping_done = thread.submit(
+            pycolmap.incremental_mapping,
+            database,
+            pictures,
+            models,
+            options=mapping,
+            initial_image_pair_callback=count,
+            next_image_callback=count,
+            cancellation_token=token,
+        )
+        found = _await(mapping_done, mapped, watch, token)
     return max(found.values(), key=lambda model: model.num_reg_images(), default=None)
+
+
+def _await(step: Future[T], share: Callable[[], float], watch: Watch, token: Any) -> T:
+    """What a step of COLMAP gives, which takes minutes; ``watch`` sees it go on, and what it raises breaks it off."""
+    try:
+        while not wait([step], _LOOK).done:
+            watch(share())
+    except BaseException:
+        token.cancel()
+        raise
+    return step.result()
+
+
+def _pairs_matched(database: Path) -> int:
+    """Pairs of pictures that COLMAP has written so far."""
+    try:
+        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0.0)
+    except sqlite3.Error:
+        return 0
+    try:
+        return int(connection.execute("SELECT COUNT(*) FROM two_view_geometries").fetchone()[0])
+    except sqlite3.Error:  # it is being written
+        return 0
+    finally:
+        connection.close()
 
 
 def _parameters(camera: Intrinsics) -> str:

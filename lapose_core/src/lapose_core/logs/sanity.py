@@ -29,6 +29,10 @@ _WANDER = np.radians(15)
 _AXES = ("+x", "+y", "+z", "-x", "-y", "-z")
 
 
+VEHICLE_AXES = "their axes are FLU (y left, z up) or FRD (y right, z down)"
+"""In a problem that goes away when the log is read with the axes it names."""
+
+
 @dataclass(frozen=True)
 class PoseSanity:
     """What the poses of a drive say about themselves.
@@ -221,7 +225,7 @@ def _vehicle(main: str, wander: list[float], turned: float) -> str:
     is_vehicle = turned > _ENOUGH_TURN and wander[2] < _WANDER < wander[1]
     side = {"+x": "left", "-x": "right", "+y": "up", "-y": "down"}[main]
     vehicle = {
-        "+x": "the poses are a vehicle's, x forward; choose --pose-frame flu (y left, z up) or frd (y right, z down)",
+        "+x": f"the poses are a vehicle's, x forward; {VEHICLE_AXES}",
         "+y": "the poses are a vehicle's, with y forward (x right, z up), which has to be converted",
     }.get(main, f"the poses have {main} forward, which has to be converted")
     if looks_aside:

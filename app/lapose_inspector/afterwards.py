@@ -1,0 +1,53 @@
+"""The part of the controller that brings in, once the opening screen stands, what it did without."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+if TYPE_CHECKING:
+    from lapose_inspector.inspector import Inspector
+
+LOOK = 20
+"""Milliseconds between two looks at whether the time has come."""
+MODULES = ("lapose_inspector.visuals.drive_scene", "lapose_inspector.visuals.map_scene")
+"""What takes longest of the canvases' imports: a tenth of a second, in a thread beside the window's."""
+
+
+class Afterwards(QObject):
+    """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before."""
+
+    def __init__(self, app: Inspector) -> None:
+        super().__init__(app)
+        self._app = app
+        self._imports: threading.Thread | None = None
+        self._timer = QTimer(self, interval=LOOK)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+
+    def close(self) -> None:
+        """Bring nothing more in."""
+        self._timer.stop()
+
+    @Slot()
+    def _look(self) -> None:
+        handle = self._app.window.windowHandle()
+        if handle is None or not handle.isExposed():
+            return
+        if self._imports is None:
+            self._imports = threading.Thread(target=_bring_in, name="imports", daemon=True)
+            self._imports.start()
+        elif not self._imports.is_alive():
+            waiting = [v for v in (self._app.window.trajectory, self._app.window.latent_map) if not v.drawn]
+            if waiting:
+                waiting[0].prepare()
+            else:
+                self._timer.stop()
+
+
+def _bring_in() -> None:
+    for module in MODULES:
+        importlib.import_module(module)

@@ -1,0 +1,90 @@
+"""A panel over an OpenGL canvas that comes when there is first something to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from psygnal import SignalInstance
+from PySide6.QtWidgets import QWidget
+
+from lapose_inspector.models.session import Session
+from lapose_inspector.views.canvas_overlay import CanvasOverlay
+
+if TYPE_CHECKING:
+    from lapose_inspector.visuals.canvas import SceneCanvas
+
+Link = tuple[SignalInstance, Callable[..., Any]]
+
+
+class Stage(Protocol):
+    """What a panel draws on, and with."""
+
+    @property
+    def canvas(self) -> SceneCanvas: ...
+
+
+S = TypeVar("S", bound=Stage)
+
+
+class CanvasPanel(QWidget, Generic[S]):
+    """Has its ``overlay`` from the beginning and its stage, of kind S, once `prepare` was called: with the first drive,
+    or when something asks for the canvas. A canvas takes vispy and OpenGL, a tenth of a second for which no opening
+    screen should wait.
+    """
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._made: S | None = None
+        self._links: list[Link] = []
+        self.overlay = CanvasOverlay(self)
+
+    def _make_stage(self) -> S:
+        """The canvas and what is on it. Nothing is drawn yet."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        """Follow the models from now on, and draw what there is."""
+        raise NotImplementedError
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a canvas."""
+        return self._made is not None
+
+    @property
+    def _stage(self) -> S:
+        self.prepare()
+        assert self._made is not None
+        return self._made
+
+    @property
+    def canvas(self) -> SceneCanvas:
+        return self._stage.canvas
+
+    @property
+    def nbytes(self) -> int:
+        """About what the canvas keeps."""
+        return 0 if self._made is None else self._made.canvas.nbytes
+
+    def prepare(self) -> None:
+        """Make the canvas, unless it is there, and draw what there is."""
+        if self._made is None:
+            self._made = self._make_stage()
+            self.overlay.set_canvas(self._made.canvas.native)
+            self._begin()
+
+    def _follow(self, *links: Link) -> None:
+        """Connect to models until the panel is closed."""
+        for signal, slot in links:
+            signal.connect(slot)
+        self._links += links
+
+    def close_panel(self) -> None:
+        """Let go of the models and of the canvas. Call once, before the widget goes."""
+        for signal, slot in self._links:
+            signal.disconnect(slot)
+        self._links = []
+        if self._made is not None:
+            self._made.canvas.close()
