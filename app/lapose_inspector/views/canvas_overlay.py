@@ -59,6 +59,7 @@ class CanvasOverlay(QWidget):
         """Put the canvas under all of it."""
         self._stack.replaceWidget(self._ground, canvas)
         self._ground.hide()
+        canvas.show()  # now: by itself it would come a turn later, with the panel's colour in between
         self._pane.raise_()
 
     def place(self, widget: QWidget, corner: str) -> None:
