@@ -35,9 +35,9 @@ def display_problem() -> str | None:
     return None
 
 
-SWITCH = 0.001
-"""Seconds after which a thread that computes in Python lets another have Python's lock. A fifth of Python's own: while
-a panel is drawn the window's thread wants it back again and again."""
+SWITCH = 0.0002
+"""Seconds after which a thread that computes in Python lets another have Python's lock; Python's own is 5 ms. While a
+panel is drawn the window's thread wants it back again and again."""
 
 
 def make_application() -> QApplication:

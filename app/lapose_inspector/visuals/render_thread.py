@@ -20,7 +20,7 @@ from vispy.gloo import gl
 from vispy.gloo.gl import gl2
 from vispy.gloo.glir import BaseGlirParser, GlirParser
 
-from lapose_core.priority import stand_back
+from lapose_core.priority import BEHIND_WORK, stand_back
 
 Command = tuple[Any, ...]
 """Of vispy's intermediate representation of OpenGL (GLIR): a name, an object's number, arguments."""
@@ -79,7 +79,7 @@ class RenderThread(QObject):
         self._context: QOpenGLContext | None = None
         self._buffer: QOpenGLFramebufferObject | None = None
         self._parser = GlirParser()
-        self._thread = ThreadPoolExecutor(1, "render", initializer=stand_back)
+        self._thread = ThreadPoolExecutor(1, "render", initializer=stand_back, initargs=(BEHIND_WORK,))
         self._largest = self._thread.submit(self._begin)
 
     @property

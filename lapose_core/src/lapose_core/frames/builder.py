@@ -13,7 +13,7 @@ from lapose_core.drive import Drive, FrameSource
 from lapose_core.frames.picture import pictures
 from lapose_core.frames.proxy import Proxy
 from lapose_core.frames.reader import VideoLike
-from lapose_core.priority import stand_back
+from lapose_core.priority import BEHIND_WINDOW, BEHIND_WORK, stand_back
 
 if TYPE_CHECKING:
     from lapose_core.frames.store import FrameStore
@@ -36,7 +36,7 @@ class ProxyBuilder:
         self.thread.start()
 
     def _run(self) -> None:
-        stand_back(2)
+        stand_back(BEHIND_WINDOW + BEHIND_WORK)
         source: FrameSource | None = None
         try:
             while not self._wait():
