@@ -23,7 +23,8 @@ from lapose_inspector.visuals.tracks import (
     Track,
     gutter,
     paint_cursor,
-    paint_static,
+    paint_ground,
+    paint_plots,
     rows,
     small,
 )
@@ -57,6 +58,8 @@ class TracksView(QWidget):
         self._others: dict[str, np.ndarray | None] = {}
         self._recorded = recorded_tracks(session.drive)
         self._static: QPixmap | None = None
+        self._plots: QPixmap | None = None
+        """Of it, what neither selection nor loop change."""
         self._press: QPointF | None = None
         self._panned_from: float | None = None
         self._scrubbing = False
@@ -72,7 +75,7 @@ class TracksView(QWidget):
         session.analysis_changed.connect(self._on_series, self.isVisible)
         session.timeline.frame_changed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
-        session.selection.changed.connect(self._redraw)
+        session.selection.changed.connect(self._reshade)
         session.display.theme_changed.connect(self._on_theme)
         session.annotations.changed.connect(self._redraw)
         session.comparison.changed.connect(self._on_series)
@@ -85,11 +88,11 @@ class TracksView(QWidget):
         session.analysis_changed.disconnect(self._on_series)
         session.timeline.frame_changed.disconnect(self._on_cursor)
         session.timeline.loop_changed.disconnect(self._on_loop)
-        session.selection.changed.disconnect(self._redraw)
+        session.selection.changed.disconnect(self._reshade)
         session.display.theme_changed.disconnect(self._on_theme)
         session.annotations.changed.disconnect(self._redraw)
         session.comparison.changed.disconnect(self._on_series)
-        self._static = None
+        self._static = self._plots = None
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 230)
@@ -210,12 +213,16 @@ class TracksView(QWidget):
         self.update()
 
     def _on_loop(self, _: object = None) -> None:
-        self._redraw()
+        self._reshade()
 
     def _on_theme(self, _: str = "") -> None:
         self._on_series()
 
     def _redraw(self) -> None:
+        self._plots = None
+        self._reshade()
+
+    def _reshade(self) -> None:
         self._static = None
         self.update()
 
@@ -264,7 +271,8 @@ class TracksView(QWidget):
             return
         if not on_screen(painter, self.devicePixelRatioF()):
             # Paper does not scroll.
-            self._paint_static(painter, self.size(), self.span)
+            self._paint_ground(painter, self.size())
+            self._paint_plots(painter, self.size())
             painter.setFont(self.font())
             self._paint_cursor(painter, self.size())
             return
@@ -300,26 +308,40 @@ class TracksView(QWidget):
 
     def _drawn_static(self, size: QSize) -> QPixmap:
         """What does not move with the cursor, drawn once for the screen."""
+        if self._plots is None:
+            self._plots = self._pixmap(size)
+            with QPainter(self._plots) as painter:
+                self._paint_plots(painter, size)
+        pixmap = self._pixmap(size)
+        with QPainter(pixmap) as painter:
+            self._paint_ground(painter, size)
+            painter.drawPixmap(0, 0, self._plots)
+        return pixmap
+
+    def _pixmap(self, size: QSize) -> QPixmap:
         ratio = self.devicePixelRatioF()
         pixmap = QPixmap(size * ratio)
         pixmap.setDevicePixelRatio(ratio)
-        with QPainter(pixmap) as painter:
-            self._paint_static(painter, size, self.span)
+        pixmap.fill(Qt.GlobalColor.transparent)
         return pixmap
 
-    def _paint_static(self, painter: QPainter, size: QSize, span: TimeSpan) -> None:
-        session, colours = self._session, self._session.display.colours
-        time_of, times = session.timeline.time_of, session.timeline.timestamps
+    def _paint_ground(self, painter: QPainter, size: QSize) -> None:
+        session = self._session
+        times = session.timeline.timestamps
         selected, doubtful = (
             times[frames] - times[0] for frames in (session.selected_frames(), session.doubtful_frames())
         )
-        paint_static(painter, size, self.font(), colours, span, self._tracks, self._loop(), selected, doubtful)
+        paint_ground(painter, size, session.display.colours, self.span, self._loop(), selected, doubtful)
+
+    def _paint_plots(self, painter: QPainter, size: QSize) -> None:
+        session, time_of = self._session, self._session.timeline.time_of
+        paint_plots(painter, size, self.font(), session.display.colours, self.span, self._tracks)
         notes, last = session.annotations, session.timeline.n_frames - 1
         spans = (
             (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
             for n in notes.notes
         )
-        paint_notes(painter, span, size.height() - AXIS, spans)
+        paint_notes(painter, self.span, size.height() - AXIS, spans)
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:
@@ -340,7 +362,7 @@ class TracksView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._fit_bar()
-        self._static = None
+        self._static = self._plots = None
         super().resizeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

@@ -113,21 +113,18 @@ def gutter(height: float, count: int, font: QFont) -> float:
     return WIDE if low else GUTTER
 
 
-def paint_static(
+def paint_ground(
     painter: QPainter,
     size: QSize,
-    font: QFont,
     colours: ThemeColours,
     span: TimeSpan,
-    tracks: tuple[Track, ...],
     loop: tuple[float, float] | None,
     selected: Array,
     doubtful: Array,
 ) -> None:
-    """All that does not move with the cursor; ``loop`` and the rows of ``selected`` and ``doubtful`` [n, 2] are
-    stretches of seconds."""
+    """What lies under the plots; ``loop`` and the rows of ``selected`` and ``doubtful`` [n, 2] are stretches of
+    seconds."""
     painter.fillRect(QRectF(QPointF(0, 0), size), QColor(colours.panel))
-    painter.setFont(font)
     plot = QRectF(span.left, 0, span.width, size.height() - AXIS)
     painter.fillRect(plot, QColor(colours.canvas))
     if loop is not None:
@@ -138,6 +135,13 @@ def paint_static(
     for tick in _ticks(span)[0]:
         x = round(float(span.x(tick))) + 0.5
         painter.drawLine(QPointF(x, 0), QPointF(x, plot.height()))
+
+
+def paint_plots(
+    painter: QPainter, size: QSize, font: QFont, colours: ThemeColours, span: TimeSpan, tracks: tuple[Track, ...]
+) -> None:
+    """The plots and the labels of the time axis."""
+    painter.setFont(font)
     for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
         _paint_track(painter, QRectF(span.left, top, span.width, height), track, span, colours)
     painter.setFont(small(font))
