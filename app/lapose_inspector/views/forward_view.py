@@ -23,6 +23,7 @@ from lapose_inspector.models.prediction_words import action_share, film_words, i
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.film_strip import FilmStrip
+from lapose_inspector.views.forward_captions import captions
 from lapose_inspector.views.forward_controls import ForwardControls, SweepDirections
 from lapose_inspector.views.forward_grid import PictureGrid
 from lapose_inspector.views.forward_pictures import Legend, difference_picture, heat_picture
@@ -39,19 +40,10 @@ if TYPE_CHECKING:
     from lapose_inspector.workers.forward import ForwardWorker
     from lapose_inspector.workers.reconstruction import ReconstructionWorker
 
-TITLES = ("Now", "Predicted next", "True next, as the VQ-VAE shows it", "Difference")
-SHORT = ("Now", "Predicted next", "True next (VQ-VAE)", "Difference")
-OVER_TRUTH = {
-    "cross-entropy": ("Cross-entropy over the true next", "Cross-entropy", "CE"),
-    "explained": ("What the action explains, over the true next", "Explained by the action", "Explained"),
-}
-"""What stands over the last picture where it is no difference; the fullest wording first."""
 WORDS = 38
 """Height of the words below the pictures."""
 LATE = 150
 """Milliseconds after which a reconstruction still being computed is announced."""
-UNDER = ("Now", "Under the action", "Under the inferred action", "What it changes")
-UNDER_SHORT = ("Now", "This action", "Inferred action", "Change")
 
 
 class ForwardView(QWidget):
@@ -301,14 +293,7 @@ class ForwardView(QWidget):
 
     def _update_captions(self) -> None:
         known, other = self._shown is not None, self.intervention is not None
-        titles, short = (UNDER, UNDER_SHORT) if other else (TITLES, SHORT)
-        wordings = []
-        for i, (title, brief) in enumerate(zip(titles, short, strict=True)):
-            frame = f" · frame {self._frames[0 if i == 0 else 1]}" if known and i < 3 else ""
-            wordings.append((title + frame, brief + frame, brief))
-        if not other and self._state.heat in OVER_TRUTH:
-            wordings[3] = OVER_TRUTH[self._state.heat]
-        self.grid.set_captions(wordings)
+        self.grid.set_captions(captions(self._frames if known else None, self._state.heat, changed=other))
         self._legend.setVisible(known and self.film is None)
         self.heat_box.setVisible(known and not other and self.film is None)
 

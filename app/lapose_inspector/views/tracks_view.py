@@ -13,6 +13,7 @@ from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.track_values import readout
 from lapose_inspector.visuals.printing import clipped, on_screen
 from lapose_inspector.visuals.tracks import (
     AXIS,
@@ -236,17 +237,8 @@ class TracksView(QWidget):
         session, out = self._session, []
         colours = session.display.colours
         for series in self._series:
-            at = session.transition
-            predicted = _number(series, series.shown, at)
-            if series.key in NEUTRAL:
-                parts = [(predicted, colours.text)]
-            else:
-                true = "–" if series.shown_truth is None else _number(series, series.shown_truth, at)
-                parts = [(f"● {predicted}", PREDICTION), (f"◆ {true}", TRUTH)]
-            other = self._others[series.key]
-            if other is not None:
-                parts.append((f"■ {_number(series, other, at)}", OTHER))
-            out.append(Readout(tuple(parts)))
+            other, neutral = self._others[series.key], series.key in NEUTRAL
+            out.append(readout(series, other, session.transition, colours.text if neutral else None))
         for apart in self._tracks[len(self._series) : len(self._tracks) - len(self._recorded)]:
             value = apart.lines[0].values[session.transition] if session.transition is not None else np.nan
             out.append(Readout(((f"■ {value:.2f}" if np.isfinite(value) else "–", OTHER),)))
@@ -412,11 +404,3 @@ class TracksView(QWidget):
             span = self.span
             seconds = float(np.clip(span.seconds(x), span.start, span.stop)) + timeline.timestamps[0]
             timeline.seek(int(np.argmin(np.abs(timeline.timestamps - seconds))))
-
-
-def _number(series: Series, shown: np.ndarray, at: int | None) -> str:
-    """The value without its unit, which stands beside the track's name; a dash where there is none."""
-    if at is None or not np.isfinite(shown[at]):
-        return "–"
-    sign = "+" if series.signed else ""
-    return f"{shown[at]:{sign}.{series.digits}f}".replace("-", "−")
