@@ -15,7 +15,6 @@ thread did in the longest stalls.
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 import tempfile
@@ -34,7 +33,7 @@ from lapose_core.frames.heap import steady_heap
 from lapose_core.geometry import accumulate, make_poses, matrix_from_quaternion
 from lapose_core.inference.result import DriveAnalysis, WindowResult
 from lapose_core.sample_video import write_log
-from lapose_inspector.application import make_application
+from lapose_inspector.application import collect_what_comes, make_application
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.derived import Derived, derive
 from lapose_inspector.models.log import OpenLog
@@ -142,7 +141,6 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
     until(lambda: latent_map.projection is not None, 120)
     app.timeline.play()
     run(2.0)
-    pulse.reset()
     rest = iter(np.array_split(np.arange(ready, len(windows)), max(2, round(2 * seconds))))
     rng = np.random.default_rng(1)
     due = 0.0
@@ -175,6 +173,7 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
     derived = [derive(drive, RATE, analysis.snapshot(), app.display.alignment)]
     inference = LatestWorker("inference", app)
     inference.done.connect(show)
+    pulse.reset()  # not before: what begins here would be done by the inference thread
     start = time.perf_counter()
     run(seconds, act)
     inference.stop()
@@ -204,7 +203,7 @@ def main() -> None:
             app.window.show()
             app.window.activateWindow()  # else its keys do nothing
             until(lambda: app.window.windowHandle().isExposed() and app.model.loaded, 60)  # noqa: B023
-            gc.freeze()  # as the program does
+            collect_what_comes()
             pulse = Pulse()
             if log is not None and scene == "drive":
                 watch_drive(app, log, seconds, pulse)

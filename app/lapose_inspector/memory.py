@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,8 +84,10 @@ class Memory(QObject):
     @Slot()
     def _tidy(self) -> None:
         """What pictures and results left behind goes back to the system. While something goes on the next ones take
-        its place; giving it back takes some 50 ms."""
+        its place; giving it back takes some 50 ms, and as long finding what only refers to itself."""
         self._tidied += 1
+        if self._tidied == 1 and gc.isenabled():  # not while the program starts
+            gc.collect()
         return_memory()
 
     def ask(self) -> None:
