@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from measure import parser, report
 from pulse import Pulse
-from PySide6.QtCore import QCoreApplication, QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 
 from lapose_core.drive import Drive, Image
@@ -45,14 +45,15 @@ RATE = 10.0
 
 
 def run(seconds: float, each: Callable[[float], None] = lambda now: None) -> None:
-    """Let the window live for a while; ``each`` acts as the user, ten times a second."""
-    began = acted = time.perf_counter()
-    while (now := time.perf_counter()) - began < seconds:
-        if now - acted >= 0.1:
-            acted = now
-            each(now - began)
-        QCoreApplication.processEvents()
-        time.sleep(0.0005)
+    """Let the window live for a while in an event loop, as the program does; ``each`` acts as the user, ten times a
+    second."""
+    began, loop = time.perf_counter(), QEventLoop()
+    user = QTimer(interval=100)
+    user.timeout.connect(lambda: each(time.perf_counter() - began))
+    user.start()
+    QTimer.singleShot(round(1e3 * seconds), loop.quit)
+    loop.exec()
+    user.stop()
 
 
 def until(done: Callable[[], bool], seconds: float) -> bool:

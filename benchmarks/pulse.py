@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import sys
 import threading
 import time
@@ -40,7 +41,8 @@ class Pulse:
     """Begin it on the GUI thread. ``gaps`` are the seconds between beats; ``stalls`` the longest of them."""
 
     def __init__(self, keep: int = 12) -> None:
-        self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+        schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")  # only Linux counts it
+        self._schedule = os.open(schedule, os.O_RDONLY) if schedule.exists() else None
         self._thread, self._keep = threading.get_ident(), keep
         self._timer = QTimer(interval=round(1e3 * PERIOD), timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._beat)
@@ -62,6 +64,8 @@ class Pulse:
         self._timer.stop()
         self._stop.set()
         self._watcher.join()
+        if self._schedule is not None:
+            os.close(self._schedule)
 
     def figures(self) -> dict[str, float]:
         """Percentiles of the gaps in ms; and of the thread's own processor time in them, which no other program and
@@ -90,10 +94,8 @@ class Pulse:
                 self._seen[_stack(self._thread)] += 1
 
     def _clocks(self) -> tuple[float, float, float]:
-        try:
-            queued = int(self._schedule.read_text().split()[1]) * 1e-9
-        except (OSError, IndexError):  # only Linux counts it
-            queued = 0.0
+        # Opened once: each call of the system is a chance to lose Python's lock.
+        queued = 0.0 if self._schedule is None else int(os.pread(self._schedule, 80, 0).split()[1]) * 1e-9
         return time.perf_counter(), time.thread_time(), queued
 
 

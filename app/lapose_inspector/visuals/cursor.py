@@ -8,6 +8,7 @@ from vispy import scene
 from vispy.visuals.transforms import MatrixTransform
 
 from lapose_core.geometry import Array
+from lapose_inspector.visuals.dots import Dots
 from lapose_inspector.visuals.frusta import EDGES
 from lapose_inspector.visuals.lazy import Lazy
 from lapose_inspector.visuals.ribbon import Ribbon
@@ -35,9 +36,8 @@ class CursorCamera:
         fill.set_gl_state("translucent", depth_test=False, cull_face=False)
         line = Ribbon(2.4, parent=self._node)
         line.set_segments(self._shape[EDGES], colour)
-        dot = scene.Markers(parent=self._node)
-        dot.set_data(np.zeros((1, 3), np.float32), size=9, face_color=colour, edge_width=0)
-        dot.set_gl_state("translucent", depth_test=False)
+        dot = Dots(parent=self._node)
+        dot.set_data(np.zeros((1, 3), np.float32), colour, 9.0)
         for i, visual in enumerate((fill, line, dot)):
             visual.order = i
         return fill, line

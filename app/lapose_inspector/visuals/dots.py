@@ -13,7 +13,7 @@ from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 
 VERTEX = """
-attribute vec2 a_position;
+attribute vec3 a_position;
 attribute vec4 a_colour;
 attribute float a_hole;
 uniform float u_size;
@@ -21,7 +21,7 @@ varying vec4 v_colour;
 varying float v_hole;
 
 void main() {
-    gl_Position = $transform(vec4(a_position, 0.0, 1.0));
+    gl_Position = $transform(vec4(a_position, 1.0));
     gl_PointSize = u_size + 1.0;
     v_colour = a_colour;
     v_hole = a_hole;
@@ -43,7 +43,7 @@ void main() {
 
 
 class DotsVisual(Visual):
-    """Dots [N, 2] of one diameter in logical pixels, each of its own colour, whole or as a ring."""
+    """Dots [N, 2] or [N, 3] of one diameter in logical pixels, each of its own colour, whole or as a ring."""
 
     def __init__(self) -> None:
         super().__init__(VERTEX, FRAGMENT)
@@ -56,11 +56,13 @@ class DotsVisual(Visual):
     def set_data(
         self, points: NDArray[np.float32], colours: NDArray[np.float32], size: float, hole: float | NDArray = 0.0
     ) -> None:
-        """Draw dots at [N, 2] in colours [N, 4] or [4], ``hole`` (one or [N]) of their radius left clear."""
+        """Draw dots at [N, 2] or [N, 3] in colours [N, 4] or [4], ``hole`` (one or [N]) of their radius left clear."""
         self._count, self._size = len(points), size
         if not self._count:
             return
-        self.shared_program["a_position"] = gloo.VertexBuffer(np.ascontiguousarray(points, np.float32))
+        places = np.zeros((len(points), 3), np.float32)
+        places[:, : points.shape[1]] = points
+        self.shared_program["a_position"] = gloo.VertexBuffer(places)
         each = np.broadcast_to(np.asarray(colours, np.float32), (len(points), 4))
         self.shared_program["a_colour"] = gloo.VertexBuffer(np.ascontiguousarray(each))
         holes = np.broadcast_to(np.asarray(hole, np.float32), len(points))
