@@ -13,12 +13,25 @@ if TYPE_CHECKING:
 
 LOOK = 20
 """Milliseconds between two looks at whether the time has come."""
-MODULES = ("lapose_inspector.visuals.drive_scene", "lapose_inspector.visuals.map_scene")
-"""What takes longest of the canvases' imports: a tenth of a second, in a thread beside the window's."""
+DRAWN = ("lapose_inspector.visuals.drive_scene", "lapose_inspector.visuals.map_scene")
+"""What takes longest of the canvases' imports: a tenth of a second."""
+ASKED_FOR = (
+    "lapose_inspector.views.command_palette",
+    "lapose_inspector.views.dialogs",
+    "lapose_inspector.views.chooser",
+    "lapose_inspector.views.export_dialog",
+    "lapose_core.export.bundle",
+    "lapose_inspector.exporter",
+    "lapose_inspector.figures",
+    "lapose_inspector.reporter",
+    "lapose_inspector.manifests",
+)
+"""What the first command that asks for it would wait for, some 10 to 20 ms each."""
 
 
 class Afterwards(QObject):
-    """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before."""
+    """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before; and
+    imports, in a thread, what is on them and, once the first picture is there, what commands ask for."""
 
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
@@ -38,16 +51,19 @@ class Afterwards(QObject):
         if handle is None or not handle.isExposed():
             return
         if self._imports is None:
-            self._imports = threading.Thread(target=_bring_in, name="imports", daemon=True)
-            self._imports.start()
+            self._bring_in(DRAWN)
         elif not self._imports.is_alive():
             waiting = [v for v in (self._app.window.trajectory, self._app.window.latent_map) if not v.drawn]
             if waiting:
                 waiting[0].prepare()
-            else:
+            elif self._app.on_screen:
+                self._bring_in(ASKED_FOR)
                 self._timer.stop()
 
+    def _bring_in(self, modules: tuple[str, ...]) -> None:
+        def run() -> None:
+            for module in modules:
+                importlib.import_module(module)
 
-def _bring_in() -> None:
-    for module in MODULES:
-        importlib.import_module(module)
+        self._imports = threading.Thread(target=run, name="imports", daemon=True)
+        self._imports.start()

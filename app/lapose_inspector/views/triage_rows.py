@@ -208,14 +208,16 @@ class TriagePainter(QStyledItemDelegate):
 
 
 def paint_words(painter: QPainter, box: QRectF, parts: list[str], font: QFont) -> None:
-    """Parts of a line, closer together and smaller where there is no room for them; what then still has none is
-    elided."""
+    """Parts of a line: all of them, closer together and smaller where they need it, else as many as there is room for:
+    half a figure says nothing."""
     for size, gap in ((0.92, " · "), (0.92, "  "), (0.84, "  ")):
         painter.setFont(small(font, size))
-        metrics, words = QFontMetricsF(painter.font()), gap.join(parts)
-        if metrics.horizontalAdvance(words) <= box.width():
+        metrics = QFontMetricsF(painter.font())
+        if metrics.horizontalAdvance(gap.join(parts)) <= box.width():
             break
-    shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, box.width())
+    while len(parts) > 1 and metrics.horizontalAdvance(gap.join(parts)) > box.width():
+        parts = parts[:-1]
+    shown = metrics.elidedText(gap.join(parts), Qt.TextElideMode.ElideRight, box.width())
     painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, shown)
 
 
