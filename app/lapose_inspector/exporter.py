@@ -27,7 +27,7 @@ class Exporter(Writing[ExportDialog]):
     thing, failure = "export", "The drive cannot be exported"
 
     def __init__(self, app: Inspector) -> None:
-        super().__init__(app)
+        super().__init__(app, _told)
         self._form = "tum"
 
     def ask(self, form: str | None = None) -> None:
@@ -108,10 +108,6 @@ class Exporter(Writing[ExportDialog]):
         last = self._app.settings.export_folder
         return last if last is not None and last.is_dir() else Path(self._app.opener.last_folder())
 
-    def told(self, result: ExportResult) -> str:
-        beside = "" if len(result.files) == 1 else ", annotations beside it"
-        return f"{result.what} written to {result.files[0]} in {result.seconds:.1f} s{beside}"
-
 
 def write_one(source: Source, request: ExportRequest, progress: Progress) -> ExportResult:
     """Write one export of the open drive."""
@@ -120,3 +116,8 @@ def write_one(source: Source, request: ExportRequest, progress: Progress) -> Exp
     bundle = source.bundle(request)
     files = write_export(bundle, request.form, request.path, request.options, progress)
     return ExportResult(tuple(files), f"{len(bundle)} samples")
+
+
+def _told(result: ExportResult) -> str:
+    beside = "" if len(result.files) == 1 else ", annotations beside it"
+    return f"{result.what} written to {result.files[0]} in {result.seconds:.1f} s{beside}"

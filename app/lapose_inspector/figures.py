@@ -30,7 +30,7 @@ class Figures(Writing[FigureDialog]):
     thing, failure = "figure", "The figure cannot be written"
 
     def __init__(self, app: Inspector) -> None:
-        super().__init__(app)
+        super().__init__(app, _told)
         self._last: FigureRequest | None = None
         self._told: Callable[[str], object] | None = None
 
@@ -98,9 +98,6 @@ class Figures(Writing[FigureDialog]):
         else:
             super().finish(result)
 
-    def told(self, result: ExportResult) -> str:
-        return f"Figure written to {result.files[0]}: {result.what}"
-
 
 def _png(request: FigureRequest, image: QImage, words: str) -> Callable[[Progress], ExportResult]:
     def write(progress: Progress) -> ExportResult:
@@ -115,6 +112,10 @@ def _png(request: FigureRequest, image: QImage, words: str) -> Callable[[Progres
         return ExportResult((request.path,), f"{image.width()} x {image.height()} pixels")
 
     return write
+
+
+def _told(result: ExportResult) -> str:
+    return f"Figure written to {result.files[0]}: {result.what}"
 
 
 def _svg(

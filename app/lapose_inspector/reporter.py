@@ -39,7 +39,7 @@ class Reporter(Writing[ReportDialog]):
     thing, failure = "report", "The report cannot be written"
 
     def __init__(self, app: Inspector, results: Path, sessions: Path) -> None:
-        super().__init__(app)
+        super().__init__(app, _told)
         self._results, self._sessions = results, sessions
 
     def ask(self) -> None:
@@ -102,9 +102,6 @@ class Reporter(Writing[ReportDialog]):
         except ValueError as error:
             self.dialog.show_problem(str(error))
 
-    def told(self, result: ExportResult) -> str:
-        return f"Report of {result.what} written to {result.files[0]} in {result.seconds:.1f} s"
-
 
 def write_drives(request: ReportRequest, sessions: Path, open_drive: OpenDrive, progress: Progress) -> ExportResult:
     """Write the report: of one drive as its own, of several as a set."""
@@ -125,3 +122,7 @@ def write_drives(request: ReportRequest, sessions: Path, open_drive: OpenDrive, 
     else:
         write_set_report(subjects, request.path, alignment=request.alignment, progress=rest)
     return ExportResult((request.path,), f"{len(subjects)} drive{'s' * (len(subjects) > 1)}")
+
+
+def _told(result: ExportResult) -> str:
+    return f"Report of {result.what} written to {result.files[0]} in {result.seconds:.1f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from PySide6.QtCore import QObject, Slot
@@ -18,21 +19,18 @@ D = TypeVar("D", bound=WriteDialog)
 class Writing(QObject, Generic[D]):
     """Writes one file at a time in the background, for a dialog that stays open meanwhile or for none.
 
-    ``thing`` and ``failure`` are what is given up, and the title of a problem that no dialog is there to show.
+    ``thing`` and ``failure`` are what is given up, and the title of a problem that no dialog is there to show; ``told``
+    is what the status bar says of a file that was written.
     """
 
     thing, failure = "file", "The file cannot be written"
 
-    def __init__(self, app: Inspector) -> None:
+    def __init__(self, app: Inspector, told: Callable[[ExportResult], str]) -> None:
         super().__init__(app)
-        self._app = app
+        self._app, self._told_of = app, told
         self.worker = ExportWorker(self)
         self.worker.finished.connect(self.finish)
         self.dialog: D | None = None
-
-    def told(self, result: ExportResult) -> str:
-        """What the status bar says of a file that was written."""
-        raise NotImplementedError
 
     def show(self, dialog: D) -> None:
         """Show the dialog, which is not there yet."""
@@ -63,7 +61,7 @@ class Writing(QObject, Generic[D]):
             self._app.show_error(self.failure, result.problem, result.details)
         else:
             self._app.settings.export_folder = result.files[0].parent
-            self._app.window.status.showMessage(self.told(result), 8000)
+            self._app.window.status.showMessage(self._told_of(result), 8000)
             if self.dialog is not None:
                 self.dialog.accept()
 

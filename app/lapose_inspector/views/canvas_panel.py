@@ -31,22 +31,21 @@ class CanvasPanel(QWidget, Generic[S]):
     """Has its ``overlay`` from the beginning and its stage, of kind S, once `prepare` was called: with the first drive,
     or when something asks for the canvas. A canvas takes vispy and OpenGL, a tenth of a second for which no opening
     screen should wait.
+
+    Args:
+        session: what the panel shows.
+        make: the canvas and what is on it. Nothing is drawn yet.
+        begin: follows the models from then on, and draws what there is.
     """
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, make: Callable[[], S], begin: Callable[[], object], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._make_stage, self._begin = session, make, begin
         self._made: S | None = None
         self._links: list[Link] = []
         self.overlay = CanvasOverlay(self)
-
-    def _make_stage(self) -> S:
-        """The canvas and what is on it. Nothing is drawn yet."""
-        raise NotImplementedError
-
-    def _begin(self) -> None:
-        """Follow the models from now on, and draw what there is."""
-        raise NotImplementedError
 
     @property
     def drawn(self) -> bool:
@@ -86,5 +85,6 @@ class CanvasPanel(QWidget, Generic[S]):
         for signal, slot in self._links:
             signal.disconnect(slot)
         self._links = []
+        del self._make_stage, self._begin  # methods of this panel, which would keep it alive
         if self._made is not None:
             self._made.canvas.close()

@@ -58,7 +58,7 @@ class LatentMapView(CanvasPanel[Stage]):
     """A point is carried away: where it can be dropped should be in sight."""
 
     def __init__(self, session: Session, state: MapState | None = None, parent: QWidget | None = None) -> None:
-        super().__init__(session, parent)
+        super().__init__(session, self._stage_made, self._follow_session, parent)
         self.map_state = state or MapState()
         self._data = MapData()
         self._key: object = None
@@ -93,7 +93,7 @@ class LatentMapView(CanvasPanel[Stage]):
         """What the pictures of points that were pointed out keep."""
         return self.pointer.thumbnails.nbytes if self.drawn else 0
 
-    def _begin(self) -> None:
+    def _follow_session(self) -> None:
         session, state = self._session, self.map_state
         session.analysis_changed.connect(self._on_analysis_change)
         self._follow(
@@ -111,7 +111,7 @@ class LatentMapView(CanvasPanel[Stage]):
         self._on_drive_change()
         self._on_analysis_change()
 
-    def _make_stage(self) -> Stage:
+    def _stage_made(self) -> Stage:
         from lapose_inspector.views.map_gestures import MapCamera, MapGestures
         from lapose_inspector.views.map_pointer import MapPointer
         from lapose_inspector.visuals.canvas import SceneCanvas

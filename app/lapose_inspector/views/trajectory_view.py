@@ -44,7 +44,7 @@ class TrajectoryView(CanvasPanel[Stage]):
     """Follows the session; a click on a path puts the timeline's cursor there."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(session, parent)
+        super().__init__(session, self._stage_made, self._follow_session, parent)
         self._errors: PositionErrors | None = None
         self._lengths = ""
         self._plain = True
@@ -66,7 +66,7 @@ class TrajectoryView(CanvasPanel[Stage]):
     def lidar(self) -> LidarLayer:
         return self._stage.lidar
 
-    def _begin(self) -> None:
+    def _follow_session(self) -> None:
         session, display = self._session, self._session.display
         session.analysis_changed.connect(self._on_analysis_change, self.isVisible)
         self._follow(
@@ -82,7 +82,7 @@ class TrajectoryView(CanvasPanel[Stage]):
         self._on_drive_change()
         self._on_follow_change(display.follow)
 
-    def _make_stage(self) -> Stage:
+    def _stage_made(self) -> Stage:
         from lapose_inspector.views.lidar_layer import LidarLayer
         from lapose_inspector.visuals.canvas import SceneCanvas
         from lapose_inspector.visuals.drive_scene import DriveScene
