@@ -4,7 +4,7 @@
 
 Each run is a process of its own with empty folders for settings and results, so that nothing comes from this program's
 caches; seconds count from its start. ``screen_per_1.5s`` and ``picture_per_2.5s`` compare with what the issue asks;
-``imports_per_screen`` is the share of the bare import of Qt and vispy, which this program cannot shorten.
+``imports_per_screen`` is the share of the bare import of Qt and numpy, which this program cannot shorten.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 SAMPLE = Path(__file__).parents[1] / "resources" / "sample_drive"
-BARE = "import PySide6.QtWidgets, PySide6.QtOpenGLWidgets, vispy.scene, numpy"
+BARE = "import PySide6.QtWidgets, numpy"
 
 
 def once(log: Path, whole: bool) -> None:
