@@ -24,11 +24,16 @@ import numpy as np
 HERE = Path(__file__).parent
 LINES, PAGE = HERE.parent / "docs" / "performance.jsonl", HERE.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: benchmarks/run_all.py -->", "<!-- end of figures -->"
-# name: whether it opens a window, short options, full options
+# script and variant: whether it opens a window, short options, full options
 BENCHMARKS: dict[str, tuple[bool, list[str], list[str]]] = {
     "stream": (False, ["--short"], []),
     "pipeline": (False, ["--short", "--proxy"], ["--proxy"]),
     "scrub": (False, ["--seconds", "60", "--reads", "20", "--seeks", "500"], []),
+    "scrub medium": (
+        False,
+        ["--preset", "medium", "--seconds", "60", "--reads", "20", "--seeks", "500"],
+        ["--preset", "medium", "--seconds", "120", "--seeks", "1000"],
+    ),
     "startup": (True, ["--short"], []),
     "heartbeat": (True, ["--short"], []),
     "latent_search": (False, ["--short"], []),
@@ -44,7 +49,7 @@ ONCE = ("soak", "startup")
 def run(name: str, short: bool) -> dict[str, Any] | None:
     """One run's figures; None, with the reason on stderr, where it failed."""
     window, quick, full = BENCHMARKS[name]
-    command = [sys.executable, str(HERE / f"{name}.py"), *(quick if short else full)]
+    command = [sys.executable, str(HERE / f"{name.split()[0]}.py"), *(quick if short else full)]
     if window and not os.environ.get("DISPLAY") and shutil.which("xvfb-run"):
         command = ["xvfb-run", "-a", "-s", "-screen 0 1920x1080x24", *command]
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The little of an H.264 stream (ITU-T H.264) that tells where decoding may begin."""
+"""The little of an H.264 stream (ITU-T H.264) that tells where decoding may begin and what it may leave out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 _SLICE, _IDR = 1, 5  # nal_unit_type, table 7-1
 _INTRA = (2, 4, 7, 9)  # slice_type of I and SI slices, table 7-6
+_SAYS_NOTHING = (6, 9, 12)  # nal_unit_type of enhancement information, delimiters and filler
 _HEADER = 16  # bytes of a slice that hold the two numbers looked at
 
 
@@ -21,7 +22,7 @@ def is_intra(data: bytes, length_size: int) -> bool:
         length_size: bytes of the length before each unit (ISO 14496-15), 0 for start codes (annex B).
     """
     begun = False
-    for unit in _units(data, length_size):
+    for unit in units(data, length_size):
         kind = unit[0] & 0x1F
         if kind == _IDR:
             return True
@@ -35,13 +36,33 @@ def is_intra(data: bytes, length_size: int) -> bool:
     return True
 
 
+def is_disposable(data: bytes, length_size: int) -> bool:
+    """Whether a packet holds nothing but a picture, or a field, that no other refers to (nal_ref_idc 0, 7.4.1).
+
+    Numbers and order of the pictures that follow count from the last one that was referred to (7.4.3, 8.2.1), so they
+    are decoded to the same bits without it.
+
+    Args:
+        data: a packet, one picture.
+        length_size: as of `is_intra`.
+    """
+    slices = False
+    for unit in units(data, length_size):
+        kind = unit[0] & 0x1F
+        if kind == _SLICE and not unit[0] & 0x60:
+            slices = True
+        elif kind not in _SAYS_NOTHING:
+            return False
+    return slices
+
+
 def length_size(extradata: bytes | None) -> int:
     """Bytes of the length before each unit, by the decoder's configuration; 0 where units have start codes."""
     return (extradata[4] & 3) + 1 if extradata is not None and len(extradata) > 4 and extradata[0] == 1 else 0
 
 
-def _units(data: bytes, length_size: int) -> Iterator[bytes]:
-    """The beginnings of the units of a packet, from their header byte on."""
+def units(data: bytes, length_size: int) -> Iterator[bytes]:
+    """The beginnings of the units of a packet of H.264 or HEVC, from their header byte on."""
     at = 0
     while True:
         if length_size == 0:

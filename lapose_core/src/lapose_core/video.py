@@ -12,6 +12,7 @@ import av.error
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from lapose_core.disposable import disposable_test, is_disposable
 from lapose_core.drive import Image, LogError
 from lapose_core.frames.budget import ByteBudget, Cache
 from lapose_core.frames.picture import GivenUp, Picture
@@ -35,6 +36,9 @@ _REORDER_LIMIT = 32
 # A frame that does not appear when decoding begins at its own key frame may need an older one (gradual
 # refresh): how many packets further back to try before it is called damaged.
 _FURTHER_BACK = (0, 64, 512, 4096)
+# Frames kept before one that is jumped to: enough for the first steps back while those before are decoded. All that are
+# passed would not fit into what the decoder uses again and again: new memory made a jump an eighth slower.
+_BEFORE = 16
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
 
@@ -42,8 +46,9 @@ _RECOGNISE = 500
 class VideoSource:
     """`FrameSource` of a video file: ``read(i)`` is frame i of a plain sequential decode, in any order.
 
-    Frames passed on the way to the one asked for are kept, up to ``cache_bytes``, so stepping back through a
-    group of pictures decodes it once. They are kept as decoded (half the size of RGB), converted on demand.
+    The last frames passed on the way to the one asked for are kept, and all of them once a request goes back within a
+    group of pictures, so stepping back through it decodes it once more; up to ``cache_bytes``. They are kept as decoded
+    (half the size of RGB), converted on demand. Pictures on the way that no other refers to are not decoded at all.
     The display matrix is applied where it is of quarter turns, mirrored or not.
 
     Raises:
@@ -64,14 +69,18 @@ class VideoSource:
         self._packets: Iterator[tuple[int, Packet]] = iter(())
         self._fed = -1  # number of the last packet given to the decoder
         self._last = -1  # highest frame passed since the last seek
+        self._left_out = -1  # highest frame since then that was not decoded, since nothing needed it
+        self._visited = -1  # start of the group in which the last frame read lies
+        self._gone_back = False  # whether a request has gone back in that group
         self._floor = -1  # presentation position before which decoded pictures are not to be trusted
         self._drained = False
         self._begun = 0  # packet at which the decoder was last set to work
         self._damaged = False  # whether the decoder has met damage: FFmpeg's then errs even past the next seek
         self._container, self._stream = open_video(path)
+        self._disposable = disposable_test(self._stream.codec_context.name, self._stream.codec_context.extradata)
         self._begin(0, enumerate(packets(self._container, self._stream)))
         try:
-            first = self._frame(0, keep=True)
+            first = self._frame(0, keep_from=0)
         except LogError:
             self.close()
             raise
@@ -96,19 +105,19 @@ class VideoSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        return self._image(index, self._frame(index, keep=True))
+        return self._image(index, self._frame(index, self._worth_keeping(index)))
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
         """Frames start, start + step, ... before stop with their indices, in one pass that keeps none."""
         if start < 0 or step < 1:
             raise ValueError(f"iterate goes forward from 0 or later: start {start}, step {step}")
         for i in range(start, len(self) if stop is None else min(stop, len(self)), step):
-            yield i, self._image(i, self._frame(i, keep=False))
+            yield i, self._image(i, self._frame(i, keep_from=None))
 
     def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Picture]]:
         """Frames start, start + 1, ... before stop with their indices, not yet turned into RGB; none is kept."""
         for i in range(start, len(self) if stop is None else min(stop, len(self))):
-            yield i, self._picture(i, self._frame(i, keep=False))
+            yield i, self._picture(i, self._frame(i, keep_from=None))
 
     @property
     def nbytes(self) -> int:
@@ -125,12 +134,12 @@ class VideoSource:
         self._cache = cache
 
     def prepare(self, index: int) -> None:
-        """Decode frame ``index`` and keep it, with those on the way to it.
+        """Decode frame ``index`` and keep it, with all those on the way to it.
 
         Raises:
             LogError: where it cannot be decoded.
         """
-        self._frame(index, keep=True)
+        self._frame(index, keep_from=0)
 
     def close(self) -> None:
         """Free the decoder, and the kept frames unless they are shared."""
@@ -140,30 +149,49 @@ class VideoSource:
         self._packets = iter(())  # it refers to this object, which would keep the decoder's memory alive
         self._container.close()
 
-    def _frame(self, i: int, keep: bool) -> Any:
+    def _worth_keeping(self, i: int) -> int:
+        """The first frame to keep of those on the way to frame i: all where a hand goes to and fro in its group."""
+        group = self.index.start_before(int(self.index.packet[i]))
+        if group != self._visited:
+            self._visited, self._gone_back = group, False
+        elif i <= self._last:
+            self._gone_back = True
+        return 0 if self._gone_back else max(0, i - _BEFORE)
+
+    def _frame(self, i: int, keep_from: int | None) -> Any:
+        """Frame i; of those passed, the ones from ``keep_from`` on are kept, None for none of them."""
         kept = self._cache.get(i)
         if kept is not None:
             return kept
         start = self.index.start_before(int(self.index.packet[i]))
+        needed = i if keep_from is None else keep_from
         frame = None
-        if i > self._last and start <= self._fed + _WORTH_A_SEEK:
-            frame = self._decode_to(i, keep)
+        if i > max(self._last, self._left_out) and start <= self._fed + _WORTH_A_SEEK:
+            frame = self._decode_to(i, keep_from, needed)
         begins = (self.index.start_before(max(start - back, 0)) for back in _FURTHER_BACK)
         for begin in dict.fromkeys(begins):
-            if frame is not None:
-                break
-            self._seek(begin)
-            frame = self._decode_to(i, keep)
+            if frame is None:
+                self._seek(begin)
+                frame = self._decode_to(i, keep_from, needed)
+            if frame is None and self._left_out >= 0:
+                needed = 0
+                self._seek(begin)
+                frame = self._decode_to(i, keep_from, needed)
         if frame is None:
             raise LogError(f"{self.path}: frame {i} cannot be decoded; the file is damaged there")
         return frame
 
-    def _decode_to(self, i: int, keep: bool) -> Any | None:
-        while True:
+    def _decode_to(self, i: int, keep_from: int | None, needed: int) -> Any | None:
+        """Frame i, or None where it does not come out; those before ``needed`` are decoded where others need them.
+
+        None, too, where something was left out and the stream is damaged: what FFmpeg makes of damage depends on all
+        that was decoded before.
+        """
+        while not (self._damaged and self._left_out >= 0):
             while self._pending:
                 number, frame = self._pending.popleft()
                 self._last = max(self._last, number)
-                if keep:
+                if keep_from is not None and number >= keep_from:
                     self._keep(number, frame)
                 if number == i:
                     return frame
@@ -173,15 +201,20 @@ class VideoSource:
                 return None
             if self.give_up is not None and self.give_up():
                 raise GivenUp(i)
-            self._decode_next()
+            self._decode_next(needed)
+        return None
 
-    def _decode_next(self) -> None:
+    def _decode_next(self, needed: int) -> None:
         number, packet = next(self._packets, (-1, None))
         if packet is None:
             self._drained = True
         else:
             self._fed = number
             packet.pts = number
+            shown = int(self.index.frame[number])
+            if 0 <= shown < needed and not self._damaged and is_disposable(self._disposable, packet):
+                self._left_out = max(self._left_out, shown)
+                return
         for frame in self._output(packet):
             # What comes after damage would depend on where decoding began: it begins anew at the next start.
             if self._damaged and self.index.start_before(frame.pts) > self._begun:
@@ -250,6 +283,7 @@ class VideoSource:
         self._begun = start
         self._fed = start - 1
         self._last = -1
+        self._left_out = -1
         self._drained = False
         self._floor = int(self.index.position[start]) if start > 0 else -1
 
