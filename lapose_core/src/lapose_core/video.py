@@ -27,8 +27,8 @@ from lapose_core.video_index import (
 )
 
 _CACHE_BYTES = 256 << 20
-_POOL = 13
-"""Pictures that an open decoder holds for itself: 38 MiB at 1920x1080 with three threads (H.264, B frames)."""
+_POOL = 14
+"""Pictures that an open decoder holds for itself: 41 MiB at 1920x1080 with four threads (H.264, B frames)."""
 # Decoding a few packets too many is cheaper than a seek, which also empties the decoder's pipeline.
 _WORTH_A_SEEK = 32
 # A frame still absent when one this much later has left the decoder is missing, not late.
@@ -36,8 +36,8 @@ _REORDER_LIMIT = 32
 # A frame that does not appear when decoding begins at its own key frame may need an older one (gradual
 # refresh): how many packets further back to try before it is called damaged.
 _FURTHER_BACK = (0, 64, 512, 4096)
-# Frames kept before one that is jumped to: enough for the first steps back while those before are decoded. All that are
-# passed would not fit into what the decoder uses again and again: new memory made a jump an eighth slower.
+# Frames kept before one that is jumped to, until the next jump: enough for the first steps back while those before are
+# decoded. Each one kept is new memory for the decoder: with all that are passed a jump was an eighth slower.
 _BEFORE = 16
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
@@ -72,6 +72,7 @@ class VideoSource:
         self._left_out = -1  # highest frame since then that was not decoded, since nothing needed it
         self._visited = -1  # start of the group in which the last frame read lies
         self._gone_back = False  # whether a request has gone back in that group
+        self._before: list[int] = []  # frames kept only since they lie before the one that was jumped to
         self._floor = -1  # presentation position before which decoded pictures are not to be trusted
         self._drained = False
         self._begun = 0  # packet at which the decoder was last set to work
@@ -154,6 +155,9 @@ class VideoSource:
         group = self.index.start_before(int(self.index.packet[i]))
         if group != self._visited:
             self._visited, self._gone_back = group, False
+            for number in self._before:
+                self._cache.pop(number)
+            self._before.clear()
         elif i <= self._last:
             self._gone_back = True
         return 0 if self._gone_back else max(0, i - _BEFORE)
@@ -191,8 +195,10 @@ class VideoSource:
             while self._pending:
                 number, frame = self._pending.popleft()
                 self._last = max(self._last, number)
-                if keep_from is not None and number >= keep_from:
-                    self._keep(number, frame)
+                if keep_from is not None and number >= keep_from and number not in self._cache:
+                    self._cache.put(number, frame, _size(frame))
+                    if 0 < keep_from <= number < i:
+                        self._before.append(number)
                 if number == i:
                     return frame
                 if number > i + _REORDER_LIMIT:
@@ -235,10 +241,6 @@ class VideoSource:
         frames = [f for f in frames if f.pts is not None and self.index.position[f.pts] >= self._floor]
         self._damaged |= any(frame.is_corrupt for frame in frames)
         return frames
-
-    def _keep(self, number: int, frame: Any) -> None:
-        if self._cache.get(number) is None:
-            self._cache.put(number, frame, _size(frame))
 
     def _seek(self, start: int) -> None:
         """Make ``start`` the next packet: by the container's index if that proves right, else by counting."""

@@ -8,6 +8,7 @@ identifies each decoded frame exactly whatever the file says about time.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _USUAL_RATE = 25.0
 _FASTEST = 240.0  # a rate beyond this is a time base, not a camera
 # Fewer presentation times than this share of the frames are no clock.
 _ENOUGH_TIMES = 0.1
+# FFmpeg chooses no more than 16 threads.
+_MANY_CORES = 15
 # Pictures decoded to see whether presentation times tell their order, where that is in doubt.
 _LOOKED_AT = 64
 # PyAV objects are untyped here: its classes are compiled and mypy does not follow them.
@@ -101,6 +104,11 @@ def open_video(path: Path) -> tuple[Any, Any]:
         if other.index != stream.index:
             other.discard = Discard.all
     stream.codec_context.thread_type = "AUTO"
+    cores = os.cpu_count() or 1
+    if 1 < cores < _MANY_CORES:
+        # A picture waits for rows of the one before: FFmpeg's own choice, one more than there are cores, leaves cores
+        # without work. On two of them a group of 250 pictures at 1080p came in 0.75 to 0.95 of the time.
+        stream.codec_context.thread_count = cores + 2
     return container, stream
 
 
