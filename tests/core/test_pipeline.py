@@ -321,15 +321,17 @@ def test_a_frame_deep_in_its_group_is_given_up_when_the_user_jumps() -> None:
 
 def test_frames_between_two_samples_pass_by_the_tap_until_it_has_enough(tmp_path: Path) -> None:
     drive = open_log(write_video(tmp_path / "a.mp4", frames=60))
+    source = drive.open_frames()
+    images = [source.read(index) for index in range(60)]  # a source is for one thread
+    source.close()
     seen: list[int] = []
 
     def tap(index: int, picture: Picture | Image) -> bool:
         assert isinstance(picture, Picture)
-        assert np.array_equal(picture.rgb(), source.read(index))
+        assert np.array_equal(picture.rgb(), images[index])
         seen.append(index)
         return index < 33
 
-    source = drive.open_frames()
     pre = Preprocessor.for_drive(drive, (120, 56))
     queue = SampleQueue(drive, pre, np.arange(0, 60, 6), ahead=10, tap=tap)
     try:
@@ -337,10 +339,9 @@ def test_frames_between_two_samples_pass_by_the_tap_until_it_has_enough(tmp_path
         for sample in range(10):
             image = queue.take(sample, 20.0)
             assert isinstance(image, torch.Tensor)
-            assert torch.equal(image, pre(source.read(6 * sample)))
+            assert torch.equal(image, pre(images[6 * sample]))
     finally:
         queue.close()
-        source.close()
     # The first sample asks; once there is enough, samples alone are offered.
     assert seen == [*range(34), 36, 42, 48, 54]
 
