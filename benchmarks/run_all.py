@@ -42,8 +42,8 @@ BENCHMARKS: dict[str, tuple[bool, list[str], list[str]]] = {
     "drag": (True, ["--short"], []),
     "soak": (True, ["--short"], []),
 }
-ONCE = ("soak", "startup")
-"""Benchmarks that repeat by themselves, or are long: run once."""
+ONCE = ("soak",)
+"""Benchmarks that are long: run once."""
 
 
 def run(name: str, short: bool) -> dict[str, Any] | None:
@@ -82,28 +82,34 @@ def flat(line: dict[str, Any]) -> dict[str, float]:
 
 
 def tables(lines: list[dict[str, Any]]) -> str:
-    """For every benchmark the median and the range over its runs of one setting; the full one where there is one."""
+    """For every benchmark the median and the range over its runs: those of the full setting, and the short ones."""
     out = []
     for name in BENCHMARKS:
         mine = [line for line in lines if line["benchmark"] == name]
-        setting = "full" if any(line["setting"] == "full" for line in mine) else "short"
-        mine = [line for line in mine if line["setting"] == setting]
+        out += [f"### {name}", ""]
         if not mine:
-            out.append(f"### {name}\n\nnot run yet\n")
-            continue
-        machine = mine[-1].get("machine") or next((x["machine"] for x in lines if "machine" in x), {})
-        where = f"{machine.get('cpu', 'unknown processor')}, {machine.get('cores', '?')} cores"
-        runs = f"{len(mine)} run{'s' * (len(mine) > 1)}, {setting} setting, {mine[-1]['date']}, {where}"
-        loads = [line["machine"]["load"] for line in mine if line.get("machine", {}).get("load") is not None]
-        if loads:
-            runs += f"; load of the machine at the end {min(loads):.1f} to {max(loads):.1f}"
-        out += [f"### {name}", "", runs, "", "| figure | median | least | most |", "|---|---|---|---|"]
-        numbers = [flat(line) for line in mine]
-        for key in numbers[-1]:
-            values = [n[key] for n in numbers if key in n]
-            out.append(f"| {key} | {np.median(values):.4g} | {min(values):.4g} | {max(values):.4g} |")
-        out.append("")
+            out += ["not run yet", ""]
+        for setting in ("full", "short"):
+            if runs := [line for line in mine if line["setting"] == setting]:
+                out += table(runs, next((x["machine"] for x in lines if "machine" in x), {}))
     return "\n".join(out)
+
+
+def table(runs: list[dict[str, Any]], machine: dict[str, Any]) -> list[str]:
+    """One setting's runs, with the machine they were made on where they name it."""
+    last = runs[-1]
+    machine = last.get("machine") or machine
+    where = f"{machine.get('cpu', 'unknown processor')}, {machine.get('cores', '?')} cores"
+    said = f"{len(runs)} run{'s' * (len(runs) > 1)}, {last['setting']} setting, {last['date']}, {where}"
+    loads = [line["machine"]["load"] for line in runs if line.get("machine", {}).get("load") is not None]
+    if loads:
+        said += f"; load of the machine at the end {min(loads):.1f} to {max(loads):.1f}"
+    out = [said, "", "| figure | median | least | most |", "|---|---|---|---|"]
+    numbers = [flat(line) for line in runs]
+    for key in numbers[-1]:
+        values = [n[key] for n in numbers if key in n]
+        out.append(f"| {key} | {np.median(values):.4g} | {min(values):.4g} | {max(values):.4g} |")
+    return [*out, ""]
 
 
 def write_page() -> None:
