@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 from lapose_core.disposable import disposable_test, is_disposable
 from lapose_core.drive import Image, LogError
 from lapose_core.frames.budget import ByteBudget, Cache
+from lapose_core.frames.keeper import FrameKeeper
 from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.video_index import (
     Packet,
@@ -36,8 +37,8 @@ _REORDER_LIMIT = 32
 # A frame that does not appear when decoding begins at its own key frame may need an older one (gradual
 # refresh): how many packets further back to try before it is called damaged.
 _FURTHER_BACK = (0, 64, 512, 4096)
-# Frames kept before one that is jumped to, until the next jump: enough for the first steps back while those before are
-# decoded. Each one kept is new memory for the decoder: with all that are passed a jump was an eighth slower.
+# Frames kept before one that is jumped to: enough for the first steps back while those before are decoded. With all
+# that are passed a jump was an eighth slower.
 _BEFORE = 16
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
@@ -65,6 +66,7 @@ class VideoSource:
         self._budget = ByteBudget(cache_bytes)
         self._cache = self._own = self._budget.cache("frames")
         self._reformatter = VideoReformatter()
+        self._keeper = FrameKeeper()
         self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
         self._packets: Iterator[tuple[int, Packet]] = iter(())
         self._fed = -1  # number of the last packet given to the decoder
@@ -72,7 +74,6 @@ class VideoSource:
         self._left_out = -1  # highest frame since then that was not decoded, since nothing needed it
         self._visited = -1  # start of the group in which the last frame read lies
         self._gone_back = False  # whether a request has gone back in that group
-        self._before: list[int] = []  # frames kept only since they lie before the one that was jumped to
         self._floor = -1  # presentation position before which decoded pictures are not to be trusted
         self._drained = False
         self._begun = 0  # packet at which the decoder was last set to work
@@ -155,9 +156,6 @@ class VideoSource:
         group = self.index.start_before(int(self.index.packet[i]))
         if group != self._visited:
             self._visited, self._gone_back = group, False
-            for number in self._before:
-                self._cache.pop(number)
-            self._before.clear()
         elif i <= self._last:
             self._gone_back = True
         return 0 if self._gone_back else max(0, i - _BEFORE)
@@ -196,9 +194,7 @@ class VideoSource:
                 number, frame = self._pending.popleft()
                 self._last = max(self._last, number)
                 if keep_from is not None and number >= keep_from and number not in self._cache:
-                    self._cache.put(number, frame, _size(frame))
-                    if 0 < keep_from <= number < i:
-                        self._before.append(number)
+                    self._cache.put(number, *self._keeper.keep(frame))
                 if number == i:
                     return frame
                 if number > i + _REORDER_LIMIT:
@@ -302,10 +298,6 @@ class VideoSource:
             return self._picture(i, frame).rgb(self._reformatter, self.threads)
         except (av.error.FFmpegError, ValueError) as error:
             raise LogError(f"{self.path}: frame {i} cannot be turned into RGB ({reason(error)})") from error
-
-
-def _size(frame: Any) -> int:
-    return sum(plane.buffer_size for plane in frame.planes)
 
 
 def _orientation(frame: Any) -> tuple[bool, int]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lapose_core.drive import Image, LogError
 from lapose_core.frames.budget import ByteBudget, Cache
+from lapose_core.frames.keeper import FrameKeeper
 from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.logs.messages.decoders import Decoder, Message, payload
 from lapose_core.logs.messages.key_frames import CODECS, is_key
@@ -109,6 +110,7 @@ class StreamSource:
         self.threads = 1
         """That turn a frame into RGB; 0 for all cores."""
         self._cache = self._own = ByteBudget(cache_bytes).cache("frames")
+        self._keeper = FrameKeeper()
         self._next = 0  # message that the decoder gets next
         self._inside: set[int] = set()  # messages whose picture has not come out yet
         self._context: Any = None
@@ -248,8 +250,4 @@ class StreamSource:
     def _keep(self, number: int, frame: Any) -> None:
         index = int(self._index[number])
         if index >= 0 and self._cache.get(index) is None:
-            self._cache.put(index, frame, _bytes(frame))
-
-
-def _bytes(frame: Any) -> int:
-    return sum(plane.buffer_size for plane in frame.planes)
+            self._cache.put(index, *self._keeper.keep(frame))
