@@ -30,7 +30,7 @@ from lapose_core.frames.reader import CachedReader
 REST = 0.08
 """Seconds without another request after which the cursor rests, and the full frame is fetched."""
 GRACE = 0.04
-"""Seconds that the full frame has before its preview is shown, where the cursor moves frame by frame."""
+"""Seconds that the full frame has before its preview is shown, where it is the next one or needs no decoding."""
 LARGEST_STRIDE = 8
 """Requests that move by more frames than this are jumps, after which nothing is decoded ahead."""
 AHEAD = 8
@@ -306,7 +306,8 @@ class FrameStore:
 
     def _is_late(self, request: _Request) -> bool:
         """Whether the full frame takes so long that its preview is worth showing before."""
-        soon = request.stride != 0 or request.index in self._cache
+        # Before the cursor a frame is there, or its whole group is to be decoded first.
+        soon = request.stride > 0 or request.index in self._cache
         with self._condition:
             until = request.since + GRACE if soon and self._answered >= request.number - 1 else 0.0
             while self._full < request.number and not self._superseded(request):
