@@ -27,7 +27,7 @@ class Exporter(Writing[ExportDialog]):
     thing, failure = "export", "The drive cannot be exported"
 
     def __init__(self, app: Inspector) -> None:
-        super().__init__(app, _told)
+        super().__init__(app, _written)
         self._form = "tum"
 
     def ask(self, form: str | None = None) -> None:
@@ -118,6 +118,6 @@ def write_one(source: Source, request: ExportRequest, progress: Progress) -> Exp
     return ExportResult(tuple(files), f"{len(bundle)} samples")
 
 
-def _told(result: ExportResult) -> str:
+def _written(result: ExportResult) -> str:
     beside = "" if len(result.files) == 1 else ", annotations beside it"
     return f"{result.what} written to {result.files[0]} in {result.seconds:.1f} s{beside}"

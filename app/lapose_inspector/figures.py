@@ -30,7 +30,7 @@ class Figures(Writing[FigureDialog]):
     thing, failure = "figure", "The figure cannot be written"
 
     def __init__(self, app: Inspector) -> None:
-        super().__init__(app, _told)
+        super().__init__(app, _written)
         self._last: FigureRequest | None = None
         self._told: Callable[[str], object] | None = None
 
@@ -114,7 +114,7 @@ def _png(request: FigureRequest, image: QImage, words: str) -> Callable[[Progres
     return write
 
 
-def _told(result: ExportResult) -> str:
+def _written(result: ExportResult) -> str:
     return f"Figure written to {result.files[0]}: {result.what}"
 
 

@@ -39,7 +39,7 @@ class Reporter(Writing[ReportDialog]):
     thing, failure = "report", "The report cannot be written"
 
     def __init__(self, app: Inspector, results: Path, sessions: Path) -> None:
-        super().__init__(app, _told)
+        super().__init__(app, _written)
         self._results, self._sessions = results, sessions
 
     def ask(self) -> None:
@@ -124,5 +124,5 @@ def write_drives(request: ReportRequest, sessions: Path, open_drive: OpenDrive, 
     return ExportResult((request.path,), f"{len(subjects)} drive{'s' * (len(subjects) > 1)}")
 
 
-def _told(result: ExportResult) -> str:
+def _written(result: ExportResult) -> str:
     return f"Report of {result.what} written to {result.files[0]} in {result.seconds:.1f} s"

@@ -19,15 +19,17 @@ D = TypeVar("D", bound=WriteDialog)
 class Writing(QObject, Generic[D]):
     """Writes one file at a time in the background, for a dialog that stays open meanwhile or for none.
 
-    ``thing`` and ``failure`` are what is given up, and the title of a problem that no dialog is there to show; ``told``
-    is what the status bar says of a file that was written.
+    ``thing`` and ``failure`` are what is given up, and the title of a problem that no dialog is there to show.
+
+    Args:
+        written: what the status bar says of a file that was written.
     """
 
     thing, failure = "file", "The file cannot be written"
 
-    def __init__(self, app: Inspector, told: Callable[[ExportResult], str]) -> None:
+    def __init__(self, app: Inspector, written: Callable[[ExportResult], str]) -> None:
         super().__init__(app)
-        self._app, self._told_of = app, told
+        self._app, self._written = app, written
         self.worker = ExportWorker(self)
         self.worker.finished.connect(self.finish)
         self.dialog: D | None = None
@@ -61,7 +63,7 @@ class Writing(QObject, Generic[D]):
             self._app.show_error(self.failure, result.problem, result.details)
         else:
             self._app.settings.export_folder = result.files[0].parent
-            self._app.window.status.showMessage(self._told_of(result), 8000)
+            self._app.window.status.showMessage(self._written(result), 8000)
             if self.dialog is not None:
                 self.dialog.accept()
 

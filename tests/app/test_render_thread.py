@@ -192,6 +192,22 @@ def test_an_error_nobody_waits_for_reaches_the_programs_handler(shown: Scene, qt
     assert "nothing" in str(caught[0][1])
 
 
+def test_an_error_that_comes_with_every_drawing_is_told_once(shown: Scene, qtbot) -> None:
+    drawn: list[object] = []
+    with qtbot.capture_exceptions() as caught:
+        broken = Broken(parent=shown.dots.parent)
+        shown.canvas.events.draw.connect(drawn.append)
+        for _ in range(5):
+            before = len(drawn)
+            shown.canvas.update()
+            qtbot.waitUntil(lambda before=before: len(drawn) > before and shown.canvas.settled, timeout=30_000)
+        broken.parent = None
+        qtbot.waitUntil(lambda: shown.canvas.settled, timeout=30_000)
+    told = [str(error) for _, error, _ in caught]
+    assert told
+    assert len(told) == len(set(told)) < len(drawn)
+
+
 def test_another_size_is_shown_scaled_and_then_drawn(shown: Scene, qtbot) -> None:
     shown.resize(600, 500)
     QCoreApplication.sendPostedEvents()

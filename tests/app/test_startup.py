@@ -10,7 +10,7 @@ from pathlib import Path
 from lapose_inspector.inspector import Inspector
 
 HEAVY = ("torch", "open3d", "pyarrow", "pandas", "scipy", "sklearn", "openTSNE", "numba", "duckdb", "matplotlib", "cv2")
-LATER = ("vispy", "av", "qtawesome", "lapose_inspector.views.dialogs", "lapose_inspector.exporter")
+LATER = ("vispy", "av", "lapose_inspector.views.dialogs", "lapose_inspector.exporter")
 """What costs less, and still no opening screen shows."""
 
 

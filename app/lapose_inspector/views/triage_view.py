@@ -16,12 +16,12 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.triage import SORT_KEYS, SORT_WORDS, Row, Triage
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.combo_box import ComboBox
-from lapose_inspector.views.flow_layout import FlowLayout
 from lapose_inspector.views.regime_table import RegimeTable
 from lapose_inspector.views.set_bar import SetBar
 from lapose_inspector.views.triage_rows import ITEM, TriagePainter, TriageRows
@@ -98,7 +98,7 @@ class TriageView(QWidget):
         top.addWidget(self.filter, 1)
         top.addWidget(self.sort)
         self.chips = QWidget()
-        self._flow = FlowLayout(self.chips)
+        self._flow = QFlowLayout(self.chips)
         self._flow.setContentsMargins(6, 0, 6, 0)
         self._flow.setSpacing(3)
 

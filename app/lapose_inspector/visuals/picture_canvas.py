@@ -52,6 +52,7 @@ class PictureCanvas(_qt.QtBaseCanvasBackend, QWidget):  # type: ignore[misc]
         self._stale = True
         self._began = self._rested = 0.0
         self._running: Future[Drawing] | None = None
+        self._problems: set[str] = set()  # errors told: one that comes with every drawing is told once
         self._due = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
         self._due.timeout.connect(self._render)
         self.given_bytes = 0
@@ -128,8 +129,14 @@ class PictureCanvas(_qt.QtBaseCanvasBackend, QWidget):  # type: ignore[misc]
 
     @Slot(object)
     def _take(self, drawing: Future[Drawing]) -> None:
-        if drawing is self._running:
+        if drawing is not self._running:
+            return
+        try:
             self._finish()
+        except Exception as error:
+            if str(error) not in self._problems:
+                self._problems.add(str(error))
+                raise
 
     def _finish(self) -> None:
         assert self._running is not None

@@ -228,6 +228,49 @@ def test_a_jump_is_answered_by_the_preview_and_the_frame_follows_at_rest(video: 
     assert not viewer.wrong
 
 
+class Gated:
+    """Frames that are not read while the gate is closed."""
+
+    def __init__(self, frames: list[Image], gate: threading.Event) -> None:
+        self._frames, self._gate = frames, gate
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def read(self, index: int) -> Image:
+        assert self._gate.wait(20)
+        return self._frames[index]
+
+    def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
+        yield from list(enumerate(self._frames))[start:stop:step]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_step_back_to_a_frame_that_takes_long_shows_its_preview_at_once(
+    video: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapose_core.frames.store.GRACE", 3600.0)
+    gate, viewer = threading.Event(), Viewer(video)
+    gate.set()
+    proxy = fill(Proxy(tmp_path / "proxy", video.drive, 1 << 30), video.drive)
+    drive = replace(video.drive, open_frames=lambda: Gated(video.frames, gate))
+    store = FrameStore(drive, ByteBudget(1), lambda: proxy, shown=viewer.shown, failed=viewer.on_failed, build=False)
+    store.request(40)
+    wait_until(lambda: store.trusted)
+    store.request(41)
+    viewer.wait(41)
+    assert (41, True) not in viewer.history, "the next frame comes soon"
+    gate.clear()
+    store.request(40)
+    viewer.wait_for_preview(40)
+    gate.set()
+    viewer.wait(40)
+    store.close()
+    assert not viewer.wrong
+
+
 def test_the_proxy_is_made_in_the_background_and_stays(video: Log, tmp_path: Path) -> None:
     for attempt in range(2):
         viewer = Viewer(video)
