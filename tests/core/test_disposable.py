@@ -132,10 +132,7 @@ def test_damage_spoils_no_other_group(tmp_path: Path, name: str, seed: int) -> N
     except ValueError:
         pytest.skip(f"this build of FFmpeg has no encoder for {name}")
     whole = set(sequential(path))
-    data, noise = bytearray(path.read_bytes()), np.random.default_rng(seed)
-    for at in noise.integers(len(data) * 4 // 10, len(data) * 6 // 10, 24):
-        data[at] ^= 0x5A
-    path.write_bytes(data)
+    noise = damage(path, path.read_bytes(), seed)
     source = VideoSource(path, cache_bytes=0)
     groups: dict[int, dict[int, bytes | None]] = {}
     for i in range(len(source)):
@@ -146,6 +143,26 @@ def test_damage_spoils_no_other_group(tmp_path: Path, name: str, seed: int) -> N
         image = readable(source, int(i))
         assert i not in good or image == good[int(i)], f"frame {i}"
     source.close()
+
+
+def damage(path: Path, whole: bytes, seed: int) -> np.random.Generator:
+    """Write ``whole`` with 24 bytes in its middle changed."""
+    data, noise = bytearray(whole), np.random.default_rng(seed)
+    for at in noise.integers(len(data) * 4 // 10, len(data) * 6 // 10, 24):
+        data[at] ^= 0x5A
+    path.write_bytes(data)
+    return noise
+
+
+def test_damage_that_announces_another_stream_is_no_error(tmp_path: Path) -> None:
+    file, arguments, *_ = CASES["many b frames, transport stream"]
+    path = write_video(tmp_path / file, **{"frames": 3 * GROUP, "gop": GROUP, **arguments})
+    whole = path.read_bytes()
+    for seed in (8, 10, 15, 60, 113):  # the tables of these announce one
+        damage(path, whole, seed)
+        source = VideoSource(path)
+        assert len(source) > GROUP
+        source.close()
 
 
 def readable(source: VideoSource, i: int) -> bytes | None:

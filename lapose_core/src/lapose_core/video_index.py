@@ -120,6 +120,10 @@ def packets(container: Any, stream: Any) -> Iterator[Packet]:
             packet = next(demuxer, None)
         except (av.error.FFmpegError, ValueError):
             return
+        except IndexError:
+            # At the end PyAV also flushes streams that turned up on the way (a transport stream's tables may change, or
+            # be damaged), which it does not know.
+            return
         if packet is None:
             return
         # PyAV ends with an empty packet without times that means "flush"; the decoder is drained by its user.
