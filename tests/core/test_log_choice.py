@@ -48,6 +48,8 @@ def test_poses_are_shifted_in_time(tmp_path: Path) -> None:
     (tmp_path / "given.tum").write_text(tum_text(drive.timestamps + 7, arc(5)))
     shifted = LogChoice(poses=tmp_path / "given.tum", time_offset=-7).open(tmp_path / "a.mp4")
     assert "interpolated" in shifted.provenance["poses"]
+    with pytest.raises(LogError, match="time offset must be a number of seconds, not nan"):
+        LogChoice(poses=tmp_path / "given.tum", time_offset=float("nan")).open(tmp_path / "a.mp4")
 
 
 def test_a_camera_or_topic_where_there_is_no_choice_is_refused(tmp_path: Path) -> None:

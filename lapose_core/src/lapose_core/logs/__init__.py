@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -118,6 +119,8 @@ def open_log(
     with _one_line(path):
         if options.poses is not None and not options.poses.is_file():
             raise LogError(f"{options.poses}: there is no such pose file")
+        if not math.isfinite(options.time_offset):
+            raise LogError(f"{path}: the poses' time offset must be a number of seconds, not {options.time_offset}")
         reader = find_reader(path)
         chosen = _choose(path, _list(reader, path), drive)
         _check_choice(path, chosen, "camera", options.camera, chosen.cameras)
