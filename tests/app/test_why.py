@@ -203,7 +203,10 @@ def test_what_stands_out_is_told_as_if_each_value_were_ranked_among_all() -> Non
         values[:] = rng.integers(0, 30, len(values))  # many are equal
         values[rng.random(len(values)) < 0.1] = np.nan
     analysis.confidence[::3] = rng.random(len(analysis.confidence[::3]))
+    analysis.translation_spread[:] = rng.integers(0, 3, count)  # 0 of one window, which has none to disagree with
+    analysis.rotation_spread[:] = 0.1
     usual = usual_of(analysis)
+    assert usual.medians["Windows disagree, translation"] == np.median([s for s in analysis.translation_spread if s])
     assert usual.confidence == np.nanmedian(analysis.confidence)
     session = Session(Timeline(), Display("dark"))
     session.analysis, session.usual = analysis, usual
@@ -220,6 +223,8 @@ def test_what_stands_out_is_told_as_if_each_value_were_ranked_among_all() -> Non
             notable += told[name].notable
             if np.isfinite(values[at]):
                 assert told[name].usual.startswith(f"{np.median(known):.2f}")
+        for name in ("Windows disagree, rotation", "Windows disagree, translation"):
+            assert (told[name].here == "–") == (analysis.translation_spread[at] == 0)
         assert not told["Picture: luminance"].notable
         assert told["Picture: gradient"].here == "–"
     assert notable

@@ -49,9 +49,11 @@ def quantities(analysis: DriveAnalysis, part: slice) -> list[Quantity]:
     degrees = 180 / np.pi
     look = slice(part.start, min(part.stop or len(analysis.done), len(analysis.done)))  # one more is known of pictures
     entropy = analysis.cross_entropy[part]
+    turn, move = analysis.rotation_spread[part], analysis.translation_spread[part]
+    one_window = move < 1e-9  # with which none can disagree
     return [
-        Quantity("Windows disagree, rotation", analysis.rotation_spread[part] * degrees, "°", 2, True),
-        Quantity("Windows disagree, translation", analysis.translation_spread[part], "m", 2, True),
+        Quantity("Windows disagree, rotation", np.where(one_window, np.nan, turn) * degrees, "°", 2, True),
+        Quantity("Windows disagree, translation", np.where(one_window, np.nan, move), "m", 2, True),
         Quantity("Backwards undoes it to, rotation", checks.reversal_rotation[part] * degrees, "°", 2, True),
         Quantity("Backwards undoes it to, translation", checks.reversal_translation[part], "m", 2, True),
         Quantity("Half the rate differs by, rotation", checks.rate_rotation[part] * degrees, "°", 2, True),

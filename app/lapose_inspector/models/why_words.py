@@ -83,11 +83,10 @@ def check_signs(session: Session, at: int) -> list[Sign]:
     analysis, usual = session.analysis, session.usual
     if analysis is None or usual is None:
         return []
-    alone = analysis.translation_spread[at] < 1e-9
     out = []
     for name, values, unit, digits, warns in quantities(analysis, slice(at, at + 1)):
         here, middle = float(values[0]), usual.medians.get(name)
-        if middle is None or not np.isfinite(here) or (alone and name.startswith("Windows")):
+        if middle is None or not np.isfinite(here):
             out.append(Sign(name, "–", "–"))
             continue
         notable = warns and here > usual.bounds[name]
