@@ -23,7 +23,7 @@ from lapose_core.drive import Drive
 from lapose_core.evaluation.map_quality import map_quality
 from lapose_core.experiments.drawing import new_figure, save
 from lapose_core.logs import open_log
-from lapose_inspector.workers.projection import pca, tsne
+from lapose_inspector.beside.projecting import pca, tsne
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "resources" / "sample_drive"

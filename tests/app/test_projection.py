@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lapose_inspector.beside.projecting import Projection, extend, pca, tsne
 from lapose_inspector.workers.latest import PATIENCE, LatestWorker, unfinished
-from lapose_inspector.workers.projection import Projection, ProjectionWorker, extend, pca, tsne
+from lapose_inspector.workers.projection import ProjectionWorker
 
 
 def clusters(count: int, width: int = 16, apart: float = 8.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +91,7 @@ def test_tsne_keeps_clusters_apart_and_reports_growing_pictures():
 
 
 def test_of_many_transitions_tsne_lays_out_a_sample_and_the_others_join_their_neighbours(monkeypatch):
-    monkeypatch.setattr("lapose_inspector.workers.projection.MOST", 150)
+    monkeypatch.setattr("lapose_inspector.beside.projecting.MOST", 150)
     latents, group = clusters(600)
     pictures = []
     found = tsne(latents, all_of(600), show=pictures.append)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QSize, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.geometry import Array
+from lapose_inspector.beside.projecting import Projection
 from lapose_inspector.models.colours import rgba, series_colours
 from lapose_inspector.models.gallery import Item
 from lapose_inspector.models.map_data import MapData, MapSource, model_name
@@ -24,7 +25,6 @@ from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.map_projector import MapProjector
 from lapose_inspector.views.map_text import map_text
 from lapose_inspector.views.map_tools import MapTools
-from lapose_inspector.workers.projection import Projection
 
 if TYPE_CHECKING:
     from lapose_inspector.views.map_gestures import MapGestures

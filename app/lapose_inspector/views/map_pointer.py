@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 
+from lapose_inspector.beside.projecting import Projection
 from lapose_inspector.models.map_data import MapData
 from lapose_inspector.models.map_state import MapState
 from lapose_inspector.models.selection import TransitionId
@@ -18,7 +19,6 @@ from lapose_inspector.views.map_gestures import MapCamera
 from lapose_inspector.views.pair_popup import WIDTH, PairPopup
 from lapose_inspector.views.transition_drag import carry
 from lapose_inspector.visuals.map_scene import MapScene
-from lapose_inspector.workers.projection import Projection
 from lapose_inspector.workers.thumbnails import ThumbnailLoader
 
 PICK_RADIUS = 10.0

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
+from lapose_inspector.beside.projecting import Projection, targets_of
 from lapose_inspector.models.map_data import MapData
 from lapose_inspector.models.map_state import MapState
-from lapose_inspector.workers.projection import Projection, ProjectionWorker, targets_of
+from lapose_inspector.workers.projection import ProjectionWorker
 
 GROWTH = 1.3
 """t-SNE starts over (from its own last map) when there are this many times as many points, or all of them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from lapose_inspector.beside.projecting import Projection
 from lapose_inspector.models.map_data import MapData
 from lapose_inspector.models.thinning import SOFTWARE_POINTS
-from lapose_inspector.workers.projection import Projection
 
 
 def map_text(

@@ -82,7 +82,7 @@ class DirectionsWorker(QObject):
     def request(self, data: MapData) -> None:
         """Fit to what is analysed so far."""
         from lapose_core.inference.directions import principal_directions, probe_directions
-        from lapose_inspector.workers.projection import targets_of
+        from lapose_inspector.beside.projecting import targets_of
 
         def job(stale: Stale) -> object:
             step = max(1, -(-len(data.latents) // SAMPLE))

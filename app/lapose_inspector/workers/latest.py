@@ -9,9 +9,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.priority import stand_back
+from lapose_inspector.beside.calls import Stale
 
-Stale = Callable[[], bool]
-"""Asks, inside a job, whether a newer job has come: then the rest of this one is wasted."""
 Job = Callable[[Stale], object]
 
 PATIENCE = 1.0

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from lapose_core.geometry import Array
 
-BLOCK = 4_000_000
-"""Distances that ``nearest_of_each`` holds at once: those of 100,000 latents to each other are 40 GB."""
 CHUNK = 262_144
 """Rows whose distances are held at once: a megabyte, whatever the number of latents."""
 SPARE = 64
@@ -95,30 +93,6 @@ class LatentIndex:
             part = slice(start, start + CHUNK)
             torch.addmv(self._square[part], self._centred[part], shifted, alpha=-2.0, out=out[part])
         return out
-
-
-@torch.inference_mode()
-def nearest_of_each(queries: NDArray, latents: NDArray, count: int) -> tuple[NDArray[np.int64], Array]:
-    """The ``count`` nearest of latents [N, A], N >= count, to each of queries [M, A], to the precision of float32.
-
-    Returns:
-        their rows [M, count], nearest first, and the distances [M, count].
-    """
-    base = torch.from_numpy(np.ascontiguousarray(latents, np.float32))
-    asked = torch.from_numpy(np.ascontiguousarray(queries, np.float32))
-    # About their mean they are small, and a difference of large numbers loses digits.
-    centre = base.mean(0)
-    base, asked = base - centre, asked - centre
-    square = (base**2).sum(1)
-    rows = torch.zeros(len(asked), count, dtype=torch.int64)
-    squared = torch.zeros(len(asked), count)
-    step = max(1, BLOCK // len(base))
-    for start in range(0, len(asked), step):
-        part = asked[start : start + step]
-        found = torch.topk(torch.addmm(square, part, base.T, alpha=-2.0), count, dim=1, largest=False)
-        rows[start : start + step] = found.indices
-        squared[start : start + step] = found.values + (part**2).sum(1, keepdim=True)
-    return rows.numpy(), squared.clamp(min=0).sqrt().double().numpy()
 
 
 def typical_distance(latents: NDArray, pairs: int = 2000, seed: int = 0) -> float:
