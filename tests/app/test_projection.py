@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -240,3 +242,18 @@ def test_a_long_tsne_ends_with_the_iteration_it_is_in(qtbot):
     worker.stop()
     # 3,000 points need many times longer to the end, also on a busy machine.
     qtbot.waitUntil(lambda: "projection" not in unfinished(), timeout=4000)
+
+
+def test_a_tsne_whose_process_is_killed_says_so_and_can_be_asked_again(qtbot):
+    worker = ProjectionWorker()
+    latents, _ = clusters(3000)
+    worker.request(latents, all_of(3000), "t-sne")
+    with qtbot.waitSignal(worker.progressed, timeout=60_000):
+        pass
+    with qtbot.waitSignal(worker.failed, timeout=60_000) as failed:
+        os.kill(worker.process_id, signal.SIGKILL)
+    assert failed.args[0].startswith("the process of t-SNE ended by itself: it was killed")
+    with qtbot.waitSignal(worker.projected, timeout=60_000, check_params_cb=lambda found: found.progress == 1.0):
+        worker.request(latents[:100], all_of(100), "t-sne")
+    worker.stop()
+    assert worker.process_id is None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.priority import stand_back
-from lapose_inspector.beside.calls import Stale
+from lapose_inspector.beside.calls import LostError, Stale
 
 Job = Callable[[Stale], object]
 
@@ -126,7 +126,8 @@ class _JobThread(threading.Thread):
             result = job(lambda: self.is_stale(generation))
         except Exception as error:
             log.exception("background job failed")
-            self.outcome.failed.emit(generation, f"{type(error).__name__}: {error}")
+            words = str(error) if isinstance(error, LostError) else f"{type(error).__name__}: {error}"
+            self.outcome.failed.emit(generation, words)
         else:
             self.outcome.finished.emit(generation, result)
         return True

@@ -80,6 +80,11 @@ class ProjectionWorker(QObject):
 
         self._worker.submit(job)
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that lays out t-SNE; None where none runs."""
+        return self._beside.pid
+
     def cancel(self) -> None:
         """Drop what is under way."""
         self._worker.cancel()
