@@ -15,7 +15,9 @@ LOOK = 20
 """Milliseconds between two looks at whether the time has come."""
 DRAWN = ("lapose_inspector.visuals.drive_scene", "lapose_inspector.visuals.map_scene")
 """What takes longest of the canvases' imports: a tenth of a second."""
+SHRINKS = "lapose_core.shrink"
 ASKED_FOR = (
+    SHRINKS,
     "lapose_inspector.views.command_palette",
     "lapose_inspector.views.dialogs",
     "lapose_inspector.views.chooser",
@@ -26,7 +28,7 @@ ASKED_FOR = (
     "lapose_inspector.reporter",
     "lapose_inspector.manifests",
 )
-"""What the first command that asks for it would wait for, some 10 to 20 ms each."""
+"""What the first command that asks for it would wait for, some 10 to 20 ms each; and what is compiled."""
 
 
 class Afterwards(QObject):
@@ -63,7 +65,9 @@ class Afterwards(QObject):
     def _bring_in(self, modules: tuple[str, ...]) -> None:
         def run() -> None:
             for module in modules:
-                importlib.import_module(module)
+                brought = importlib.import_module(module)
+                if module == SHRINKS:
+                    self._app.frames.shrink_in_thread(brought.shrink)
 
         self._imports = threading.Thread(target=run, name="imports", daemon=True)
         self._imports.start()

@@ -137,7 +137,7 @@ def test_every_frame_is_shown_in_turn_when_decoding_is_slow(launch, log_folder: 
     app = launch(log_folder, analyse=False)
     qtbot.waitUntil(lambda: app.window.video.shown_frame == 0, timeout=10_000)
     seen: list[int] = []
-    app.frames.frame_ready.connect(lambda index, image: seen.append(index))
+    app.frames.frame_ready.connect(lambda index, *_: seen.append(index))
     app.timeline.every_frame = True
     app.timeline.speed = 8.0
     app.timeline.play()

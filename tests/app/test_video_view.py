@@ -22,11 +22,13 @@ from panel_drive import (
 )
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication
 
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis
+from lapose_core.shrink import shrink
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.value_line import ValueLine
 from lapose_inspector.views.video_view import LATE, VideoView
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.workers.frames import FrameLoader
@@ -228,10 +230,47 @@ def test_the_whole_readout_fits_the_panel(make_view, qtbot, width):
     view = make_view(session, drive, (width, 330))
     session.timeline.seek(60)
     session.set_analysis(analysis)
-    label = view.findChildren(QLabel)[-1]
-    assert "yaw rate" in label.text()
-    assert label.sizeHint().width() <= view.width()
-    qtbot.waitUntil(lambda: label.height() >= label.sizeHint().height(), timeout=20_000)
+    line = view.findChild(ValueLine)
+    assert "yaw rate" in line.text
+    qtbot.waitUntil(lambda: line.height() >= line.sizeHint().height(), timeout=20_000)
+    ink = pixels(line.grab().toImage()).astype(int)
+    ink = (abs(ink - ink[0, 0]) > 40).any(-1)
+    assert ink.any()
+    assert not ink[:, -4:].any()  # nothing is cut off
+    assert (ink[: len(ink) // 2].any() and ink[len(ink) // 2 :].any()) or width > 340  # two lines
+
+
+def test_values_beside_a_border_do_not_move_the_panel_up_and_down(qtbot):
+    line = ValueLine()
+    qtbot.addWidget(line)
+    short, long = [(("speed", "#fff"), ("9.9 m/s", "#fff"))] * 2, [(("speed", "#fff"), ("10.9 m/s", "#fff"))] * 2
+    line.show_values(long)
+    line.resize(600, 20)
+    line.show()
+    one = line.sizeHint().height()
+    line.resize(int(line.text_width) - 1, 20)
+    two = line.sizeHint().height()
+    assert two > one
+    line.show_values(short)
+    assert line.sizeHint().height() == two
+    line.resize(600, 20)
+    assert line.sizeHint().height() == one
+
+
+def test_a_picture_made_small_in_the_thread_is_painted_as_the_whole_one_would_be(make_view, qtbot):
+    session, drive = Session(), make_drive(20)
+    view = make_view(session, drive, (320, 240))
+    view._loader.shrink_in_thread(shrink)
+    session.timeline.seek(7)
+    qtbot.waitUntil(lambda: shows(view, 7), timeout=20_000)
+    came = view.canvas.room_for(view.canvas.image_size)
+    assert came.width() < drive.width
+    small = pixels(view.canvas.grab().toImage()).astype(int)
+    view.canvas.set_image(drive.open_frames().read(7))
+    whole = pixels(view.canvas.grab().toImage()).astype(int)
+    assert abs(small - whole).max() <= 2
+    wheel(view.canvas, QPointF(160, 100), 4)  # of a part there is no small picture
+    assert view.canvas.room_for(view.canvas.image_size) is None
 
 
 def test_the_wheel_zooms_about_the_pointer_and_a_double_click_fits(make_view, qtbot):

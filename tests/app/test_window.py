@@ -136,7 +136,7 @@ def test_playing_runs_in_real_time_and_shows_frames(launch, log_folder: Path, qt
     app = launch(log_folder, analyse=False)
     shown: list[int] = []
     moved: list[float] = []
-    app.frames.frame_ready.connect(lambda index, _: shown.append(index))
+    app.frames.frame_ready.connect(lambda index, *_: shown.append(index))
     app.timeline.frame_changed.connect(lambda _: moved.append(time.perf_counter()))
     QTest.keyClick(app.window, Qt.Key.Key_Space)
     begun = time.perf_counter()

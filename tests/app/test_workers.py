@@ -79,7 +79,7 @@ class TestFrames:
         drive, leave, reads = slow_drive()
         loader.open(drive)
         ready: list[int] = []
-        loader.frame_ready.connect(lambda index, _: ready.append(index))
+        loader.frame_ready.connect(lambda index, *_: ready.append(index))
         loader.request(0)
         qtbot.waitUntil(lambda: bool(reads), timeout=20_000)  # and there it stays
         for index in (10, 20, 30):
@@ -126,7 +126,7 @@ class TestFrames:
         loader.request(5)
         qtbot.waitUntil(lambda: bool(reads), timeout=20_000)
         got: list[int] = []
-        loader.frame_ready.connect(lambda index, _: got.append(index))
+        loader.frame_ready.connect(lambda index, *_: got.append(index))
         loader.open(open_log(log_folder))
         leave.release(10)
         loader.request(7)

@@ -10,6 +10,7 @@ from lapose_inspector.models.memory import MemoryUse
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.scrubber import clock_text
+from lapose_inspector.views.steady_label import SteadyLabel
 
 if TYPE_CHECKING:
     from lapose_core.inference.result import DriveAnalysis
@@ -22,9 +23,9 @@ class StatusBar(QStatusBar):
         super().__init__(parent)
         self._session = session
         self.setSizeGripEnabled(False)
-        self.where = QLabel()
+        self.where = SteadyLabel()
         self.where.setContentsMargins(8, 0, 0, 0)
-        self.device, self.doing, self.memory = QLabel(), QLabel(), QLabel()
+        self.device, self.doing, self.memory = QLabel(), SteadyLabel(), SteadyLabel()
         self.device.setProperty("muted", True)
         self.memory.setProperty("muted", True)
         self.memory.setContentsMargins(4, 0, 4, 0)
@@ -77,7 +78,7 @@ class StatusBar(QStatusBar):
 
     def show_memory(self, use: MemoryUse) -> None:
         """What is kept to be fast."""
-        self.memory.setText(use.text)
+        self.memory.show_text(use.text)
         self.memory.setToolTip(use.details)
 
     def set_opening(self, opening: bool) -> None:
@@ -112,11 +113,11 @@ class StatusBar(QStatusBar):
         self.note.setText(notes[0] + (f" (and {len(notes) - 1} more)" if len(notes) > 1 else "") if notes else "")
         self.note.setToolTip("\n".join(notes))
         if drive is None:
-            self.where.setText("No drive open. File > Open file, or drop a log here.")
+            self.where.show_text("No drive open. File > Open file, or drop a log here.")
             return
         analysis = self._session.analysis
         told = "" if analysis is None else f" &nbsp;·&nbsp; {analysis.camera.fov_source}"
-        self.where.setText(
+        self.where.show_text(
             f"<b>{_escape(drive.name)}</b> &nbsp;·&nbsp; frame {timeline.frame} / {timeline.n_frames - 1}"
             f" &nbsp;·&nbsp; {clock_text(timeline.time, 2)} s &nbsp;·&nbsp; {self._rates}{told}"
         )
@@ -148,7 +149,7 @@ class StatusBar(QStatusBar):
             words = "analysed" if analysis.complete else f"analysis paused at {share:.0%}"
         if failed:
             words += f", {failed} of {analysis.n_windows} windows failed" if analysis else ""
-        self.doing.setText(words)
+        self.doing.show_text(words)
         self.doing.setToolTip(
             "\n".join(list(analysis.failed_windows.values())[:8]) if analysis is not None and failed else ""
         )

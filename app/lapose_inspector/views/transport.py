@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.timeline import SPEEDS
@@ -11,6 +11,7 @@ from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.annotation_band import AnnotationBand
 from lapose_inspector.views.combo_box import ComboBox
 from lapose_inspector.views.scrubber import Scrubber, clock_text
+from lapose_inspector.views.steady_label import SteadyLabel
 
 BUTTONS = (
     "play.second_back",
@@ -46,12 +47,11 @@ class Transport(QWidget):
         self.speed.addItems([f"{speed:g}×" for speed in SPEEDS])
         self.speed.setFixedWidth(78)
         self.speed.activated.connect(self._on_speed_chosen)
-        self.time = QLabel()
+        self.time = SteadyLabel("88:88.88 / 88:88.8 s")
         self.time.setToolTip("Time of the frame at the cursor, and of the whole drive")
-        self.rate = QLabel()
+        self.rate = SteadyLabel("888.8 fps")
         self.rate.setProperty("muted", True)
         self.rate.setToolTip("Frames shown per second while playing")
-        self.rate.setMinimumWidth(self.fontMetrics().horizontalAdvance("888.8 fps"))
         self.show_rate(None)
         row.addSpacing(4)
         row.addWidget(self.speed)
@@ -64,8 +64,6 @@ class Transport(QWidget):
         bands.addWidget(self.band)
         row.addLayout(bands, 1)
         row.addSpacing(6)
-        # Room for the widest text, so that nothing moves while playing.
-        self.time.setMinimumWidth(self.fontMetrics().horizontalAdvance("88:88.88 / 88:88.8 s"))
         row.addWidget(self.time)
         self._timeline.frame_changed.connect(self._show_time)
         self._timeline.range_changed.connect(self._on_range)
@@ -83,7 +81,7 @@ class Transport(QWidget):
 
     def show_rate(self, shown: float | None) -> None:
         """Frames shown per second; None while nothing plays."""
-        self.rate.setText("– fps" if shown is None else f"{shown:.1f} fps")
+        self.rate.show_text("– fps" if shown is None else f"{shown:.1f} fps")
 
     def _on_speed_chosen(self, index: int) -> None:
         self._timeline.speed = SPEEDS[index]
@@ -96,7 +94,7 @@ class Transport(QWidget):
 
     def _show_time(self, _: int) -> None:
         if not self._timeline.n_frames:
-            self.time.setText("–")
+            self.time.show_text("–")
             return
         whole = self._timeline.time_of(self._timeline.n_frames - 1)
-        self.time.setText(f"{clock_text(self._timeline.time, 2)} / {clock_text(whole, 1)} s")
+        self.time.show_text(f"{clock_text(self._timeline.time, 2)} / {clock_text(whole, 1)} s")

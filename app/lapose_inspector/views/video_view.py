@@ -12,14 +12,13 @@ from PySide6.QtGui import (
     QFont,
     QHideEvent,
     QIcon,
+    QImage,
     QPainter,
     QPen,
     QPixmap,
-    QResizeEvent,
     QShowEvent,
-    QTextDocument,
 )
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
@@ -37,6 +36,7 @@ from lapose_core.road_overlay import (
 from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.fitting_label import FittingLabel
+from lapose_inspector.views.value_line import ValueLine
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge, draw_crop, draw_ribbon
 from lapose_inspector.visuals.printing import clipped
@@ -87,6 +87,8 @@ class VideoView(QWidget):
         self._session, self._loader = session, frame_loader
         self._shown: int | None = None
         self._preview = False
+        self._badge = ""
+        """What the badge says on the screen."""
         self._failure: tuple[int, str] | None = None
         self._camera: RoadCamera | None = None
         self._true_steps: Array = np.empty((0, 4, 4))
@@ -94,10 +96,7 @@ class VideoView(QWidget):
         self.canvas = ImageCanvas()
         self.canvas.layers = [self._paint_crop, self._paint_paths, self._paint_badges]
         self.canvas.zoom_changed.connect(self.canvas.update)
-        self._readout = QLabel()
-        self._readout.setTextFormat(Qt.TextFormat.RichText)
-        self._readout.setContentsMargins(8, 2, 8, 3)
-        self._readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._readout = ValueLine()
         self._late = QTimer(self, singleShot=True, interval=LATE)
         self._late.timeout.connect(self.canvas.update)
         column = QVBoxLayout(self)
@@ -166,9 +165,7 @@ class VideoView(QWidget):
     @property
     def readout_text(self) -> str:
         """Speed and yaw rate at the cursor, predicted and true, as plain text."""
-        document = QTextDocument()
-        document.setHtml(self._readout.text())
-        return " ".join(document.toPlainText().split())
+        return self._readout.text
 
     @property
     def assumption_text(self) -> str:
@@ -213,27 +210,30 @@ class VideoView(QWidget):
         self._on_cursor(self._session.timeline.frame)
 
     def _on_cursor(self, frame: int) -> None:
-        if self._session.drive is not None and (frame != self._shown or self._preview):
+        drive = self._session.drive
+        if drive is not None and (frame != self._shown or self._preview):
             if frame != self._shown and not self._late.isActive():
                 self._late.start()
+            self._loader.room = self.canvas.room_for(QSize(drive.width, drive.height))
             self._loader.request(frame)
         else:
             self._late.stop()
         self._update_readout()
-        self.canvas.update()
+        if self.badge_text != self._badge:
+            self.canvas.update()
 
-    @Slot(int, object)
-    def _on_frame(self, index: int, image: Image) -> None:
+    @Slot(int, object, object)
+    def _on_frame(self, index: int, image: Image, fitted: QImage | None) -> None:
         drive = self._session.drive
         # A picture of the drive before this one may still be under way.
         if drive is not None and image.shape[:2] == (drive.height, drive.width):
-            self._show(index, image, preview=False)
+            self._show(index, image, fitted, preview=False)
 
-    @Slot(int, object)
-    def _on_preview(self, index: int, image: Image) -> None:
-        self._show(index, image, preview=True)
+    @Slot(int, object, object)
+    def _on_preview(self, index: int, image: Image, fitted: QImage | None) -> None:
+        self._show(index, image, fitted, preview=True)
 
-    def _show(self, index: int, image: Image, *, preview: bool) -> None:
+    def _show(self, index: int, image: Image, fitted: QImage | None, *, preview: bool) -> None:
         drive, wanted = self._session.drive, self._session.timeline.frame
         if drive is None or index >= len(drive):
             return
@@ -243,7 +243,7 @@ class VideoView(QWidget):
         self._shown, self._preview, self._failure = index, preview, None
         if index == wanted:
             self._late.stop()
-        self.canvas.set_image(image, (drive.width, drive.height))
+        self.canvas.set_image(image, (drive.width, drive.height), fitted)
         self._update_paths()
 
     @Slot(int, str)
@@ -315,25 +315,16 @@ class VideoView(QWidget):
         self.canvas.update()
 
     def _update_readout(self) -> None:
-        session = self._session
-        muted, parts = session.display.colours.muted, []
-        for key, name in (("speed", "speed"), ("yaw rate", "yaw rate")):
+        session, at = self._session, self._session.transition
+        muted, groups = session.display.colours.muted, []
+        for key in ("speed", "yaw rate"):
             series = session.series.series.get(key)
-            at = session.transition
             predicted, true = ("–", "–") if series is None else (series.text(at), series.text(at, truth=True))
-            parts.append(
-                f"<span style='color:{muted}'>{name}</span>&nbsp; "
-                f"<span style='color:{PREDICTION}'>● {predicted.replace('-', '−')}</span>&nbsp; "
-                f"<span style='color:{TRUTH}'>◆ {true.replace('-', '−')}</span>"
-            )
-        self._readout.ensurePolished()  # the style sheet sets its font
-        line = QTextDocument()
-        line.setDefaultFont(self._readout.font())
-        line.setHtml((4 * "&nbsp;").join(parts))
-        fits = line.idealWidth() + 16 <= self.width()
-        self._readout.setText((4 * "&nbsp;" if fits else "<br>").join(parts))
+            parts = ((key, muted), (f"● {predicted}", PREDICTION), (f"◆ {true}", TRUTH))
+            groups.append(tuple((text.replace("-", "−"), colour) for text, colour in parts))
+        self._readout.show_values(groups)
         span = ""
-        if (at := session.transition) is not None:
+        if at is not None:
             span = f"Mean from frame {session.series.frames[at]} to {session.series.frames[at + 1]}\n"
         self._readout.setToolTip(span + "● predicted   ◆ true; yaw rate is positive to the right")
 
@@ -356,6 +347,7 @@ class VideoView(QWidget):
                 draw_ribbon(painter, canvas, ribbon, colour, filled=key != "truth", seconds=key == shown[-1])
 
     def _paint_badges(self, painter: QPainter, canvas: ImageCanvas) -> None:
+        self._badge = self.badge_text
         if self._shown is None:
             return
         colours = self._session.display.colours
@@ -363,7 +355,7 @@ class VideoView(QWidget):
         painter.setFont(font)
         area = QRectF(canvas.rect()).adjusted(8, 8, -8, -8)
         late = self.stale and not self._late.isActive()
-        draw_badge(painter, area.topLeft(), self.badge_text, colour="#ffc14d" if late else "#ffffff")
+        draw_badge(painter, area.topLeft(), self._badge, colour="#ffc14d" if late else "#ffffff")
         if canvas.zoom > 1.001:
             draw_badge(painter, area.topRight(), f"{canvas.zoom:.1f}×", anchor="top right")
         painter.setFont(small(font))
@@ -383,10 +375,6 @@ class VideoView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._on_cursor(self._session.timeline.frame)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._update_readout()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)

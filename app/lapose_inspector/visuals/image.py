@@ -49,7 +49,10 @@ class ImageCanvas(QWidget):
         super().__init__(parent)
         self.layers: list[Layer] = []
         self.empty_text = ""
-        self._image: QImage | None = None
+        self._image: Image | None = None
+        self._whole: QImage | None = None
+        """``_image``, once more of it is wanted than ``_fitted`` shows."""
+        self._fitted: QImage | None = None
         self._size = QSize()
         self._zoom = 1.0
         self._centre = QPointF(0.5, 0.5)  # of the view, as a share of the image
@@ -72,9 +75,10 @@ class ImageCanvas(QWidget):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the image and of its copy as large as on screen."""
+        """Bytes of the image and of its copies as large as on screen."""
         scaled = 0 if self._scaled is None else self._scaled.width() * self._scaled.height() * 4
-        return scaled + (0 if self._image is None else self._image.sizeInBytes())
+        scaled += sum(copy.sizeInBytes() for copy in (self._whole, self._fitted) if copy is not None)
+        return scaled + (0 if self._image is None else self._image.nbytes)
 
     @property
     def zoom(self) -> float:
@@ -84,19 +88,33 @@ class ImageCanvas(QWidget):
         self._background, self._muted = QColor(background), QColor(muted)
         self.update()
 
-    def set_image(self, image: Image | None, size: tuple[int, int] | None = None) -> None:
+    def set_image(self, image: Image | None, size: tuple[int, int] | None = None, fitted: QImage | None = None) -> None:
         """Show ``image`` [H, W, 3]; another size than before fits anew.
 
         A smaller picture that stands for one of ``size`` (width, height) lies where that one would: everything else
-        here counts in the pixels of ``size``.
+        here counts in the pixels of ``size``. ``fitted`` is the image made as small as ``room_for`` says, where
+        somebody had the time for it.
         """
         old = self.image_size
-        self._image = None if image is None else to_qimage(image)
-        self._size = QSize() if self._image is None else QSize(*size) if size else self._image.size()
+        self._image, self._fitted, self._whole = image, fitted, None
+        if image is None:
+            self._size = QSize()
+        else:
+            self._size = QSize(*(size or image.shape[1::-1]))
         self._scaled = None
         if self.image_size != old:
             self.fit()
         self.update()
+
+    def room_for(self, size: QSize) -> QSize | None:
+        """The pixels of the screen that a whole image of ``size`` takes; None where it is not shown whole."""
+        if self._zoom > 1.0 or size.isEmpty():
+            return None
+        return self._pixels(self._fit_rect(size), self.devicePixelRatioF())
+
+    @staticmethod
+    def _pixels(target: QRectF, ratio: float) -> QSize:
+        return QSize(max(round(target.width() * ratio), 1), max(round(target.height() * ratio), 1))
 
     def fit(self) -> None:
         """Show the whole image."""
@@ -104,9 +122,10 @@ class ImageCanvas(QWidget):
 
     def rect_of_image(self) -> QRectF:
         """Where the whole image lies, in widget coordinates (it may reach beyond the widget)."""
-        if self._image is None:
-            return QRectF()
-        size = QSizeF(self._size).scaled(QSizeF(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
+        return QRectF() if self._image is None else self._fit_rect(self._size)
+
+    def _fit_rect(self, whole: QSize) -> QRectF:
+        size = QSizeF(whole).scaled(QSizeF(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
         size *= self._zoom
         left = self._place(size.width(), self.width(), self._centre.x())
         top = self._place(size.height(), self.height(), self._centre.y())
@@ -152,29 +171,39 @@ class ImageCanvas(QWidget):
     def _draw_image(self, painter: QPainter) -> None:
         """Draws the visible part, resampled once per image and view: repaints for an overlay cost a blit."""
         assert self._image is not None
-        image, ratio = self._image, pixel_scale(painter, self.devicePixelRatioF())
+        (height, width), ratio = self._image.shape[:2], pixel_scale(painter, self.devicePixelRatioF())
         rect = self.rect_of_image()
-        scale = rect.width() / image.width()
-        own = QTransform.fromTranslate(rect.left(), rect.top()).scale(scale, rect.height() / image.height())
+        scale = rect.width() / width
+        own = QTransform.fromTranslate(rect.left(), rect.top()).scale(scale, rect.height() / height)
         shown = rect.intersected(QRectF(self.rect()))
         source = own.inverted()[0].mapRect(shown)
         # Whole source pixels, so that panning does not make the picture swim.
         part = QRect(int(source.left()), int(source.top()), 0, 0)
-        part.setRight(min(int(np.ceil(source.right())), image.width()) - 1)
-        part.setBottom(min(int(np.ceil(source.bottom())), image.height()) - 1)
+        part.setRight(min(int(np.ceil(source.right())), width) - 1)
+        part.setBottom(min(int(np.ceil(source.bottom())), height) - 1)
         target = own.mapRect(QRectF(part))
-        size = QSize(max(round(target.width() * ratio), 1), max(round(target.height() * ratio), 1))
+        size = self._pixels(target, ratio)
         key = (part.x(), part.y(), part.width(), part.height(), size.width(), size.height())
         if self._scaled is None or key != self._scaled_key:
-            smooth = scale * ratio < PIXELS_VISIBLE
-            how = Qt.TransformationMode
-            mode = how.SmoothTransformation if smooth else how.FastTransformation
-            cut = image if part == image.rect() else image.copy(part)
-            self._scaled = QPixmap.fromImage(cut.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, mode))
+            whole = part.size() == QSize(width, height)
+            if whole and self._fitted is not None and self._fitted.size() == size:
+                scaled = self._fitted
+            else:
+                scaled = self._resampled(part, size, smooth=scale * ratio < PIXELS_VISIBLE)
+            self._scaled = QPixmap.fromImage(scaled)
             self._scaled.setDevicePixelRatio(ratio)
             self._scaled_key = key
         corner = QPointF(round(target.left() * ratio) / ratio, round(target.top() * ratio) / ratio)
         painter.drawPixmap(corner, self._scaled)
+
+    def _resampled(self, part: QRect, size: QSize, *, smooth: bool) -> QImage:
+        assert self._image is not None
+        if self._whole is None:
+            self._whole = to_qimage(self._image)
+        how = Qt.TransformationMode
+        mode = how.SmoothTransformation if smooth else how.FastTransformation
+        cut = self._whole if part == self._whole.rect() else self._whole.copy(part)
+        return cut.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, mode)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if not self._interactive or self._image is None or not event.angleDelta().y():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+import numpy as np
+from PySide6.QtCore import QObject, QSize, Signal, Slot
+from PySide6.QtGui import QImage
 
 from lapose_core.drive import Drive, Image
 from lapose_core.frames.budget import MIB, ByteBudget
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from lapose_core.frames.proxies import ProxyFolder
     from lapose_core.frames.proxy import ProxyState
     from lapose_core.frames.store import FrameStore
+    from lapose_core.shrink import Pixels
 
 DEFAULT_BUDGET = 256 * MIB
 
@@ -32,12 +36,12 @@ class FrameLoader(QObject):
         proxies: where the small pictures are that answer while a frame is decoded; None goes without.
     """
 
-    frame_ready = Signal(int, object)
-    """Index and image uint8 [H, W, 3]."""
-    preview_ready = Signal(int, object)
-    """Index and image uint8 [h, w, 3], smaller than the drive's frames; the frame itself follows at rest."""
+    frame_ready = Signal(int, object, object)
+    """Index, image uint8 [H, W, 3] and the same as a QImage of the size ``room``; None where nobody made it."""
+    preview_ready = Signal(int, object, object)
+    """Likewise, image uint8 [h, w, 3] smaller than the drive's frames; the frame itself follows at rest."""
     failed = Signal(int, str)
-    _came = Signal(int, int, object, bool)
+    _came = Signal(int, int, object, object, bool)
     _broke = Signal(int, int, str)
 
     def __init__(
@@ -46,6 +50,9 @@ class FrameLoader(QObject):
         super().__init__(parent)
         self.budget = budget or ByteBudget(DEFAULT_BUDGET)
         self._proxies = proxies
+        self.room: QSize | None = None
+        """Of the screen, in pixels, that a whole frame takes; None where it is not to be made smaller."""
+        self._shrink: Callable[[Image, int, int], Pixels] | None = None
         self._generation = 0
         self._wanted: int | None = None
         self._announced: int | None = None
@@ -53,6 +60,11 @@ class FrameLoader(QObject):
         self._ending: list[FrameStore] = []
         self._came.connect(self._on_came)
         self._broke.connect(self._on_broke)
+
+    def shrink_in_thread(self, shrink: Callable[[Image, int, int], Pixels]) -> None:
+        """From now on make frames as small as ``room`` in the thread that decodes them. Not from the beginning: what
+        compiles ``shrink`` would keep the opening screen waiting."""
+        self._shrink = shrink
 
     def open(self, drive: Drive | None) -> None:
         """Serve frames of ``drive`` from now on; what was asked of another one is forgotten."""
@@ -70,7 +82,7 @@ class FrameLoader(QObject):
                 drive,
                 self.budget,
                 partial(self._proxies.open, drive) if self._proxies is not None else None,
-                shown=partial(self._came.emit, self._generation),
+                shown=partial(self._bring, self._generation),
                 failed=partial(self._broke.emit, self._generation),
             )
 
@@ -104,11 +116,20 @@ class FrameLoader(QObject):
             store.close()
         self._ending = []
 
-    @Slot(int, int, object, bool)
-    def _on_came(self, generation: int, index: int, image: Image, preview: bool) -> None:
+    def _bring(self, generation: int, index: int, image: Image, preview: bool) -> None:
+        """Called in the store's threads."""
+        room, shrink, fitted = self.room, self._shrink, None
+        if room is not None and shrink is not None and _shrinks(image, room):
+            fitted = QImage(room, QImage.Format.Format_RGB32)
+            pixels = np.frombuffer(fitted.bits(), np.uint32).reshape(room.height(), room.width())
+            pixels[:] = shrink(image, room.width(), room.height())
+        self._came.emit(generation, index, image, fitted, preview)
+
+    @Slot(int, int, object, object, bool)
+    def _on_came(self, generation: int, index: int, image: Image, fitted: QImage | None, preview: bool) -> None:
         if generation == self._generation and self._is_on_the_way(index):
             self._announced = index
-            (self.preview_ready if preview else self.frame_ready).emit(index, image)
+            (self.preview_ready if preview else self.frame_ready).emit(index, image, fitted)
 
     def _is_on_the_way(self, index: int) -> bool:
         if self._wanted is None or self._announced is None:
@@ -120,3 +141,7 @@ class FrameLoader(QObject):
     def _on_broke(self, generation: int, index: int, message: str) -> None:
         if generation == self._generation and index == self._wanted:
             self.failed.emit(index, message)
+
+
+def _shrinks(image: Image, room: QSize) -> bool:
+    return 0 < room.width() <= image.shape[1] and 0 < room.height() <= image.shape[0]
