@@ -169,6 +169,24 @@ def test_the_view_turns_the_page_when_the_cursor_leaves_it(make_view):
     assert view.span.length == pytest.approx(length)
 
 
+@pytest.mark.parametrize(("turns", "width", "height"), [(0, 1280, 230), (6, 1280, 230), (0, 700, 400), (0, 1280, 120)])
+def test_a_moved_cursor_leaves_the_picture_that_painting_all_of_it_gives(make_view, qtbot, turns, width, height):
+    session = session_of(until=0.6)
+    view = make_view(session, width, height)
+    if turns:
+        wheel(view, QPointF(width / 2, 60), turns)
+    screen = view.screen()
+    for frame in (300, 301, 302, 309, 290, 340, 341, 359, 599, 0, 1, 310):
+        session.timeline.seek(frame)
+        qtbot.wait(20)
+        whole = view.grab().toImage()
+
+        def on_screen() -> bool:
+            return screen.grabWindow(view.winId()).toImage().convertToFormat(whole.format()) == whole  # noqa: B023
+
+        qtbot.waitUntil(on_screen, timeout=20_000)
+
+
 def test_the_prediction_is_painted_where_it_is_analysed_and_nowhere_else(make_view):
     session = session_of(truth=False, until=0.5, noise=0.0)  # the truth would be drawn over it
     session.timeline.seek(599)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from lapose_inspector.models.colours import ThemeColours, category_colours, colormap_of, limits_of
 from lapose_inspector.models.series import Series
+from lapose_inspector.visuals.printing import on_screen
 
 WIDTH, BAR, PAD = 168, 9, 6
 
@@ -25,6 +26,8 @@ class ColourLegend(QWidget):
         self._ends = ("", "")
         self._colours: ThemeColours | None = None
         self._theme = "dark"
+        self._picture: QPixmap | None = None
+        """Kept, for the canvas below is painted some twenty times a second, and this with it."""
         self.hide()
 
     def set_series(self, series: Series | None, colours: ThemeColours, theme: str) -> None:
@@ -36,7 +39,12 @@ class ColourLegend(QWidget):
         self._present = sorted({int(v) for v in known}) if series is not None and series.categories else []
         self.setVisible(series is not None)
         self.setFixedSize(self.sizeHint())
+        self._picture = None
         self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        self._picture = None
 
     @property
     def title(self) -> str:
@@ -67,8 +75,19 @@ class ColourLegend(QWidget):
         return QSize(int(width), int(2 * line + BAR + 4 + 2 * PAD))
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        ratio = self.devicePixelRatioF()
         with QPainter(self) as painter:
-            self._paint(painter)
+            if not on_screen(painter, ratio):
+                self._paint(painter)
+                return
+            if self._picture is None or self._picture.size() != self.size() * ratio:
+                self._picture = QPixmap(self.size() * ratio)
+                self._picture.setDevicePixelRatio(ratio)
+                self._picture.fill(Qt.GlobalColor.transparent)
+                with QPainter(self._picture) as kept:
+                    kept.setFont(self.font())
+                    self._paint(kept)
+            painter.drawPixmap(0, 0, self._picture)
 
     def _paint(self, painter: QPainter) -> None:
         if self._series is None or self._colours is None:

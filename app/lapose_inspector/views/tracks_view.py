@@ -7,39 +7,28 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QScrollBar, QSizePolicy, QToolTip, QWidget
 
-from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH
-from lapose_inspector.models.comparison import other_series
 from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
-from lapose_inspector.models.series import Series
 from lapose_inspector.models.session import Session
-from lapose_inspector.views.track_values import readout
+from lapose_inspector.views.track_values import Plotted, plotted
 from lapose_inspector.visuals.printing import clipped, on_screen
 from lapose_inspector.visuals.tracks import (
     AXIS,
     LEAST_HEIGHT,
     RIGHT,
-    Line,
-    Readout,
     Track,
     gutter,
-    paint_cursor,
     paint_ground,
     paint_plots,
     rows,
     small,
 )
 from lapose_inspector.visuals.tracks_axis import TimeSpan
+from lapose_inspector.visuals.tracks_cursor import Mark, Marks, Readout, margin, paint_mark, paint_values
 from lapose_inspector.visuals.tracks_notes import paint_notes
 
-SHOWN = ("speed", "yaw rate", "rotation error", "direction error", "scale error", "confidence", "explained by action")
-ERRORS = ("rotation error", "direction error", "scale error")
 THIRD = 54.0
 """Pixels of margin more for the values of a compared trajectory."""
-LATER = ("confidence", "explained by action")
-"""These come by themselves once the drive is checked; until then the others have their room."""
-NEUTRAL = (*ERRORS, *LATER)
-"""Neither prediction nor truth: these get the text's colour."""
 CLICK = 4.0
 """Pixels the pointer may move between press and release of a click."""
 
@@ -54,13 +43,15 @@ class TracksView(QWidget):
         super().__init__(parent)
         self._session = session
         self._view: tuple[float, float] | None = None  # visible start and stop in seconds; None is all
-        self._tracks: tuple[Track, ...] = ()
-        self._series: tuple[Series, ...] = ()
-        self._others: dict[str, np.ndarray | None] = {}
+        self._plotted = Plotted()
         self._recorded = recorded_tracks(session.drive)
         self._static: QPixmap | None = None
         self._plots: QPixmap | None = None
         """Of it, what neither selection nor loop change."""
+        self._marks: Marks | None = None
+        self._mark: Mark | None = None
+        self._moment: tuple[int | None, ...] = ()
+        self._readouts: tuple[Readout, ...] = ()
         self._press: QPointF | None = None
         self._panned_from: float | None = None
         self._scrubbing = False
@@ -104,14 +95,14 @@ class TracksView(QWidget):
         timeline = self._session.timeline
         total = max(timeline.time_of(timeline.n_frames - 1) if timeline.n_frames > 1 else 1.0, 1e-3)
         start, stop = self._view or (0.0, total)
-        left = gutter(self._picture.height(), len(self._tracks), self.font())
+        left = gutter(self._picture.height(), len(self.tracks), self.font())
         left += THIRD if self._session.comparison.other is not None else 0.0
         return TimeSpan(start, stop, total, left, max(self.width() - left - RIGHT, 1.0))
 
     @property
     def _picture(self) -> QSize:
         """The plots and the axis, higher than the panel where the plots would have less than they need."""
-        return QSize(self.width(), max(self.height(), int(AXIS) + 1 + LEAST_HEIGHT * len(self._tracks)))
+        return QSize(self.width(), max(self.height(), int(AXIS) + 1 + LEAST_HEIGHT * len(self.tracks)))
 
     def _fit_bar(self) -> None:
         hidden = self._picture.height() - self.height()
@@ -124,7 +115,7 @@ class TracksView(QWidget):
     @property
     def tracks(self) -> tuple[Track, ...]:
         """What is plotted, from top to bottom."""
-        return self._tracks
+        return self._plotted.tracks
 
     def fit(self) -> None:
         """Show the whole drive."""
@@ -141,68 +132,9 @@ class TracksView(QWidget):
         self._on_series()
 
     def _on_series(self) -> None:
-        series = self._session.series
-        middle = 0.5 * (series.times[1:] + series.times[:-1]) if len(series) else np.empty(0)
-        # Where there is something else to plot, errors that no analysis can bring give it their room.
-        has_truth = self._session.drive is not None and self._session.drive.poses is not None
-        others = bool(self._recorded) or self._session.comparison.other is not None
-        shown = [key for key in SHOWN if has_truth or not others or key not in ERRORS]
-        for key in LATER:
-            if key in series.series and not np.isfinite(series[key].values).any():
-                shown.remove(key)
-        self._series = tuple(series.series[key] for key in shown if len(series) and key in series.series)
-        text = self._session.display.colours.text
-        self._others = {one.key: other_series(self._session, one.key) for one in self._series}
-        plots = [self._track(one, middle) for one in self._series]
-        plots += self._apart(middle)
-        for one in self._recorded:
-            lines = (Line(one.values, text),)
-            plots.append(
-                Track(
-                    one.label, one.unit, one.times, lines, one.signed,
-                    least=0.5, source=one.source, lookup=one.index_at,
-                )
-            )  # fmt: skip
-        self._tracks = tuple(plots)
+        self._plotted = plotted(self._session, self._recorded)
         self._fit_bar()
         self._redraw()
-
-    def _track(self, series: Series, middle: np.ndarray) -> Track:
-        session = self._session
-        # An error is neither prediction nor truth: it gets the text's colour.
-        neutral = series.key in NEUTRAL
-        lines = [Line(series.shown, session.display.colours.text if neutral else PREDICTION, known=series.summary)]
-        if series.shown_truth is not None and not neutral:
-            lines.append(Line(series.shown_truth, TRUTH, dashed=True, known=series.truth_summary))
-        other = self._others[series.key]
-        if other is not None:
-            lines.append(Line(other, OTHER))
-        has_truth = session.drive is not None and session.drive.poses is not None
-        if series.key in ERRORS and not has_truth:
-            empty = "needs ground truth, which this log does not have"
-        elif session.analysis is None or not session.analysis.done.any():
-            empty = "waiting for the first analysed window"
-        else:
-            empty = "no value here: no frame pair with truth that moves at least 0.1 m is analysed yet"
-        label = series.label.split(" (")[0]
-        return Track(
-            label, series.unit, middle, tuple(lines), series.signed, empty, series.least,
-            known_limits=series.limits if other is None else None,
-        )  # fmt: skip
-
-    def _apart(self, middle: np.ndarray) -> list[Track]:
-        """How far the compared trajectory is from the prediction; nothing where none is compared."""
-        result = self._session.comparison.result
-        if result is None or len(result.apart.rotation) != len(middle):
-            return []
-        empty = "the two have no transition in common here"
-        return [
-            Track(label, "°", middle, (Line(np.degrees(values), OTHER),), False, empty, 0.05)
-            for label, values in (
-                ("Rotation apart", result.apart.rotation),
-                ("Direction apart", result.apart.direction),
-            )
-        ]
 
     def _on_cursor(self, frame: int) -> None:
         span = self.span
@@ -211,7 +143,29 @@ class TracksView(QWidget):
             # The cursor left the picture: turn the page, leaving a little of what came before.
             forwards = seconds > span.stop
             self._set_view(span.placed(seconds - span.length * (0.1 if forwards else 0.9)))
-        self.update()
+        if self._static is None or self._marks is None or self._picture.height() > self.height():
+            self.update()
+            return
+        # Only what the cursor leaves and where it comes to: the whole picture takes three times as long.
+        before, values = self._mark, self._readouts
+        self._place_mark()
+        for mark in (before, self._mark):
+            if mark is not None:
+                for area in mark.areas(self.height()):
+                    self.update(area)
+        if values is not self._readouts:
+            self.update(margin(self.size(), span))
+
+    def _place_mark(self) -> None:
+        """Look up where the cursor stands, and the values there unless it is still among the same samples."""
+        session = self._session
+        timeline, transition = session.timeline, session.transition
+        if self._marks is None:
+            self._marks = Marks(self._picture, self.font(), self.span, self.tracks)
+        self._mark = self._marks.at(timeline.time, timeline.frame, transition)
+        moment = self._plotted.moment(transition, timeline.time)
+        if moment != self._moment or not self._readouts:
+            self._moment, self._readouts = moment, self._plotted.readouts(session)
 
     def _on_loop(self, _: object = None) -> None:
         self._reshade()
@@ -220,7 +174,8 @@ class TracksView(QWidget):
         self._on_series()
 
     def _redraw(self) -> None:
-        self._plots = None
+        self._plots = self._marks = None
+        self._readouts = ()
         self._reshade()
 
     def _reshade(self) -> None:
@@ -233,27 +188,14 @@ class TracksView(QWidget):
             return None
         return timeline.time_of(timeline.loop[0]), timeline.time_of(timeline.loop[1])
 
-    def _readouts(self) -> tuple[Readout, ...]:
-        session, out = self._session, []
-        colours = session.display.colours
-        for series in self._series:
-            other, neutral = self._others[series.key], series.key in NEUTRAL
-            out.append(readout(series, other, session.transition, colours.text if neutral else None))
-        for apart in self._tracks[len(self._series) : len(self._tracks) - len(self._recorded)]:
-            value = apart.lines[0].values[session.transition] if session.transition is not None else np.nan
-            out.append(Readout(((f"■ {value:.2f}" if np.isfinite(value) else "–", OTHER),)))
-        for track in self._recorded:
-            out.append(Readout(((track.text(session.timeline.time), colours.text), (track.source, colours.muted))))
-        return tuple(out)
-
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
-            self._paint(painter)
+            self._paint(painter, event)
 
-    def _paint(self, painter: QPainter) -> None:
+    def _paint(self, painter: QPainter, event: QPaintEvent) -> None:
         session, colours = self._session, self._session.display.colours
         painter.setFont(self.font())
-        if not self._tracks:
+        if not self.tracks:
             painter.fillRect(self.rect(), colours.panel)
             painter.setPen(colours.muted)
             text = "Open a driving log to see speed, yaw rate and errors over time."
@@ -265,16 +207,21 @@ class TracksView(QWidget):
             # Paper does not scroll.
             self._paint_ground(painter, self.size())
             self._paint_plots(painter, self.size())
-            painter.setFont(self.font())
-            self._paint_cursor(painter, self.size())
+            self._paint_values(painter, self.size())
+            marks = Marks(self.size(), self.font(), self.span, self.tracks)
+            mark = marks.at(session.timeline.time, session.timeline.frame, session.transition)
+            self._paint_mark(painter, mark, self.size())
             return
         picture = self._picture
         if self._static is None:
             self._static = self._drawn_static(picture)
+        self._place_mark()
         hidden = picture.height() - self.height()
         if not hidden:
             painter.drawPixmap(0, 0, self._static)
-            self._paint_cursor(painter, picture)
+            if event.region().intersects(margin(picture, self.span)):
+                self._paint_values(painter, picture)
+            self._paint_mark(painter, self._mark, picture)
             return
         plots = QRectF(0, 0, self.width(), self.height() - AXIS)
         axis = QRectF(0, plots.bottom(), self.width(), AXIS)
@@ -282,21 +229,16 @@ class TracksView(QWidget):
             with clipped(painter, part):
                 painter.translate(0, -up)
                 painter.drawPixmap(0, 0, self._static)
-                self._paint_cursor(painter, picture)
+                self._paint_values(painter, picture)
+                self._paint_mark(painter, self._mark, picture)
 
-    def _paint_cursor(self, painter: QPainter, size: QSize) -> None:
-        session = self._session
-        paint_cursor(
-            painter,
-            size,
-            session.display.colours,
-            self.span,
-            self._tracks,
-            self._readouts(),
-            session.timeline.time,
-            session.timeline.frame,
-            session.transition,
-        )
+    def _paint_values(self, painter: QPainter, size: QSize) -> None:
+        readouts = self._readouts or self._plotted.readouts(self._session)
+        paint_values(painter, size, self.font(), self.span, self.tracks, readouts)
+
+    def _paint_mark(self, painter: QPainter, mark: Mark | None, size: QSize) -> None:
+        if mark is not None:
+            paint_mark(painter, mark, size, self.font(), self._session.display.colours)
 
     def _drawn_static(self, size: QSize) -> QPixmap:
         """What does not move with the cursor, drawn once for the screen."""
@@ -327,7 +269,7 @@ class TracksView(QWidget):
 
     def _paint_plots(self, painter: QPainter, size: QSize) -> None:
         session, time_of = self._session, self._session.timeline.time_of
-        paint_plots(painter, size, self.font(), session.display.colours, self.span, self._tracks)
+        paint_plots(painter, size, self.font(), session.display.colours, self.span, self.tracks)
         notes, last = session.annotations, session.timeline.n_frames - 1
         spans = (
             (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
@@ -336,9 +278,9 @@ class TracksView(QWidget):
         paint_notes(painter, self.span, size.height() - AXIS, spans)
 
     def event(self, event: QEvent) -> bool:
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._tracks:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self.tracks:
             y = event.pos().y() + self._bar.value() if event.pos().y() < self.height() - AXIS else np.inf
-            for index, (top, height) in enumerate(rows(self._picture.height(), len(self._tracks))):
+            for index, (top, height) in enumerate(rows(self._picture.height(), len(self.tracks))):
                 if event.pos().x() < self.span.left and top <= y < top + height:
                     QToolTip.showText(event.globalPos(), self._definition(index), self)
                     return True
@@ -346,15 +288,15 @@ class TracksView(QWidget):
 
     def _definition(self, index: int) -> str:
         """What the track of that place shows."""
-        track = self._tracks[index]
+        track = self.tracks[index]
         if track.source:
             return f"{track.label} in {track.unit}, from {track.source}"
-        key = self._series[index].key if index < len(self._series) else track.label.lower()
+        key = self._plotted.series[index].key if index < len(self._plotted.series) else track.label.lower()
         return DEFINITIONS.get(key, f"{track.label} in {track.unit}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._fit_bar()
-        self._static = self._plots = None
+        self._static = self._plots = self._marks = None
         super().resizeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

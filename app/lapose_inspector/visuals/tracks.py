@@ -31,6 +31,8 @@ GUTTER = 168.0
 WIDE = 292.0
 """The same where plots are too low for a second line, and values stand beside the names."""
 TICKS = 40.0
+LEFT = 10.0
+"""Pixels left of names and values."""
 RIGHT = 14.0
 LEAST_HEIGHT = 20
 """Pixels of a plot: in less, neither its name nor its curve can be read."""
@@ -85,13 +87,6 @@ class Track:
         return value_range([line.values for line in self.lines], signed=self.signed, least=self.least)
 
 
-@dataclass(frozen=True)
-class Readout:
-    """What is written in a track's margin for the cursor: (text, colour) for each curve."""
-
-    parts: tuple[tuple[str, str], ...]
-
-
 def small(font: QFont, factor: float = 0.86) -> QFont:
     out = QFont(font)
     if out.pointSizeF() > 0:
@@ -140,54 +135,15 @@ def paint_ground(
 def paint_plots(
     painter: QPainter, size: QSize, font: QFont, colours: ThemeColours, span: TimeSpan, tracks: tuple[Track, ...]
 ) -> None:
-    """The plots and the labels of the time axis."""
+    """The plots with their names, and the labels of the time axis."""
     painter.setFont(font)
     for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
+        _paint_name(painter, top, height, track, colours, two=span.left < WIDE)
         _paint_track(painter, QRectF(span.left, top, span.width, height), track, span, colours)
     painter.setFont(small(font))
     painter.setPen(QColor(colours.muted))
-    for box, text in _tick_labels(size, span, painter.font()):
+    for box, text in tick_labels(size, span, painter.font()):
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-
-
-def paint_cursor(
-    painter: QPainter,
-    size: QSize,
-    colours: ThemeColours,
-    span: TimeSpan,
-    tracks: tuple[Track, ...],
-    readouts: tuple[Readout, ...],
-    seconds: float,
-    frame: int,
-    transition: int | None,
-) -> None:
-    """The cursor's line, its values as dots and in the margin, and its time and frame on the axis."""
-    font = painter.font()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    for (top, height), track, readout in zip(rows(size.height(), len(tracks)), tracks, readouts, strict=True):
-        _paint_readout(painter, top, height, track, readout, colours, two=span.left < WIDE)
-    if not span.start - 1e-9 <= seconds <= span.stop + 1e-9:
-        return
-    x = round(float(span.x(seconds))) + 0.5
-    painter.setPen(QPen(QColor(colours.cursor), 1.0))
-    painter.drawLine(QPointF(x, 0), QPointF(x, size.height() - AXIS))
-    for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
-        at = track.index_at(seconds, transition)
-        if at is not None:
-            _paint_dots(painter, QRectF(span.left, top, span.width, height), track, span, at, colours)
-    text = f"{seconds:.2f} s · frame {frame}"
-    metrics = QFontMetricsF(small(font))
-    plate = QRectF(0, size.height() - AXIS + 2, metrics.horizontalAdvance(text) + 14, AXIS - 4)
-    plate.moveLeft(float(np.clip(x - plate.width() / 2, span.left - 30, size.width() - plate.width() - 2)))
-    painter.setFont(small(font))
-    painter.setPen(Qt.PenStyle.NoPen)
-    for box, _ in _tick_labels(size, span, painter.font()):
-        if box.intersects(plate.adjusted(-4, 0, 4, 0)):  # it would show as a stump at the plate's side
-            painter.fillRect(box, QColor(colours.panel))
-    painter.setBrush(QColor(colours.cursor))
-    painter.drawRoundedRect(plate, 4, 4)
-    painter.setPen(QColor(colours.canvas))
-    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def _ticks(span: TimeSpan) -> tuple[Array, float]:
@@ -196,7 +152,7 @@ def _ticks(span: TimeSpan) -> tuple[Array, float]:
     return np.arange(np.ceil(span.start / step - 1e-9), np.floor(span.stop / step + 1e-9) + 1) * step, step
 
 
-def _tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF, str]]:
+def tick_labels(size: QSize, span: TimeSpan, font: QFont) -> list[tuple[QRectF, str]]:
     """Where the time axis's labels stand, and what they say."""
     metrics, out = QFontMetricsF(font), []
     ticks, step = _ticks(span)
@@ -327,39 +283,24 @@ def _paint_bars(
     painter.restore()
 
 
-def _paint_readout(
-    painter: QPainter, top: float, height: float, track: Track, readout: Readout, colours: ThemeColours, *, two: bool
+def _paint_name(
+    painter: QPainter, top: float, height: float, track: Track, colours: ThemeColours, *, two: bool
 ) -> None:
-    """In ``two`` lines in all rows or in none: rows differ by a pixel, and their margin's width is one."""
     metrics = QFontMetricsF(painter.font())
-    y = top + (height - (2 if two else 1) * metrics.height()) / 2 + metrics.ascent()
-    room = GUTTER - TICKS - 16 - metrics.horizontalAdvance(" " + track.unit)
-    label = metrics.elidedText(track.label, Qt.TextElideMode.ElideRight, room) if track.source else track.label
+    y, label = baseline(top, height, metrics, two=two), label_of(track, metrics)
     painter.setPen(QColor(colours.text))
-    painter.drawText(QPointF(10, y), label)
+    painter.drawText(QPointF(LEFT, y), label)
     painter.setPen(QColor(colours.muted))
-    painter.drawText(QPointF(10 + metrics.horizontalAdvance(label + " "), y), track.unit)
-    x, each = (10.0, (GUTTER - TICKS - 10) / 2) if two else (GUTTER - TICKS - 4, (WIDE - GUTTER) / 2)
-    if not two:
-        x = max(x, 10.0 + metrics.horizontalAdvance(f"{label} {track.unit} "))
-    stop = (GUTTER if two else WIDE) - TICKS - 4
-    for text, colour in readout.parts:
-        painter.setPen(QColor(colour))
-        shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, stop - x) if track.source else text
-        painter.drawText(QPointF(x, y + (metrics.height() if two else 0)), shown)
-        x += max(metrics.horizontalAdvance(text) + 8, each)
+    painter.drawText(QPointF(LEFT + metrics.horizontalAdvance(label + " "), y), track.unit)
 
 
-def _paint_dots(painter: QPainter, box: QRectF, track: Track, span: TimeSpan, at: int, colours: ThemeColours) -> None:
-    low, high = track.limits
-    inner = box.adjusted(0, 4, 0, -4)
-    x = float(span.x(track.times[at]))
-    if not box.left() <= x <= box.right():
-        return
-    for line in track.lines:
-        value = line.values[at]
-        if np.isfinite(value):
-            y = inner.bottom() - (float(np.clip(value, low, high)) - low) / (high - low) * inner.height()
-            painter.setPen(QPen(QColor(colours.canvas), 1.2))
-            painter.setBrush(QColor(line.colour))
-            painter.drawEllipse(QPointF(x, y), 3.4, 3.4)
+def label_of(track: Track, metrics: QFontMetricsF) -> str:
+    """A track's name as its margin has room for it."""
+    room = GUTTER - TICKS - 16 - metrics.horizontalAdvance(" " + track.unit)
+    return metrics.elidedText(track.label, Qt.TextElideMode.ElideRight, room) if track.source else track.label
+
+
+def baseline(top: float, height: float, metrics: QFontMetricsF, *, two: bool) -> float:
+    """Of the first line in a plot's margin. It has ``two`` lines in all plots or in none: they differ by a pixel in
+    height, and their margin's width is one."""
+    return top + (height - (2 if two else 1) * metrics.height()) / 2 + metrics.ascent()
