@@ -32,8 +32,9 @@ ASKED_FOR = (
 
 
 class Afterwards(QObject):
-    """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before; and
-    imports, in a thread, what is on them and, once the first picture is there, what commands ask for."""
+    """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before. Once
+    the first picture is there, what may be drawn on them is rehearsed, one part in a turn. Imports, in a thread, what
+    is on them and, in the end, what commands ask for."""
 
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)
@@ -55,10 +56,11 @@ class Afterwards(QObject):
         if self._imports is None:
             self._bring_in(DRAWN)
         elif not self._imports.is_alive():
-            waiting = [v for v in (self._app.window.trajectory, self._app.window.latent_map) if not v.drawn]
+            views = (self._app.window.trajectory, self._app.window.latent_map)
+            waiting = [view for view in views if not view.drawn]
             if waiting:
                 waiting[0].prepare()
-            elif self._app.on_screen:
+            elif self._app.on_screen and not any(view.rehearse() for view in views):
                 self._bring_in(ASKED_FOR)
                 self._timer.stop()
 

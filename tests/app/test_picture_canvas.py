@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QColor
@@ -11,7 +12,9 @@ from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from lapose_inspector.visuals.canvas import SceneCanvas
+from lapose_inspector.visuals.lazy import Lazy
 from lapose_inspector.visuals.renderer import draws_in_software
+from lapose_inspector.visuals.ribbon import Ribbon
 
 
 class Panel(QWidget):
@@ -89,3 +92,26 @@ def test_another_size_reaches_the_scene(panel: Panel, qtbot) -> None:
     qtbot.waitUntil(lambda: panel.canvas.size == panel.canvas.native.size().toTuple(), timeout=20_000)
     picture = panel.canvas.native.grabFramebuffer()
     assert picture.size().toTuple() == panel.canvas.physical_size
+
+
+def test_what_is_rehearsed_is_not_seen_and_then_drawn_without_shaders_to_put_together(panel: Panel, qtbot) -> None:
+    line = Lazy(lambda: Ribbon(40.0, parent=panel.view.scene), order=1)
+    native = panel.canvas.native
+
+    def shaders_recorded() -> int:
+        return sum(command[0] == "ATTACH" for command in native._recorder._commands)
+
+    before = native.grabFramebuffer()
+    line.rehearse(panel.canvas.rehearse)
+    assert shaders_recorded() > 0
+    assert native.grabFramebuffer() == before
+    assert line.made
+    width, height = panel.canvas.size
+    segments = np.array([[[0, height / 2, 0], [width, height / 2, 0]]], np.float32)
+    line.visible = True
+    line.node.set_segments(segments, np.array([1.0, 0.0, 0.0, 1.0], np.float32))
+    panel.canvas.rehearse()
+    assert shaders_recorded() == 0
+    shown = native.grabFramebuffer()
+    middle = shown.pixelColor(shown.width() // 2, shown.height() // 2)
+    assert (middle.red(), middle.green(), middle.blue()) == (255, 0, 0)

@@ -34,6 +34,17 @@ def test_canvases_come_by_themselves_where_no_drive_asks_for_them(launch, qtbot)
     assert not app.window.trajectory.scene.grid.shown
 
 
+def test_what_will_be_drawn_is_made_before_it_is_asked_for_and_not_seen(launch, qtbot) -> None:
+    app: Inspector = launch()
+    panels = app.window.trajectory, app.window.latent_map
+    qtbot.waitUntil(lambda: all(panel.drawn for panel in panels), timeout=60_000)
+    empty = [panel.canvas.native.grabFramebuffer() for panel in panels]
+    parts = [part for panel in panels for part in panel.scene.parts]
+    assert len(parts) > 10
+    qtbot.waitUntil(lambda: all(part.made for part in parts), timeout=60_000)
+    assert [panel.canvas.native.grabFramebuffer() for panel in panels] == empty
+
+
 def test_a_drive_that_is_there_first_is_drawn_as_the_display_says(launch, log_folder: Path, qtbot) -> None:
     app: Inspector = launch(analyse=False)
     app.afterwards.close()

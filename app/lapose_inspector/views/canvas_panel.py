@@ -13,8 +13,16 @@ from lapose_inspector.views.canvas_overlay import CanvasOverlay
 
 if TYPE_CHECKING:
     from lapose_inspector.visuals.canvas import SceneCanvas
+    from lapose_inspector.visuals.lazy import Rehearsed
 
 Link = tuple[SignalInstance, Callable[..., Any]]
+
+
+class Scene(Protocol):
+    """What a panel draws."""
+
+    @property
+    def parts(self) -> tuple[Rehearsed, ...]: ...
 
 
 class Stage(Protocol):
@@ -22,6 +30,8 @@ class Stage(Protocol):
 
     @property
     def canvas(self) -> SceneCanvas: ...
+    @property
+    def scene(self) -> Scene: ...
 
 
 S = TypeVar("S", bound=Stage)
@@ -73,6 +83,13 @@ class CanvasPanel(QWidget, Generic[S]):
             self._made = self._make_stage()
             self.overlay.set_canvas(self._made.canvas.native)
             self._begin()
+
+    def rehearse(self) -> bool:
+        """Prepare one more part of the scene for being shown; False where all are. Call it once the canvas is made."""
+        part = next((part for part in self._stage.scene.parts if not part.made), None)
+        if part is not None:
+            part.rehearse(self.canvas.rehearse)
+        return part is not None
 
     def _follow(self, *links: Link) -> None:
         """Connect to models until the panel is closed."""

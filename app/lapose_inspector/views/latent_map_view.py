@@ -64,8 +64,8 @@ class LatentMapView(CanvasPanel[Stage]):
         self._key: object = None
         self._touched = False
         self._selected = 0
-        self._fitted = (0, 0, 0)
-        """Of what size the texts were when the points were fitted between them."""
+        self._fitted: tuple[Projection | None, tuple[int, int, int]] = (None, (0, 0, 0))
+        """What was fitted between texts of which size."""
         self._zoomed = QTimer(self, singleShot=True, interval=120)
         self._zoomed.timeout.connect(self._redraw_points)
         self.projector = MapProjector(self.map_state, self)
@@ -228,8 +228,6 @@ class LatentMapView(CanvasPanel[Stage]):
 
     @Slot(object)
     def _on_projected(self, projection: Projection) -> None:
-        if not self._touched:
-            self._fit()
         self._draw()
 
     # -- drawing
@@ -342,7 +340,8 @@ class LatentMapView(CanvasPanel[Stage]):
         text = map_text(self._data, projection, chosen, doing, thinned=thinned, plain=plain)
         self.state.setText(text)
         self.caption.setText(f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}")
-        if not self._touched and self._texts() != self._fitted:
+        fitted, texts = self._fitted
+        if not self._touched and (fitted is not projection or texts != self._texts()):
             self._fit()
 
     # -- view and mouse
@@ -355,7 +354,7 @@ class LatentMapView(CanvasPanel[Stage]):
 
     def _fit(self) -> None:
         if self.projection is not None and len(self.projection.points):
-            self._fitted = self._texts()
+            self._fitted = self.projection, self._texts()
             self.scene.fit(self.projection.extent, self._insets())
 
     def _texts(self) -> tuple[int, int, int]:

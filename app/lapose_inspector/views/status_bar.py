@@ -131,12 +131,15 @@ class StatusBar(QStatusBar):
     def _show_doing(self) -> None:
         analysis = self._session.analysis
         share = 0.0 if analysis is None else _share(analysis)
+        done = share
+        if self._checking:
+            checks = None if analysis is None else analysis.checks
+            done = 0.0 if checks is None else float(checks.seen.mean())
+        # Qt paints a new value at once, and with it whatever else in the window waits to be painted.
+        self.progress.setUpdatesEnabled(False)
         self.progress.setRange(0, 0 if self._opening else 1000)
-        self.progress.setValue(round(share * 1000))
-        if self._checking and analysis is not None and analysis.checks is not None:
-            self.progress.setValue(round(analysis.checks.seen.mean() * 1000))
-        elif self._checking:
-            self.progress.setValue(0)
+        self.progress.setValue(round(done * 1000))
+        self.progress.setUpdatesEnabled(True)
         self.progress.setVisible(self._running or self._opening or self._checking)
         self.cancel.setVisible(self._running or self._opening or self._checking)
         failed = 0 if analysis is None else len(analysis.failed_windows)

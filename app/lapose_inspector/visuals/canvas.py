@@ -60,6 +60,11 @@ class SceneCanvas(scene.SceneCanvas):
         if not self.settled:
             self.native.grabFramebuffer()
 
+    def rehearse(self) -> None:
+        """Put together what would be drawn now; a widget of OpenGL does so when it is painted."""
+        if self._pictured:
+            self.native.rehearse()
+
     def visual_at(self, pos: Any) -> Any:
         """The node that hears the mouse there. vispy draws the scene once more to know, for every click and turn of
         the wheel; here views do not overlap, and their bounds tell."""

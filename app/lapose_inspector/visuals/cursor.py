@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from vispy import scene
@@ -10,7 +12,7 @@ from vispy.visuals.transforms import MatrixTransform
 from lapose_core.geometry import Array
 from lapose_inspector.visuals.dots import Dots
 from lapose_inspector.visuals.frusta import EDGES
-from lapose_inspector.visuals.lazy import Lazy
+from lapose_inspector.visuals.lazy import Lazy, Rehearsed
 from lapose_inspector.visuals.ribbon import Ribbon
 
 
@@ -41,6 +43,20 @@ class CursorCamera:
         for i, visual in enumerate((fill, line, dot)):
             visual.order = i
         return fill, line
+
+    @property
+    def made(self) -> bool:
+        """Whether there is something to move."""
+        return self._visuals is not None
+
+    def rehearse(self, record: Callable[[], None]) -> None:
+        """Make what is drawn and have it recorded. Only before it is first shown."""
+        self._visuals = self._make()
+        self._node.visible = True
+        try:
+            record()
+        finally:
+            self._node.visible = False
 
     @property
     def pose(self) -> Array | None:
@@ -80,6 +96,7 @@ class Residual:
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
         self._line = Lazy(lambda: Ribbon(1.4, parent=parent), order=order)
+        self.parts: tuple[Rehearsed, ...] = (self._line,)
         self._colour = colour
 
     def set_ends(self, truth: Array | None, prediction: Array | None) -> None:

@@ -52,6 +52,7 @@ class DotsVisual(Visual):
         self.set_gl_state("translucent", depth_test=False)
         self._draw_mode = "points"
         self.freeze()
+        self.set_data(np.zeros((1, 3), np.float32), np.zeros(4, np.float32), 1.0)  # until others come: not seen
 
     def set_data(
         self, points: NDArray[np.float32], colours: NDArray[np.float32], size: float, hole: float | NDArray = 0.0

@@ -18,7 +18,7 @@ from lapose_inspector.visuals.camera import DriveCamera
 from lapose_inspector.visuals.cursor import CursorCamera, Residual
 from lapose_inspector.visuals.frusta import Frusta, pyramid, spaced
 from lapose_inspector.visuals.grid import GroundGrid
-from lapose_inspector.visuals.lazy import Lazy
+from lapose_inspector.visuals.lazy import Lazy, Rehearsed
 from lapose_inspector.visuals.path import LIMIT, Path
 from lapose_inspector.visuals.picking import PathBoxes
 from lapose_inspector.visuals.point_cloud import PointCloud
@@ -78,6 +78,11 @@ class DriveScene:
             "prediction": CursorCamera(root, rgba(PREDICTION), order=8),
             "other": CursorCamera(root, rgba(OTHER), order=9),
         }
+        self.parts: tuple[Rehearsed, ...] = (
+            *self.paths["truth"].parts[:1], *self.paths["prediction"].parts, *self.cursors.values(),
+            *(part for frusta in self.frusta.values() for part in frusta.parts), self.selected, *self.residual.parts,
+        )  # fmt: skip
+        """What is rehearsed; a path to compare with is asked for by hand."""
         self.segments: dict[Which, list[PathSegment]] = {"truth": [], "prediction": [], "other": []}
         self._boxes: dict[Which, list[PathBoxes]] = {}
         self.shown: dict[Which, bool] = {"truth": True, "prediction": True, "other": True}

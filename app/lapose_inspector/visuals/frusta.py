@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from vispy import scene
 
 from lapose_core.geometry import Array
-from lapose_inspector.visuals.lazy import Lazy
+from lapose_inspector.visuals.lazy import Lazy, Rehearsed
 from lapose_inspector.visuals.ribbon import Ribbon
 
 EDGES = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7], [7, 5]])
@@ -40,6 +40,7 @@ class Frusta:
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
         self._line = Lazy(lambda: Ribbon(1.2, parent=parent), order=order)
+        self.parts: tuple[Rehearsed, ...] = (self._line,)
         self._colour = colour
         self.count = 0
         """Pyramids drawn."""

@@ -63,7 +63,8 @@ class GroundGrid:
         changed = spacing != self.spacing
         if changed or origin != self._origin:
             self.spacing, self._origin = spacing, origin
-            self._line.transform = STTransform(scale=(spacing, spacing, 1.0), translate=origin)
+            place = self._line.transform  # the same one: for another vispy would put the shaders together anew
+            place.scale, place.translate = (spacing, spacing, 1.0), origin
         return changed
 
 

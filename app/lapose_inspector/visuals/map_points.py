@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from vispy import scene
 
 from lapose_inspector.visuals.dots import Dots
-from lapose_inspector.visuals.lazy import Lazy, blended
+from lapose_inspector.visuals.lazy import Lazy, Rehearsed, blended, markers
 from lapose_inspector.visuals.ribbon import Ribbon
 
 Points2 = NDArray[np.float32]  # [N, 2]
@@ -30,8 +30,9 @@ class MapPoints:
     """
 
     def __init__(self, parent: scene.Node, *, order: int) -> None:
-        self._markers = Lazy(lambda: blended(scene.Markers(parent=parent)), order=order)
+        self._markers = Lazy(lambda: markers(parent), order=order)
         self._dots = Lazy(lambda: Dots(parent=parent), order=order)
+        self.parts: tuple[Rehearsed, ...] = (self._markers, self._dots)
         self.uploads = 0
         """How often data went to the GPU; moving the cursor must not raise it."""
 
@@ -74,7 +75,8 @@ class MapCursor:
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
         self._trail = Lazy(lambda: Ribbon(2.0, parent=parent), order=order)
-        self._ring = Lazy(lambda: blended(scene.Markers(parent=parent)), order=order + 1)
+        self._ring = Lazy(lambda: markers(parent), order=order + 1)
+        self.parts: tuple[Rehearsed, ...] = (self._trail, self._ring)
         self._colour = colour
         self._points: Points2 = np.zeros((0, 2), np.float32)
 
@@ -110,6 +112,7 @@ class MapSelection:
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
         self._rings = Lazy(lambda: Dots(parent=parent), order=order)
+        self.parts: tuple[Rehearsed, ...] = (self._rings,)
         self._colour = colour
         self._points: Points2 = np.zeros((0, 2), np.float32)
         self._among = 0

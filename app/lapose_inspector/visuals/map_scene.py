@@ -39,6 +39,8 @@ class MapScene:
         self.selected = MapSelection(root, rgba(colours.selection), order=2)
         self.marker = MapCursor(root, rgba(colours.cursor), order=3)
         self.outline = MapOutline(canvas.scene, order=10)
+        self.parts = (*self.points.parts, *self.marker.parts, *self.selected.parts)
+        """What is rehearsed; a density or an outline is asked for by hand."""
         self._thinned_of: Points2 | None = None
         self._thinned_place: tuple[float, ...] = ()
         self._thinned_rows = np.zeros(0, np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vispy import scene
 
-from lapose_inspector.visuals.lazy import Lazy
+from lapose_inspector.visuals.lazy import Lazy, Rehearsed
 from lapose_inspector.visuals.ribbon import Ribbon
 
 Points = NDArray[np.float32]  # [N, 3] scene metres
@@ -28,6 +28,7 @@ class Path:
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, width: float, order: int) -> None:
         self._casing = Lazy(lambda: Ribbon(width + 4.0, parent=parent), order=order)
         self._line = Lazy(lambda: Ribbon(width, parent=parent), order=order)
+        self.parts: tuple[Rehearsed, ...] = (self._line, self._casing)
         self._own = colour
         self._colours: Colours = colour
         self._points: Points = np.zeros((0, 3), np.float32)

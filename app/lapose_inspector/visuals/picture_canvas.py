@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QWidget
 from vispy import app
 from vispy.app.backends import _qt
 
-from lapose_inspector.visuals.render_thread import Drawing, Recorder, RenderThread
+from lapose_inspector.visuals.render_thread import Command, Drawing, Recorder, RenderThread
 
 REST = 1.0
 """How long a canvas rests after a drawing, as a multiple of what that took: others want the processor, too."""
@@ -117,7 +117,15 @@ class PictureCanvas(_qt.QtBaseCanvasBackend, QWidget):  # type: ignore[misc]
         self._stale = False
         self._running = self._record(self._size())
 
+    def rehearse(self) -> None:
+        """Record the scene as it is now without drawing it. What is new in it, shaders above all, is put together, and
+        goes up with the next drawing."""
+        self._recorder.parse([command for command in self._recorded() if command[0] != "DRAW"])
+
     def _record(self, size: QSize) -> Future[Drawing]:
+        return self._thread.draw(self._recorded(), size)
+
+    def _recorded(self) -> list[Command]:
         canvas = self._vispy_canvas
         canvas.set_current()
         if not self._initialised:
@@ -125,7 +133,7 @@ class PictureCanvas(_qt.QtBaseCanvasBackend, QWidget):  # type: ignore[misc]
             canvas.events.initialize()
         canvas.events.draw(region=None)
         canvas.context.flush_commands()
-        return self._thread.draw(self._recorder.take(), size)
+        return self._recorder.take()
 
     @Slot(object)
     def _take(self, drawing: Future[Drawing]) -> None:

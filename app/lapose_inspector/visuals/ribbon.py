@@ -88,6 +88,7 @@ class RibbonVisual(Visual):
         self._index_buffer = gloo.IndexBuffer()
         self.shared_program["a_corner"] = gloo.VertexBuffer(CORNERS)
         self.freeze()
+        self.set_segments(np.zeros((1, 2, 3), np.float32), np.zeros(4, np.float32))  # until others come: not seen
 
     def set_segments(self, segments: NDArray[np.float32], colours: NDArray[np.float32]) -> None:
         """Draw segments [S, 2, 3], S >= 1, with colours [4] or [S, 2, 4]."""
