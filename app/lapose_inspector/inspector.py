@@ -16,6 +16,7 @@ from lapose_inspector.annotator import Annotator
 from lapose_inspector.asked_for import AskedFor
 from lapose_inspector.comparer import Comparer
 from lapose_inspector.first_picture import FirstPicture
+from lapose_inspector.following import Following
 from lapose_inspector.growth import Growth
 from lapose_inspector.instruments import Instruments
 from lapose_inspector.keeper import SessionKeeper
@@ -100,6 +101,7 @@ class Inspector(AskedFor):
         self.set_analyser = SetAnalyser(self, folders.cache_dir / "results")
         self.window = MainWindow(self)
         self.growth = Growth(self)
+        self.following = Following(self)
         self.afterwards = Afterwards(self)
         self.window.show_state()
         self.player.watch(self.window)
@@ -361,7 +363,8 @@ class Inspector(AskedFor):
             # One that fails must not keep the others, whose threads would abort the process.
             parts = (
                 self.annotator, self.afterwards, self.comparer, self.analysis, self.memory, self.frames, self.opener,
-                self.growth, self.model, self.set_analyser, self.triage, self.instruments, *self._asked_for(),
+                self.growth, self.following, self.model, self.set_analyser, self.triage, self.instruments,
+                *self._asked_for(),
             )  # fmt: skip
             for part in parts:
                 ending.callback(part.close)

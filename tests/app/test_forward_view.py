@@ -193,7 +193,7 @@ def test_a_closed_panel_is_let_go(qtbot, tmp_path):
     gc.collect()
     analysis.close()
     assert gone() is None
-    assert len(session.drive_changed) == len(session.timeline.frame_changed) == 0
+    assert len(session.drive_changed) == len(session.timeline.followed) == 0
 
 
 def test_the_verdict_is_relative_to_this_drive():

@@ -269,7 +269,7 @@ def test_a_closed_panel_is_let_go(qtbot):
     qtbot.wait(20)
     gc.collect()
     assert gone() is None
-    assert len(session.drive_changed) == len(session.analysis_changed) == len(session.timeline.frame_changed) == 0
+    assert len(session.drive_changed) == len(session.analysis_changed) == len(session.timeline.followed) == 0
     session.timeline.seek(5)
 
 

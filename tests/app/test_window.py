@@ -369,7 +369,7 @@ def test_the_logs_camera_is_told_to_the_model_unless_switched_off(launch, sample
     told = app.session.analysis
     assert np.allclose(told.fov, told.camera.fov)
     assert "from the log" in dict(dict(drive_information(app.session))["Analysis"])["Model's camera"]
-    assert "FoV known (log)" in app.window.status.where.text()
+    assert "FoV known (log)" in app.window.status.rates.text()
     app.window.actions_["analyse.camera"].trigger()
     assert app.session.analysis is None
     wait_analysed(app, qtbot)
@@ -377,7 +377,7 @@ def test_the_logs_camera_is_told_to_the_model_unless_switched_off(launch, sample
     assert guessed.camera.fov is None
     assert not np.allclose(guessed.fov, told.camera.fov, atol=1e-3)
     assert "predicted" in dict(dict(drive_information(app.session))["Analysis"])["Model's camera"]
-    assert "FoV predicted" in app.window.status.where.text()
+    assert "FoV predicted" in app.window.status.rates.text()
 
 
 def test_dialogs(launch, log_folder: Path, qtbot) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from psygnal import Signal
 
 from lapose_core.geometry import Array
+from lapose_inspector.models.turn_signal import TurnSignal
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0)
 """The playback speeds that slower/faster step through, as multiples of real time."""
@@ -38,6 +39,10 @@ class Timeline:
         self._every_frame = False
         self._loop: tuple[int, int] | None = None
         self._loop_enabled = False
+        self.followed = TurnSignal()
+        """The cursor is elsewhere, for everyone who follows it but the picture. A ``paced`` timeline only spreads it
+        while it plays: then somebody has to tell the listeners. Once it stands still, all have been told."""
+        self.paced = False
 
     @property
     def timestamps(self) -> Array:
@@ -77,7 +82,7 @@ class Timeline:
         self._clock = self.time
         self.range_changed.emit()
         self.loop_changed.emit(None)
-        self.frame_changed.emit(self._frame)
+        self._tell()
 
     def seek(self, frame: int) -> None:
         """Put the cursor on ``frame``, clamped to the drive."""
@@ -129,6 +134,8 @@ class Timeline:
     def pause(self) -> None:
         if self._playing:
             self._playing = False
+            while self.followed.tell_next():
+                pass
             self.playing_changed.emit(False)
 
     def toggle_play(self) -> None:
@@ -272,4 +279,12 @@ class Timeline:
         frame = int(np.clip(frame, 0, max(0, self.n_frames - 1)))
         if frame != self._frame:
             self._frame = frame
-            self.frame_changed.emit(frame)
+            self._tell()
+
+    def _tell(self) -> None:
+        spread = self.paced and self._playing
+        if spread:
+            self.followed.spread()
+        self.frame_changed.emit(self._frame)
+        if not spread:
+            self.followed.emit()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from psygnal import SignalInstance
 from PySide6.QtWidgets import QWidget
 
 from lapose_inspector.models.session import Session
+from lapose_inspector.models.turn_signal import Connectable
 from lapose_inspector.views.canvas_overlay import CanvasOverlay
 
 if TYPE_CHECKING:
     from lapose_inspector.visuals.canvas import SceneCanvas
     from lapose_inspector.visuals.lazy import Rehearsed
 
-Link = tuple[SignalInstance, Callable[..., Any]]
+Link = tuple[Connectable, Callable[..., Any]]
 
 
 class Scene(Protocol):

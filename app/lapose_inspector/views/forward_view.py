@@ -105,7 +105,7 @@ class ForwardView(QWidget):
         state.heat_changed.connect(self._on_heat)
         session.drive_changed.connect(self._on_drive)
         session.analysis_changed.connect(self._on_analysis, self.isVisible)
-        session.timeline.frame_changed.connect(self._on_cursor)
+        session.timeline.followed.connect(self._on_cursor)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()
         self._on_drive()
@@ -124,7 +124,7 @@ class ForwardView(QWidget):
         self.directions.close()
         session.drive_changed.disconnect(self._on_drive)
         session.analysis_changed.disconnect(self._on_analysis)
-        session.timeline.frame_changed.disconnect(self._on_cursor)
+        session.timeline.followed.disconnect(self._on_cursor)
         session.display.theme_changed.disconnect(self._on_theme)
         self.grid.canvases[0].layers = []
 
@@ -179,7 +179,7 @@ class ForwardView(QWidget):
         self._request()
         self._update_words()
 
-    def _on_cursor(self, _: int) -> None:
+    def _on_cursor(self) -> None:
         self._request()
 
     def _on_theme(self, _: str = "") -> None:

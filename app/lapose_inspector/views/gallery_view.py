@@ -37,7 +37,7 @@ class GalleryView(QWidget):
         self._soon.timeout.connect(self._show_page)
         self._build()
         gallery.changed.connect(self._on_change)
-        session.timeline.frame_changed.connect(self._on_cursor)
+        session.timeline.followed.connect(self._on_cursor)
         session.drive_changed.connect(self._on_change)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()
@@ -48,7 +48,7 @@ class GalleryView(QWidget):
         session = self._session
         self._soon.stop()
         self._gallery.changed.disconnect(self._on_change)
-        session.timeline.frame_changed.disconnect(self._on_cursor)
+        session.timeline.followed.disconnect(self._on_cursor)
         session.drive_changed.disconnect(self._on_change)
         session.display.theme_changed.disconnect(self._on_theme)
         self.pictures.stop()
@@ -139,7 +139,7 @@ class GalleryView(QWidget):
                 self.grid.forget_pictures()
         drive = self._session.drive
         self.grid.set_items(items, drive.width / drive.height if drive is not None else 2.0)
-        self._on_cursor(self._session.timeline.frame)
+        self._on_cursor()
         keys = [PairKey(i.id.drive, i.frames) for i in items if i.frames[0] >= 0 and self.grid.picture(i.id) is None]
         self.pictures.request(keys, self._open_drive)
         for item in items:
@@ -174,7 +174,7 @@ class GalleryView(QWidget):
                 "Select points on the latent map with the lasso (S) or the box (B): their frames come here"
             )
 
-    def _on_cursor(self, _: int) -> None:
+    def _on_cursor(self) -> None:
         session = self._session
         at = session.transition
         here = session.drive is not None and at is not None

@@ -97,7 +97,7 @@ class LatentMapView(CanvasPanel[Stage]):
         session, state = self._session, self.map_state
         session.analysis_changed.connect(self._on_analysis_change)
         self._follow(
-            (session.timeline.frame_changed, self._on_frame_change),
+            (session.timeline.followed, self._on_frame_change),
             (session.display.colour_by_changed, self._recolour),
             (session.selection.changed, self._on_selection),
             (session.annotations.changed, self._on_annotations),
@@ -251,7 +251,7 @@ class LatentMapView(CanvasPanel[Stage]):
             )
         self.colour_legend.set_series(shown, display.colours, display.theme)
         self._on_selection()
-        self._on_frame_change(self._session.timeline.frame)
+        self._on_frame_change()
 
     @Slot()
     def _redraw_points(self) -> None:
@@ -290,7 +290,7 @@ class LatentMapView(CanvasPanel[Stage]):
         self._update_text()
         self.canvas.update()
 
-    def _on_frame_change(self, frame: int) -> None:
+    def _on_frame_change(self) -> None:
         self.scene.marker.set_trail(self._trail())
         self.canvas.update()
 

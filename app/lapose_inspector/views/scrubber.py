@@ -40,7 +40,7 @@ class Scrubber(QWidget):
         self.setMinimumSize(160, 46)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
-        self._timeline.frame_changed.connect(self._on_frame)
+        self._timeline.followed.connect(self._on_frame)
         self._timeline.range_changed.connect(self._redraw)
         self._timeline.loop_changed.connect(self._on_loop)
         session.analysis_changed.connect(self._redraw, self.isVisible)
@@ -49,7 +49,7 @@ class Scrubber(QWidget):
 
     def close_panel(self) -> None:
         """Let go of the models."""
-        self._timeline.frame_changed.disconnect(self._on_frame)
+        self._timeline.followed.disconnect(self._on_frame)
         self._timeline.range_changed.disconnect(self._redraw)
         self._timeline.loop_changed.disconnect(self._on_loop)
         self._session.analysis_changed.disconnect(self._redraw)
@@ -76,7 +76,7 @@ class Scrubber(QWidget):
         nearer_high = self._timeline.time_of(high) - seconds < seconds - self._timeline.time_of(low)
         return high if nearer_high else low
 
-    def _on_frame(self, _: int) -> None:
+    def _on_frame(self) -> None:
         self.update()
 
     def _on_loop(self, _: object) -> None:

@@ -15,6 +15,8 @@ from lapose_inspector.views.steady_label import SteadyLabel
 if TYPE_CHECKING:
     from lapose_core.inference.result import DriveAnalysis
 
+DOT = "  ·  "
+
 
 class StatusBar(QStatusBar):
     """Drive, frame, time and rate on the left; device and analysis on the right."""
@@ -23,8 +25,9 @@ class StatusBar(QStatusBar):
         super().__init__(parent)
         self._session = session
         self.setSizeGripEnabled(False)
-        self.where = SteadyLabel()
-        self.where.setContentsMargins(8, 0, 0, 0)
+        # The frame's number has a label of its own: a line with all of it would be laid out for every frame.
+        self.drive, self.where, self.rates = QLabel(), SteadyLabel(), QLabel()
+        self.drive.setContentsMargins(8, 0, 0, 0)
         self.device, self.doing, self.memory = QLabel(), SteadyLabel(), SteadyLabel()
         self.device.setProperty("muted", True)
         self.memory.setProperty("muted", True)
@@ -40,7 +43,8 @@ class StatusBar(QStatusBar):
         self.note.setContentsMargins(8, 0, 0, 0)
         # A long note is cut off rather than making the window wider; the tooltip has all of it.
         self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.addWidget(self.where)
+        for label in (self.drive, self.where, self.rates):
+            self.addWidget(label)
         self.addWidget(self.note, 1)
         for widget in (self.doing, self.progress, self.cancel, self.memory, self.device):
             self.addPermanentWidget(widget)
@@ -48,7 +52,7 @@ class StatusBar(QStatusBar):
         self._rates = ""
         session.drive_changed.connect(self._on_drive)
         session.rate_changed.connect(self._on_rate)
-        session.timeline.frame_changed.connect(self._on_frame)
+        session.timeline.followed.connect(self._on_frame)
         session.model_changed.connect(self._show_model)
         session.analysis_changed.connect(self._on_analysis)
         session.status_changed.connect(self._on_status)
@@ -61,7 +65,7 @@ class StatusBar(QStatusBar):
         session = self._session
         session.drive_changed.disconnect(self._on_drive)
         session.rate_changed.disconnect(self._on_rate)
-        session.timeline.frame_changed.disconnect(self._on_frame)
+        session.timeline.followed.disconnect(self._on_frame)
         session.model_changed.disconnect(self._show_model)
         session.analysis_changed.disconnect(self._on_analysis)
         session.status_changed.disconnect(self._on_status)
@@ -86,41 +90,50 @@ class StatusBar(QStatusBar):
         self._opening = opening
         self._show_doing()
 
-    def _on_frame(self, _: int) -> None:
+    def _on_frame(self) -> None:
         self._show_where()
 
     def _on_drive(self) -> None:
-        drive = self._session.drive
-        # What does not change with the cursor: at 100,000 frames it takes a millisecond.
-        if drive is not None:
+        drive, timeline = self._session.drive, self._session.timeline
+        notes = () if drive is None else drive.notes
+        self.note.setText(notes[0] + (f" (and {len(notes) - 1} more)" if len(notes) > 1 else "") if notes else "")
+        self.note.setToolTip("\n".join(notes))
+        if drive is None:
+            self.drive.setText("No drive open. File > Open file, or drop a log here.")
+        else:
+            self.drive.setText(f"<b>{_escape(drive.name)}</b>")
+            # What does not change with an analysis: at 100,000 frames it takes a millisecond.
             even = drive.even_rate(self._session.rate)
-            self._rates = f"{drive.rate:.1f} fps &nbsp;·&nbsp; analysed at {even:.3g} Hz"
+            self._rates = f"{DOT}{drive.rate:.1f} fps{DOT}analysed at {even:.3g} Hz"
+            self.where.keep_room_for(self._place(timeline.n_frames - 1))
+        for label in (self.where, self.rates):
+            label.setVisible(drive is not None)
+        self._show_rates()
         self._show_where()
 
     def _on_rate(self, _: float) -> None:
         self._on_drive()
 
     def _on_analysis(self) -> None:
-        self._show_where()
+        self._show_rates()
         self._show_doing()
 
     def _on_status(self, _: str) -> None:
         self._show_doing()
 
     def _show_where(self) -> None:
-        drive, timeline = self._session.drive, self._session.timeline
-        notes = () if drive is None else drive.notes
-        self.note.setText(notes[0] + (f" (and {len(notes) - 1} more)" if len(notes) > 1 else "") if notes else "")
-        self.note.setToolTip("\n".join(notes))
-        if drive is None:
-            self.where.show_text("No drive open. File > Open file, or drop a log here.")
-            return
-        analysis = self._session.analysis
-        told = "" if analysis is None else f" &nbsp;·&nbsp; {analysis.camera.fov_source}"
-        self.where.show_text(
-            f"<b>{_escape(drive.name)}</b> &nbsp;·&nbsp; frame {timeline.frame} / {timeline.n_frames - 1}"
-            f" &nbsp;·&nbsp; {clock_text(timeline.time, 2)} s &nbsp;·&nbsp; {self._rates}{told}"
-        )
+        if self._session.drive is not None:
+            self.where.show_text(self._place(self._session.timeline.frame))
+
+    def _place(self, frame: int) -> str:
+        timeline = self._session.timeline
+        return f"{DOT}frame {frame} / {timeline.n_frames - 1}{DOT}{clock_text(timeline.time_of(frame), 2)} s"
+
+    def _show_rates(self) -> None:
+        drive, analysis = self._session.drive, self._session.analysis
+        if drive is not None:
+            told = "" if analysis is None else f"{DOT}{analysis.camera.fov_source}"
+            self.rates.setText(self._rates + told)
 
     def _show_model(self) -> None:
         info = self._session.model_info

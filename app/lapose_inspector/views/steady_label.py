@@ -23,6 +23,12 @@ class SteadyLabel(QLabel):
         self._letters = 0
         """Of the text that it was made so large for."""
 
+    def keep_room_for(self, widest: str) -> None:
+        """There is always room for ``widest`` from now on."""
+        if widest != self._widest:
+            self._widest = widest
+            self._fit(anew=True)
+
     def show_text(self, text: str) -> None:
         """Show ``text``, as wide as before where that is wide enough."""
         if text != self.text():

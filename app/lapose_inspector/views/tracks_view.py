@@ -65,7 +65,7 @@ class TracksView(QWidget):
         self.setToolTip("Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub")
         session.drive_changed.connect(self._on_drive)
         session.analysis_changed.connect(self._on_series, self.isVisible)
-        session.timeline.frame_changed.connect(self._on_cursor)
+        session.timeline.followed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
         session.selection.changed.connect(self._reshade)
         session.display.theme_changed.connect(self._on_theme)
@@ -78,7 +78,7 @@ class TracksView(QWidget):
         session = self._session
         session.drive_changed.disconnect(self._on_drive)
         session.analysis_changed.disconnect(self._on_series)
-        session.timeline.frame_changed.disconnect(self._on_cursor)
+        session.timeline.followed.disconnect(self._on_cursor)
         session.timeline.loop_changed.disconnect(self._on_loop)
         session.selection.changed.disconnect(self._reshade)
         session.display.theme_changed.disconnect(self._on_theme)
@@ -117,6 +117,11 @@ class TracksView(QWidget):
         """What is plotted, from top to bottom."""
         return self._plotted.tracks
 
+    @property
+    def mark(self) -> Mark | None:
+        """The cursor as it is painted; None where it is out of sight."""
+        return self._mark
+
     def fit(self) -> None:
         """Show the whole drive."""
         self._set_view(None)
@@ -135,10 +140,13 @@ class TracksView(QWidget):
         self._plotted = plotted(self._session, self._recorded)
         self._fit_bar()
         self._redraw()
+        if self.isVisible() and self.tracks:
+            # Now, for several panels may be painted in one turn of the event loop.
+            self._static = self._drawn_static(self._picture)
 
-    def _on_cursor(self, frame: int) -> None:
+    def _on_cursor(self) -> None:
         span = self.span
-        seconds = self._session.timeline.time_of(frame)
+        seconds = self._session.timeline.time
         if self._view is not None and self._press is None and not span.start <= seconds <= span.stop:
             # The cursor left the picture: turn the page, leaving a little of what came before.
             forwards = seconds > span.stop

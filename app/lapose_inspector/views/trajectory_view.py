@@ -70,7 +70,7 @@ class TrajectoryView(CanvasPanel[Stage]):
         session, display = self._session, self._session.display
         session.analysis_changed.connect(self._on_analysis_change, self.isVisible)
         self._follow(
-            (session.timeline.frame_changed, self._on_frame_change),
+            (session.timeline.followed, self._on_frame_change),
             (session.selection.changed, self._on_selection),
             (session.comparison.changed, self._on_other),
             (display.overlay_changed, self._on_overlay_change),
@@ -171,7 +171,7 @@ class TrajectoryView(CanvasPanel[Stage]):
         self.lidar.on_prediction()
         self._recolour()
         self._on_selection()
-        self._on_frame_change(session.timeline.frame)
+        self._on_frame_change()
         self._say()
         self._fit()
         self.canvas.update()
@@ -191,7 +191,8 @@ class TrajectoryView(CanvasPanel[Stage]):
         if self.drawn:
             self._on_analysis_change()
 
-    def _on_frame_change(self, frame: int) -> None:
+    def _on_frame_change(self) -> None:
+        frame = self._session.timeline.frame
         self.scene.move_cursor(frame)
         if self._session.display.follow:
             self._heading = self.scene.follow(frame, self._heading)
@@ -241,7 +242,7 @@ class TrajectoryView(CanvasPanel[Stage]):
         elif key == "prediction":
             self.scene.show("prediction", shown)
             self._recolour()
-        self._on_frame_change(self._session.timeline.frame)
+        self._on_frame_change()
 
     def _on_theme_change(self) -> None:
         colours = self._session.display.colours

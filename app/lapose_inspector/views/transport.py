@@ -65,7 +65,7 @@ class Transport(QWidget):
         row.addLayout(bands, 1)
         row.addSpacing(6)
         row.addWidget(self.time)
-        self._timeline.frame_changed.connect(self._show_time)
+        self._timeline.followed.connect(self._show_time)
         self._timeline.range_changed.connect(self._on_range)
         self._timeline.speed_changed.connect(self._show_speed)
         self._on_range()
@@ -75,7 +75,7 @@ class Transport(QWidget):
         """Let go of the models."""
         self.scrubber.close_panel()
         self.band.close_panel()
-        self._timeline.frame_changed.disconnect(self._show_time)
+        self._timeline.followed.disconnect(self._show_time)
         self._timeline.range_changed.disconnect(self._on_range)
         self._timeline.speed_changed.disconnect(self._show_speed)
 
@@ -90,9 +90,9 @@ class Transport(QWidget):
         self.speed.setCurrentIndex(min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - speed)))
 
     def _on_range(self) -> None:
-        self._show_time(self._timeline.frame)
+        self._show_time()
 
-    def _show_time(self, _: int) -> None:
+    def _show_time(self) -> None:
         if not self._timeline.n_frames:
             self.time.show_text("–")
             return

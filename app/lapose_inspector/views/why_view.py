@@ -37,7 +37,7 @@ class WhyView(QWidget):
         worker.failed.connect(self._on_failed)
         session.drive_changed.connect(self._on_analysis)
         session.analysis_changed.connect(self._on_analysis, self.isVisible)
-        session.timeline.frame_changed.connect(self._on_cursor)
+        session.timeline.followed.connect(self._on_cursor)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()
 
@@ -82,7 +82,7 @@ class WhyView(QWidget):
         self._worker.failed.disconnect(self._on_failed)
         session.drive_changed.disconnect(self._on_analysis)
         session.analysis_changed.disconnect(self._on_analysis)
-        session.timeline.frame_changed.disconnect(self._on_cursor)
+        session.timeline.followed.disconnect(self._on_cursor)
         session.display.theme_changed.disconnect(self._on_theme)
 
     @property
@@ -104,7 +104,7 @@ class WhyView(QWidget):
             return None
         return at
 
-    def _on_cursor(self, _: int) -> None:
+    def _on_cursor(self) -> None:
         if self.isVisible():
             self._say()
             self._soon.start()
