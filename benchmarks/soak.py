@@ -6,13 +6,14 @@ Two logs made here, one of video and one of pictures, are opened, sought in, ste
 registry offers without a dialog is chosen, at random. Resident memory, threads and open files are counted with the
 window idle and the same log open: before, after half of the time and at the end. What the first half brings are threads
 and libraries of commands that were not used before; what the second adds to that would be a leak. ``heap`` is what is
-in use of the C library's heap, ``kept`` what the program keeps to be fast, within its limit of 512 MiB. An exception
-that nobody caught ends the run with a failure, and the seed says it all again.
+in use of the C library's heap, ``kept`` what the program keeps to be fast, within its limit of 512 MiB; ``beside`` the
+processes that it started. An exception that nobody caught ends the run with a failure, and the seed says it all again.
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import gc
 import os
@@ -74,18 +75,52 @@ def until(done: Callable[[], bool], seconds: float) -> bool:
 
 
 def held(app: Inspector) -> dict[str, float]:
-    """MiB resident and kept, threads (also those that Python does not know) and open files of this process."""
+    """MiB resident and kept, threads (also those that Python does not know) and open files of this process; and of
+    those beside it together, their number with them."""
     gc.collect()
     app.memory.look()
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    own = Path("/proc/self")
+    beside = beside_this()
     return {
-        "rss_mib": float(status["VmRSS"].split()[0]) / 1024,
+        "rss_mib": resident(own),
         "heap_mib": heap() / MIB,
         "kept_mib": app.memory.use.used / MIB,
-        "threads": float(status["Threads"]),
+        "threads": count(own, "task"),
         "python_threads": float(threading.active_count()),
-        "files": float(len(os.listdir("/proc/self/fd"))),
+        "files": count(own, "fd"),
+        "beside_processes": float(len(beside)),
+        "beside_rss_mib": sum(map(resident, beside)),
+        "beside_threads": sum(count(process, "task") for process in beside),
+        "beside_files": sum(count(process, "fd") for process in beside),
     }
+
+
+def beside_this() -> list[Path]:
+    """The folders in /proc of all processes that come from this one."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    found, news = [], {os.getpid()}
+    while news:
+        news = {process for process, parent in parents.items() if parent in news}
+        found += [Path("/proc", str(process)) for process in news]
+    return found
+
+
+def resident(process: Path) -> float:
+    """MiB in memory; what processes share is counted in each."""
+    with contextlib.suppress(OSError, KeyError):
+        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        return float(status["VmRSS"].split()[0]) / 1024
+    return 0.0
+
+
+def count(process: Path, what: str) -> float:
+    """Entries of a folder of a process."""
+    with contextlib.suppress(OSError):
+        return float(len(os.listdir(process / what)))
+    return 0.0
 
 
 class _Heap(ctypes.Structure):
