@@ -111,6 +111,15 @@ class GatedFrames(IndexFrames):
         return super().read(index)
 
 
+def test_a_shorter_drive_follows_a_longer_one(make_view, qtbot):
+    session = Session()
+    view = make_view(session, make_drive(100))
+    session.timeline.seek(90)
+    qtbot.waitUntil(lambda: shows(view, 90), timeout=20_000)
+    session.open(make_drive(20), 5)
+    assert not view.badge_text.startswith("frame 90")
+
+
 def test_until_a_frame_is_ready_the_old_one_stays_under_its_own_number(make_view, qtbot):
     gate = threading.Event()
     drive = replace(make_drive(100), open_frames=lambda: GatedFrames(100, 70, gate))

@@ -86,6 +86,7 @@ class VideoView(QWidget):
         super().__init__(parent)
         self._session, self._loader = session, frame_loader
         self._shown: int | None = None
+        self._shown_at = 0.0
         self._preview = False
         self._badge = ""
         """What the badge says on the screen."""
@@ -152,7 +153,7 @@ class VideoView(QWidget):
         """What the picture's badge says."""
         if self._shown is None:
             return ""
-        text = f"frame {self._shown} · {self._session.timeline.time_of(self._shown):.2f} s"
+        text = f"frame {self._shown} · {self._shown_at:.2f} s"
         if self._preview:
             unreadable = self._failure is not None and self._failure[0] == self._shown
             text += " · preview, cannot read the frame" if unreadable else " · preview"
@@ -241,6 +242,8 @@ class VideoView(QWidget):
         if self._shown == wanted and (index != wanted or (preview and not self._preview)):
             return
         self._shown, self._preview, self._failure = index, preview, None
+        # Kept: the next drive's times come before the picture of this one goes.
+        self._shown_at = self._session.timeline.time_of(index)
         if index == wanted:
             self._late.stop()
         self.canvas.set_image(image, (drive.width, drive.height), fitted)
