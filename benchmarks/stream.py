@@ -5,7 +5,7 @@
 Both get the same images at the model's size. ``nano`` is the default checkpoint, ``paper`` has the paper's shapes and
 random weights at reduced depth (2 + 2 + 2 blocks), whose ratio is that of the full depth but for the head. The third
 figure is what the analysis gains from encoding every frame once: its windows against windows run whole. The last says
-how the stream's memory grows over a drive: the ring's bytes after one window and after the drive.
+how the stream's memory grows over a drive: its bytes after one window and after the drive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lapose_core.frames.heap import steady_heap
 from lapose_core.inference.analysis import estimate_encoded, estimate_windows, infer_actions
 from lapose_core.inference.encoding import CPU_CHUNK, FrameEncoder
 from lapose_core.model.config import nano, paper
-from lapose_core.model.lapose import LaPose, StreamSession
+from lapose_core.model.lapose import LaPose
 from lapose_core.resources import default_checkpoint
 from lapose_core.training.checkpoints import load_checkpoint
 
@@ -36,11 +36,6 @@ def pictures(model: LaPose, count: int) -> Tensor:
     wide = torch.rand(3, c.image_height // 4, c.image_width // 4 + count, generator=generator)
     wide = torch.nn.functional.interpolate(wide[None], scale_factor=4, mode="bilinear")[0]
     return torch.stack([wide[:, :, 4 * i : 4 * i + c.image_width] for i in range(count)])
-
-
-def ring_bytes(session: StreamSession) -> int:
-    held = [t for cache in session._caches for t in (cache.keys, cache.values) if t is not None]
-    return sum(t.element_size() * t.nelement() for t in held)
 
 
 def streaming(model: LaPose, repeats: int, drive: int) -> dict[str, float]:
@@ -61,11 +56,11 @@ def streaming(model: LaPose, repeats: int, drive: int) -> dict[str, float]:
 
     for _ in range(window):
         push()
-    before = ring_bytes(session)
+    before = session.nbytes
     out = in_turns({"stream": lambda: [push() for _ in range(8)], "window": again}, repeats)
     for _ in range(drive):
         push()
-    return {"stream": out["stream"] / 8, "window": out["window"], "ring": before, "ring_after": ring_bytes(session)}
+    return {"stream": out["stream"] / 8, "window": out["window"], "ring": before, "ring_after": session.nbytes}
 
 
 def sharing(model: LaPose, repeats: int) -> dict[str, float]:

@@ -62,7 +62,7 @@ def clip(model: LaPose, frames: int = 6, batch: int = 2) -> tuple[torch.Tensor, 
 
 def differentiable_inputs(model: LaPose, images: torch.Tensor):
     """The model's inputs with the gradient to the pixels kept (``prepare`` cuts it)."""
-    inputs, _ = prepare(model.config, model.vqvae, images)
+    inputs = prepare(model.config, model.vqvae, images)
     leaves = {}
     for name in ("pixels", "features", "matches"):
         value = getattr(inputs, name)
@@ -98,46 +98,6 @@ def test_frames_after_the_next_do_not_change_an_action(model: LaPose) -> None:
             after = model.estimate(changed, times).latents
             torch.testing.assert_close(after[:, : transition + 1], before[:, : transition + 1], rtol=0, atol=1e-6)
             assert not torch.allclose(after[:, transition + 1 :], before[:, transition + 1 :], atol=1e-6)
-
-
-def test_streaming_agrees_with_the_batch(model: LaPose) -> None:
-    images, times = clip(model, frames=model.config.window, batch=1)
-    session = model.stream()
-    with torch.inference_mode():
-        assert session.push(images[0, 0], float(times[0, 0])) is None
-        for n in range(2, model.config.window + 1):
-            streamed = session.push(images[0, n - 1], float(times[0, n - 1]))
-            batch = model.estimate(images[:, :n], times[:, :n])
-            assert streamed is not None
-            for name in ("latents", "translation", "quaternion", "fov", "scale"):
-                torch.testing.assert_close(getattr(streamed, name), getattr(batch, name), rtol=0, atol=1e-5)
-
-
-def test_a_stream_goes_on_past_the_window_at_constant_size_and_late_hours(model: LaPose) -> None:
-    images, _ = clip(model, frames=8, batch=1)
-    window = model.config.window
-    results = []
-    for origin in (0.0, 36_000.0):
-        session = model.stream()
-        out = None
-        for i in range(window + 12):
-            out = session.push(images[0, i % 8], origin + 0.25 * i)
-        assert out is not None
-        assert out.latents.shape[1] == window - 1
-        assert {c.keys.shape[-2] for c in session._caches if c.keys is not None} <= {window}
-        results.append(out)
-    # Ten hours later the same frames mean the same: only differences of time are seen.
-    torch.testing.assert_close(results[0].translation, results[1].translation, rtol=0, atol=1e-4)
-
-
-def test_a_stream_refuses_time_that_stands_still_and_foreign_images(model: LaPose) -> None:
-    images, _ = clip(model)
-    session = model.stream()
-    session.push(images[0, 0], 1.0)
-    with pytest.raises(ValueError, match="does not come after"):
-        session.push(images[0, 1], 1.0)
-    with pytest.raises(ValueError, match="is not"):
-        session.push(images[0, 1, :, :-1], 2.0)
 
 
 def test_shapes_that_are_not_the_models_are_refused(model: LaPose) -> None:
@@ -251,7 +211,7 @@ def test_matching_finds_a_known_shift_to_a_fraction_of_a_pixel() -> None:
     for right, down in ((0, 0), (8, 4), (-24, -8), (21, 1), (6, 2), (-3, -3)):
         first = scene[:, :, 20:132, 60:300]
         second = 0.8 * scene[:, :, 20 - down : 132 - down, 60 - right : 300 - right]  # content moves; it gets darker
-        found, _ = matching.match_clip(torch.stack([first, second], 1), config)
+        found = matching.match_clip(torch.stack([first, second], 1), config)
         middle = found[0, 1, 3:-3, 5:-5]
         u = middle[..., 0] * config.search_columns * config.stride
         v = middle[..., 1] * config.search_rows * config.stride
@@ -268,7 +228,7 @@ def test_mirrored_matches_are_the_matches_of_mirrored_images() -> None:
     images[:, 1] = images[:, 0].roll(5, -1)
     per_token = config.patch // config.matching.cell
     seen, in_mirror = (
-        matching.by_token(matching.match_clip(x, config.matching)[0], per_token) for x in (images, images.flip(-1))
+        matching.by_token(matching.match_clip(x, config.matching), per_token) for x in (images, images.flip(-1))
     )
     mirrored = matching.mirror(seen, config.token_grid[1])
     inner = mirrored.view(1, 2, *config.token_grid, -1)[:, 1, 1:-1, 2:-2]

@@ -1,5 +1,5 @@
 """The model's transformer blocks compiled by ``torch.compile``: an option that a graphics card, or a long drive, may
-pay for. It is off unless asked for."""
+pay for. It is off unless asked for. A stream has steps of its own (``model.streaming``), which are not compiled."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.motion import MotionReadout, VelocityReadout
-from lapose_core.model.st_transformer import SpatioTemporalBlock, TemporalCache, rotary
+from lapose_core.model.st_transformer import SpatioTemporalBlock, rotary
 from lapose_core.model.tokenizer import FrameInputs, matching_width
 
 
@@ -92,7 +92,6 @@ class InverseDynamics(nn.Module):
         inputs: FrameInputs,
         times: Tensor,  # [B, T] seconds
         gap: Tensor,  # [B, T] seconds since the frame before, 0 where there is none
-        caches: list[TemporalCache] | None = None,
     ) -> Tensor:
         """Latent action of every frame's query [B, T, A]; entry t belongs to the transition t-1 -> t, so the first
         of a clip means nothing."""
@@ -113,7 +112,7 @@ class InverseDynamics(nn.Module):
         for i, block in enumerate(self.blocks):
             # Of the last block nothing but the query is read.
             last = i == len(self.blocks) - 1
-            x = block(x, rotation, cache=caches[i] if caches else None, last=last)
+            x = block(x, rotation, last=last)
         action = self.compress(self.norm(x[:, :, -1]))
         if around is not None:
             action = action + around

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.forward_dynamics import ForwardDynamics
 from lapose_core.model.inverse_dynamics import InverseDynamics
-from lapose_core.model.matching import Prepared
 from lapose_core.model.motion import MotionDecoder
 from lapose_core.model.pose_head import PoseHead, PoseOutput, recouple, unit_quaternion
-from lapose_core.model.st_transformer import TemporalCache, gaps
+from lapose_core.model.st_transformer import gaps
+from lapose_core.model.streaming import StreamSession
 from lapose_core.model.tokenizer import FrameInputs, Tokenizer, prepare
 from lapose_core.model.vqvae import VqVae
 
@@ -69,7 +68,7 @@ class LaPose(nn.Module):
 
     def inputs(self, images: Tensor) -> FrameInputs:
         """What the trainable parts read of images, computed without gradients."""
-        return prepare(self.config, self.vqvae, images)[0]
+        return prepare(self.config, self.vqvae, images)
 
     def actions(self, inputs: FrameInputs, times: Tensor) -> tuple[Tensor, Tensor]:
         """Visual tokens [B, T, S, D] and latent actions [B, T - 1, A]."""
@@ -102,7 +101,10 @@ class LaPose(nn.Module):
 
     def pose(self, latents: Tensor, times: Tensor, camera: Tensor | None = None) -> WindowEstimate:
         """Metric poses from latent actions [B, T - 1, A], and from the camera where it is known."""
-        output: PoseOutput = self.pose_head(latents, times, camera)
+        return self.estimate_of(latents, self.pose_head(latents, times, camera))
+
+    def estimate_of(self, latents: Tensor, output: PoseOutput) -> WindowEstimate:
+        """The metric poses that the head's ``output`` on ``latents`` [B, T - 1, A] stands for."""
         return WindowEstimate(
             latents,
             recouple(output.translation, output.log_scale),
@@ -115,45 +117,3 @@ class LaPose(nn.Module):
         """A session that takes one new frame and gives one new action at the cost of one frame; its camera is
         ``camera`` [1, 2]."""
         return StreamSession(self, camera)
-
-
-class StreamSession:
-    """Streaming inference: tokens of a new frame once, temporal keys and values of the past from a ring.
-
-    Over the first ``window`` frames it gives what ``LaPose.estimate`` gives on the same clip. Later an action's
-    temporal attention still spans the last ``window`` frames, and the pose head reads the last ``window - 1``
-    actions; memory does not grow.
-    """
-
-    def __init__(self, model: LaPose, camera: Tensor | None = None) -> None:
-        self.model, self.camera = model, camera
-        self._caches = [TemporalCache(model.config.window) for _ in model.inverse_dynamics.blocks]
-        self._previous: Prepared | None = None
-        self._latents: list[Tensor] = []
-        self._times: list[float] = []
-
-    @torch.inference_mode()
-    def push(self, image: Tensor, time: float) -> WindowEstimate | None:
-        """Add a frame [3, H, W] at ``time`` seconds; the estimate over the frames kept, or None for the first.
-
-        Raises:
-            ValueError: where time does not move forward or the image has the wrong shape.
-        """
-        model = self.model
-        c = model.config
-        if tuple(image.shape) != (3, c.image_height, c.image_width):
-            raise ValueError(f"image {list(image.shape)} is not [3, {c.image_height}, {c.image_width}]")
-        if self._times and not time > self._times[-1]:
-            raise ValueError(f"time {time} s does not come after {self._times[-1]} s")
-        gap = torch.tensor([[time - self._times[-1] if self._times else 0.0]], dtype=torch.float32)
-        inputs, self._previous = prepare(c, model.vqvae, image[None, None], self._previous)
-        tokens = model.tokenizer(inputs, gap)
-        now = torch.tensor([[time]], dtype=torch.float64)
-        latent = model.inverse_dynamics(tokens, inputs, now, gap, self._caches)[:, 0]
-        if self._times:
-            self._latents = [*self._latents, latent][-(c.window - 1) :]
-        self._times = [*self._times, float(time)][-c.window :]
-        if not self._latents:
-            return None
-        times = torch.tensor([self._times], dtype=torch.float64)
-        return model.pose(torch.stack(self._latents, 1), times, self.camera)

@@ -157,13 +157,9 @@ def _normalised(windows: Tensor) -> Tensor:
     return centred / ((centred.square().sum((-1, -2), keepdim=True) / count).sqrt() + 0.02)
 
 
-def match_clip(images: Tensor, config: MatchingConfig, previous: Prepared | None = None) -> tuple[Tensor, Prepared]:
-    """Matches of each frame of images [B, T, 3, H, W] against the one before it.
-
-    Returns:
-        [B, T, cell rows, cell columns, CHANNELS], zero for a first frame without ``previous``; and what a stream
-        passes back as ``previous`` with its next frame.
-    """
+def match_clip(images: Tensor, config: MatchingConfig) -> Tensor:
+    """Matches of each frame of images [B, T, 3, H, W] against the one before it [B, T, cell rows, cell columns,
+    CHANNELS], zero for the first."""
     b, t = images.shape[:2]
     patches, grey = (x.unflatten(0, (b, t)) for x in descriptors(images.flatten(0, 1), config))
     height, width = images.shape[-2] // config.cell, images.shape[-1] // config.cell
@@ -172,9 +168,7 @@ def match_clip(images: Tensor, config: MatchingConfig, previous: Prepared | None
         now = (patches[:, 1:].flatten(0, 1), grey[:, 1:].flatten(0, 1))
         then = (patches[:, :-1].flatten(0, 1), grey[:, :-1].flatten(0, 1))
         out[:, 1:] = match(now, then, config).unflatten(0, (b, t - 1))
-    if previous is not None:
-        out[:, 0] = match((patches[:, 0], grey[:, 0]), previous, config)
-    return out, (patches[:, -1], grey[:, -1])
+    return out
 
 
 def by_token(matches: Tensor, per_token: int) -> Tensor:

@@ -97,18 +97,22 @@ class PoseHead(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
-        motion = self.motion(x[:, :-1]).float()
-        translation, vector = motion[..., :3], motion[..., 3:6]
-        if self.ranks:
-            moved = self._moved(action, x[:, :-1].float(), gap.to(x.device))
-            translation, vector = translation + moved[..., :3], vector + moved[..., 3:]
-        fov = motion[..., 7]
+        moved = self._moved(action, x[:, :-1].float(), gap.to(x.device)) if self.ranks else None
+        return self.output(self.motion(x[:, :-1]), moved, self.scale(x[:, -1])[:, 0], camera)
+
+    def output(self, motion: Tensor, moved: Tensor | None, log_scale: Tensor, camera: Tensor | None) -> PoseOutput:
+        """What the last layers say [B, T - 1, 8], what the linear maps add to it [B, T - 1, 6] and log s [B]."""
+        said, w, fov = motion.float().split((6, 1, 1), -1)
+        if moved is not None:
+            said = said + moved
+        translation, vector = said.chunk(2, -1)
+        fov = fov[..., 0]
         if self.camera is not None and camera is not None:
             given = camera[:, FOV, None].float()
             fov = torch.where(torch.isfinite(given), given, fov)
             vector = vector * _angle_per_pixel(fov)
-        quaternion = torch.cat([vector, motion[..., 6:7]], -1)
-        return PoseOutput(translation, quaternion, fov, self.scale(x[:, -1])[:, 0].float())
+        quaternion = torch.cat([vector, w], -1)
+        return PoseOutput(translation, quaternion, fov, log_scale.float())
 
     def _moved(self, action: Tensor, x: Tensor, gap: Tensor) -> Tensor:
         """Translation and vector part of the quaternion [B, T - 1, 6], linear in the action and in the time that it

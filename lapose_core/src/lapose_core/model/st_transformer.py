@@ -41,14 +41,18 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | No
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).unflatten(0, query.shape[:-3])
 
 
+def rotary_frequencies(width: int) -> Tensor:
+    """Radians a second [width / 2], float64; their periods run geometrically from 0.25 s to 64 s."""
+    return 2 * math.pi / torch.logspace(math.log10(0.25), math.log10(64.0), width // 2, dtype=torch.float64)
+
+
 def rotary(times: Tensor, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and sines [..., width / 2] that rotate a vector by elapsed seconds.
 
-    Periods run geometrically from 0.25 s to 64 s. Angles are formed in float64, for after an hour of stream a float32
-    angle would be off by milliradians. MPS has no float64: ``times`` are on the CPU, the result on ``device``.
+    Angles are formed in float64, for after an hour of stream a float32 angle would be off by milliradians. MPS has no
+    float64: ``times`` are on the CPU, the result on ``device``.
     """
-    periods = torch.logspace(math.log10(0.25), math.log10(64.0), width // 2, dtype=torch.float64)
-    angle = times.double()[..., None] * (2 * math.pi / periods).to(times.device)
+    angle = times.double()[..., None] * rotary_frequencies(width).to(times.device)
     return angle.cos().float().to(device), angle.sin().float().to(device)
 
 
@@ -71,9 +75,13 @@ class TimeEmbedding(nn.Module):
 
     angular: Tensor
 
-    def forward(self, gap: Tensor) -> Tensor:
+    def sinusoids(self, gap: Tensor) -> Tensor:
+        """[...] -> [..., 2 * frequencies]: the same for every embedding of as many frequencies."""
         angle = gap.float().to(self.angular.device)[..., None] * self.angular
-        return self.project(torch.cat([angle.sin(), angle.cos()], -1))
+        return torch.cat([angle.sin(), angle.cos()], -1)
+
+    def forward(self, gap: Tensor) -> Tensor:
+        return self.project(self.sinusoids(gap))
 
 
 def gaps(times: Tensor) -> Tensor:
@@ -130,29 +138,6 @@ class Block(nn.Module):
         return x + self.mlp(self.norm_mlp(x))
 
 
-class TemporalCache:
-    """Keys and values of the last ``capacity`` frames of one block: a ring, so memory does not grow with a stream."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.keys: Tensor | None = None  # [B, S, H, capacity, C]
-        self.values: Tensor | None = None
-        self.count = 0
-
-    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add one frame's [B, S, H, 1, C]; return all that are kept. Their order in the ring carries no meaning:
-        rotary keys hold their own time."""
-        if self.keys is None or self.values is None:
-            shape = (*key.shape[:-2], self.capacity, key.shape[-1])
-            self.keys, self.values = key.new_empty(shape), value.new_empty(shape)
-        slot = self.count % self.capacity
-        self.keys[..., slot, :] = key[..., 0, :]
-        self.values[..., slot, :] = value[..., 0, :]
-        self.count += 1
-        kept = min(self.count, self.capacity)
-        return self.keys[..., :kept, :], self.values[..., :kept, :]
-
-
 class SpatioTemporalBlock(nn.Module):
     """Attention among the tokens of a frame, causal attention of each token over time, MLP.
 
@@ -182,7 +167,6 @@ class SpatioTemporalBlock(nn.Module):
         x: Tensor,  # [B, T, S, D]
         rotation: tuple[Tensor, Tensor],  # cos, sin [B, T, C / 2]
         condition: Tensor | None = None,  # [B, T, D]
-        cache: TemporalCache | None = None,  # with it T is 1 and earlier frames come from the ring
         last: bool = False,
     ) -> Tensor:
         """[B, T, S, D]; with ``last`` only the last token of each frame [B, T, 1, D], at a fraction of the cost."""
@@ -199,10 +183,10 @@ class SpatioTemporalBlock(nn.Module):
             return y if s is None or b is None else y * (1 + s) + b
 
         x = (x[:, :, -1:] if last else x) + self.spatial(norm(0, x), last=last)
-        x = x + self._over_time(norm(1, x), rotation, cache)
+        x = x + self._over_time(norm(1, x), rotation)
         return x + self.mlp(norm(2, x))
 
-    def _over_time(self, x: Tensor, rotation: tuple[Tensor, Tensor], cache: TemporalCache | None) -> Tensor:
+    def _over_time(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
         frames = x.shape[1]
         if self.history == 1:
             # A frame that attends to itself alone gets its own value back.
@@ -211,13 +195,9 @@ class SpatioTemporalBlock(nn.Module):
         q, k, v = self.temporal.split(x.transpose(1, 2))  # [B, S, H, T, C]
         cos, sin = (r[:, None, None] for r in rotation)
         q, k = rotate(torch.stack([q, k]), (cos, sin))
-        mask = None
-        if cache is not None:
-            k, v = cache.append(k, v)
-        else:
-            step = torch.arange(frames, device=x.device)
-            age = step[:, None] - step[None]
-            mask = age >= 0
-            if self.history is not None:
-                mask &= age < self.history
+        step = torch.arange(frames, device=x.device)
+        age = step[:, None] - step[None]
+        mask = age >= 0
+        if self.history is not None:
+            mask &= age < self.history
         return self.temporal.join(attention(q, k, v, mask)).transpose(1, 2)

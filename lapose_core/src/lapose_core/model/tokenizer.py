@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lapose_core.model.config import LaPoseConfig
-from lapose_core.model.matching import CHANNELS, Prepared, by_token, match_clip
+from lapose_core.model.matching import CHANNELS, by_token, match_clip
 from lapose_core.model.st_transformer import Block, TimeEmbedding
 from lapose_core.model.vqvae import VqVae
 
@@ -45,6 +45,13 @@ def uncells(values: Tensor, rows: int, columns: int, per_token: int) -> Tensor:
     return x.permute(*range(n), n, n + 2, n + 1, n + 3, n + 4).reshape(*lead, rows, columns, c)
 
 
+def pixel_rows(images: Tensor, patch: int) -> Tensor:
+    """Pixels of images [..., 3, H, W] in 0..1, about 0, by visual token -> [..., S, 3 * patch * patch]."""
+    *lead, _, h, w = images.shape
+    x = (images - 0.5).reshape(*lead, 3, h // patch, patch, w // patch, patch)
+    return x.movedim((-4, -2), (-5, -4)).reshape(*lead, -1, 3 * patch * patch)
+
+
 def frame_inputs(config: LaPoseConfig, codec: VqVae, images: Tensor) -> FrameInputs:
     """What images [B, T, 3, H, W] say one by one: all of their inputs but the matches."""
     with torch.no_grad():
@@ -52,25 +59,18 @@ def frame_inputs(config: LaPoseConfig, codec: VqVae, images: Tensor) -> FrameInp
         if config.token_source == "codec" or config.forward_warp:
             features = codec.features(images)
         if config.token_source == "pixels":
-            rows, columns = config.token_grid
-            p = config.patch
-            x = images.reshape(*images.shape[:3], rows, p, columns, p) - 0.5
-            pixels = x.permute(0, 1, 3, 5, 2, 4, 6).reshape(*images.shape[:2], rows * columns, -1)
+            pixels = pixel_rows(images, config.patch)
     return FrameInputs(pixels, features, None)
 
 
-def prepare(
-    config: LaPoseConfig, codec: VqVae, images: Tensor, previous: Prepared | None = None
-) -> tuple[FrameInputs, Prepared | None]:
-    """Inputs of images [B, T, 3, H, W]; and what matching keeps of the last frame, which a stream passes back as
-    ``previous`` with its next frame."""
+def prepare(config: LaPoseConfig, codec: VqVae, images: Tensor) -> FrameInputs:
+    """Inputs of images [B, T, 3, H, W]."""
     inputs = frame_inputs(config, codec, images)
     if not config.matching:
-        return inputs, None
+        return inputs
     with torch.no_grad():
-        matches, descriptors = match_clip(images, config.matching, previous)
-        matches = by_token(matches, config.patch // config.matching.cell)
-    return FrameInputs(inputs.pixels, inputs.features, matches), descriptors
+        matches = by_token(match_clip(images, config.matching), config.patch // config.matching.cell)
+    return FrameInputs(inputs.pixels, inputs.features, matches)
 
 
 class Tokenizer(nn.Module):
@@ -78,7 +78,7 @@ class Tokenizer(nn.Module):
 
     def __init__(self, config: LaPoseConfig) -> None:
         super().__init__()
-        self.per_token = config.patch // config.vqvae.downsample
+        self.patch, self.per_token = config.patch, config.patch // config.vqvae.downsample
         self.source = config.token_source
         if self.source == "pixels":
             width = 3 * config.patch**2

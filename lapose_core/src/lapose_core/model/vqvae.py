@@ -15,7 +15,9 @@ from torch.nn import functional as F
 from lapose_core.model.config import VqVaeConfig
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """x plus what normalised, convolved x says."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -42,9 +44,9 @@ class VqVae(nn.Module):
         for width in widths:
             down += [nn.Conv2d(before, width, 4, stride=2, padding=1), nn.SiLU()]
             before = width
-        residuals = [_Residual(config.width) for _ in range(config.residual_blocks)]
+        residuals = [Residual(config.width) for _ in range(config.residual_blocks)]
         self.encoder = nn.Sequential(*down, *residuals, nn.Conv2d(config.width, config.code_dim, 1))
-        residuals = [_Residual(config.width) for _ in range(config.residual_blocks)]
+        residuals = [Residual(config.width) for _ in range(config.residual_blocks)]
         up: list[nn.Module] = [nn.Conv2d(config.code_dim, config.width, 3, padding=1), *residuals]
         before = config.width
         for width in [*widths[-2::-1], 3]:
