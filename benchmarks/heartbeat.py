@@ -169,7 +169,7 @@ def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) 
         nonlocal due
         derived[:] = [grown]
         app.growth.take(grown)
-        due = time.perf_counter() - start + app.analysis.thread_.snapshot_interval
+        due = time.perf_counter() - start + app.analysis.process.snapshot_interval
 
     derived = [derive(drive, RATE, analysis.snapshot(), app.display.alignment)]
     inference = LatestWorker("inference", app)

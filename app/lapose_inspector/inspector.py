@@ -90,7 +90,11 @@ class Inspector(AskedFor):
         self.annotator = Annotator(self)
         self.comparer = Comparer(self, folders.cache_dir)
         self.analysis = AnalysisWorker(
-            folders.cache_dir / "results", self, self.frames.take, lambda: self.display.alignment
+            folders.cache_dir / "results",
+            self,
+            self.memory.proxies,
+            self.frames.look_again,
+            lambda: self.display.alignment,
         )
         self.model = ModelLoader(self, device)
         self.reconstruction = ReconstructionWorker(self.analysis, self)

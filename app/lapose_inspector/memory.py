@@ -63,7 +63,7 @@ class Memory(QObject):
             "3D and map": window.trajectory.nbytes + window.latent_map.nbytes,
             "decoders": app.frames.decoder_bytes,
             "small pictures": sum(one.nbytes for one in lists) + window.latent_map.thumbnail_bytes,
-            "the model's pictures": app.analysis.thread_.kept_bytes,
+            "the model's pictures": app.analysis.process.kept_bytes,
         }
         for name, size in held.items():
             self.budget.hold(name, size)

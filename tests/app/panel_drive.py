@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def make_drive(
         width=WIDTH,
         height=HEIGHT,
         timestamps=100.0 + np.arange(count) / rate,
-        open_frames=lambda: IndexFrames(count, broken),
+        open_frames=partial(IndexFrames, count, broken),
         poses=poses if truth else None,
         intrinsics=intrinsics,
         fingerprint="0123456789abcdef",

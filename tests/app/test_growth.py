@@ -99,7 +99,7 @@ def test_a_result_that_takes_long_to_show_comes_less_often(grown, qtbot) -> None
     app.session.analysis_changed.connect(lambda: qtbot.wait(60))
     app.growth.take(derived)
     qtbot.waitUntil(lambda: app.growth.shown, timeout=20_000)
-    qtbot.waitUntil(lambda: app.analysis.thread_.snapshot_interval >= 0.5, timeout=20_000)
+    qtbot.waitUntil(lambda: app.analysis.process.snapshot_interval >= 0.5, timeout=20_000)
 
 
 def test_what_is_done_never_reads_as_nothing(grown) -> None:

@@ -113,7 +113,7 @@ def test_the_checks_are_stored_and_not_done_again(launch, log_folder: Path, cali
     assert list((folders.cache_dir / "results").glob("*/checks.parquet"))
     again = launch(log_folder, checkpoint=calibrated)
     wait_checked(again, qtbot)
-    assert not again.analysis.thread_._job.checks.running
+    assert not again.analysis.checking
     assert again.session.analysis.confidence == pytest.approx(before)
     assert "Action explains" in [t.label for t in again.window.tracks.tracks]
 

@@ -428,9 +428,9 @@ def open_and_close(launch, log_folder: Path, qtbot) -> dict[str, weakref.ref]:
         "session": weakref.ref(app.session),
         "app": weakref.ref(app),
     }
-    thread = app.analysis.thread_
+    process = app.analysis.process
     end(app)
-    assert thread.isFinished()
+    assert not process.alive
     return watched
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from app_drives import SIZE, drive_in_memory, picture, write_folder
 
 from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
+from lapose_inspector.beside.devices import Placed
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.latest import LatestWorker
@@ -181,6 +183,10 @@ class TestOpening:
         assert pictures[0].name in got.args[1]
 
 
+def no_disk() -> Any:
+    raise LogError("the disk is gone")
+
+
 class TestAnalysis:
     @pytest.fixture
     def drive(self, log_folder: Path) -> Drive:
@@ -249,7 +255,7 @@ class TestAnalysis:
         worker.grown.connect(lambda _: worker.shown_in(0.05))
         with qtbot.waitSignal(worker.finished, timeout=60_000):
             worker.start(drive, 10.0, 0)
-        assert worker.thread_.snapshot_interval >= 0.5
+        assert worker.process.snapshot_interval >= 0.5
 
     def test_without_a_model_the_reason_is_told(self, worker: AnalysisWorker, drive: Drive, qtbot) -> None:
         with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
@@ -274,11 +280,8 @@ class TestAnalysis:
     def test_frames_that_cannot_be_opened_end_the_analysis_not_the_thread(
         self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
     ) -> None:
-        def refuse() -> object:
-            raise LogError("the disk is gone")
-
         self.load(worker, checkpoint, qtbot)
-        broken = replace(drive, open_frames=refuse, fingerprint="0" * 16)
+        broken = replace(drive, open_frames=no_disk, fingerprint="0" * 16)
         with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
             worker.start(broken, 10.0, 0)
         assert "the disk is gone" in got.args[0]
@@ -308,17 +311,152 @@ class TestAnalysis:
             reconstruction.request(39)
         assert "no transition 39" in got.args[1]
 
-    def test_closing_while_it_runs_ends_the_thread(self, checkpoint: Path, drive: Drive, qtbot, tmp_path: Path) -> None:
+    def test_closing_while_it_runs_ends_threads_and_process(
+        self, checkpoint: Path, drive: Drive, qtbot, tmp_path: Path
+    ) -> None:
         worker = AnalysisWorker(tmp_path / "results")
         self.load(worker, checkpoint, qtbot)
+        pid = worker.process.pid
+        assert pid is not None
         worker.start(drive, 10.0, 0)
         worker.close()
-        assert worker.thread_.isFinished()
+        assert not worker.process.alive
+        qtbot.waitUntil(lambda: not alive(pid), timeout=20_000)
+
+    def test_the_result_is_the_same_as_in_this_process_to_the_last_bit(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        import torch
+
+        from lapose_core.inference.analysis import DriveAnalyzer
+        from lapose_core.training.checkpoints import checkpoint_hash, load_checkpoint
+
+        self.load(worker, checkpoint, qtbot)
+        grown: list = []
+        worker.grown.connect(lambda derived: grown.append(derived.analysis))
+        worker.start(drive, 10.0, 25)
+        qtbot.waitUntil(lambda: bool(grown) and grown[-1].checks is not None and not worker.checking, timeout=60_000)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+        try:
+            analyzer = DriveAnalyzer(
+                load_checkpoint(checkpoint), drive, 10.0, checkpoint_hash=checkpoint_hash(checkpoint),
+                checkpoint_name=checkpoint.name,
+            )  # fmt: skip
+            for _ in analyzer.run(25):
+                pass
+        finally:
+            torch.set_num_threads(threads)
+        there, here = grown[-1], analyzer.analysis
+        assert there.key == here.key
+        for name in ("done", "relative", "latents", "fov", "scale", "cross_entropy", "translation_spread"):
+            np.testing.assert_array_equal(getattr(there, name), getattr(here, name), name)
+        assert there.windows_done == here.windows_done
+
+    def test_a_killed_process_is_told_and_the_analysis_goes_on_when_started_again(
+        self, worker: AnalysisWorker, checkpoint: Path, qtbot, tmp_path: Path
+    ) -> None:
+        drive = open_log(write_folder(tmp_path / "long", 3000, poses=False))
+        self.load(worker, checkpoint, qtbot)
+        ready: list = []
+        worker.model_ready.connect(ready.append)
+        grown: list = []
+        worker.grown.connect(lambda derived: grown.append(derived.analysis))
+        worker.start(drive, 10.0, 0)
+        qtbot.waitUntil(lambda: bool(grown) and grown[-1].done.any(), timeout=60_000)
+        with qtbot.waitSignal(worker.failed, timeout=60_000) as told:
+            os.kill(worker.process.pid, signal.SIGKILL)  # type: ignore[arg-type]
+        assert "it was killed, perhaps because memory ran out" in told.args[0]
+        assert "start the analysis again" in told.args[0]
+        assert "\n" not in told.args[0]
+        assert not worker.running
+        assert worker.process.pid is None
+        before = len(grown)
+        worker.start(drive, 10.0, 1000)
+        qtbot.waitUntil(lambda: len(grown) > before and grown[-1].done.any(), timeout=60_000)
+        assert ready == [], "the model is there again without a word"
+        with qtbot.waitSignal(worker.finished, timeout=60_000):
+            worker.cancel()
+
+    def test_a_process_that_is_killed_at_rest_is_told_in_passing(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        self.load(worker, checkpoint, qtbot)
+        with qtbot.waitSignal(worker.noted, timeout=60_000) as told:
+            os.kill(worker.process.pid, signal.SIGKILL)  # type: ignore[arg-type]
+        assert "It starts again with the analysis" in told.args[0]
+        with qtbot.waitSignal(worker.finished, timeout=60_000) as end:
+            worker.start(drive, 10.0, 0)
+        assert end.args == [True]
+
+    def test_many_workers_leave_neither_handles_nor_threads(self, checkpoint: Path, qtbot, tmp_path: Path) -> None:
+        if sys.platform != "linux":
+            pytest.skip("looks into /proc")
+
+        def once() -> None:
+            worker = AnalysisWorker(tmp_path / "results")
+            self.load(worker, checkpoint, qtbot)
+            pid = worker.process.pid
+            assert pid is not None
+            worker.close()
+            qtbot.waitUntil(lambda: not alive(pid), timeout=20_000)
+
+        once()
+        before, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+        for _ in range(5):
+            once()
+        assert len(os.listdir("/proc/self/fd")) <= before
+        assert threading.active_count() <= threads
+
+    def test_a_drive_that_cannot_be_sent_is_told(
+        self, worker: AnalysisWorker, checkpoint: Path, drive: Drive, qtbot
+    ) -> None:
+        self.load(worker, checkpoint, qtbot)
+        local = replace(drive, open_frames=lambda: drive.open_frames(), fingerprint="0" * 16)
+        with qtbot.waitSignal(worker.failed, timeout=20_000) as got:
+            worker.start(local, 10.0, 0)
+        assert "cannot be opened in another process" in got.args[0]
+        with qtbot.waitSignal(worker.finished, timeout=60_000):
+            worker.start(drive, 10.0, 0)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_pictures_are_told_apart() -> None:
     assert picture(3).shape == (SIZE[1], SIZE[0], 3)
     assert not np.array_equal(picture(3), picture(4))
+
+
+def place_on_meta(path: Path, wanted: str) -> Placed:
+    """The model on ``meta``, a device that has no memory at all; its weights come back on the CPU."""
+    import torch
+
+    from lapose_core.training.checkpoints import load_checkpoint
+
+    model, full = load_checkpoint(path), load_checkpoint(path)
+    model.to("meta")
+
+    def refuse(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        if given[0].device.type == "meta":
+            raise torch.OutOfMemoryError("out of memory")
+
+    def to_cpu(device: str) -> torch.nn.Module:
+        assert device == "cpu"
+        model.to_empty(device="cpu")
+        model.load_state_dict(full.state_dict())
+        for empty, kept in zip(model.buffers(), full.buffers(), strict=True):
+            empty.copy_(kept)
+        return model
+
+    model.vqvae.encoder.register_forward_pre_hook(refuse)
+    model.to = to_cpu  # type: ignore[method-assign]
+    return Placed(model, ("cpu", "meta"))
 
 
 class TestDevices:
@@ -347,35 +485,9 @@ class TestDevices:
     def test_a_model_that_moves_for_want_of_memory_is_told_to_run_elsewhere(
         self, checkpoint: Path, qtbot, tmp_path: Path
     ) -> None:
-        import torch
-
-        from lapose_core.training.checkpoints import load_checkpoint
-        from lapose_inspector.workers.devices import Placed
-
         drive = open_log(write_folder(tmp_path / "log", 40))
 
-        def small(path: Path, wanted: str) -> Placed:
-            """The model on ``meta``, a device that has no memory at all; its weights come back on the CPU."""
-            model, full = load_checkpoint(path), load_checkpoint(path)
-            model.to("meta")
-
-            def refuse(module: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-                if given[0].device.type == "meta":
-                    raise torch.OutOfMemoryError("out of memory")
-
-            def to_cpu(device: str) -> torch.nn.Module:
-                assert device == "cpu"
-                model.to_empty(device="cpu")
-                model.load_state_dict(full.state_dict())
-                for empty, kept in zip(model.buffers(), full.buffers(), strict=True):
-                    empty.copy_(kept)
-                return model
-
-            model.vqvae.encoder.register_forward_pre_hook(refuse)
-            model.to = to_cpu  # type: ignore[method-assign]
-            return Placed(model, ("cpu", "meta"))
-
-        worker = AnalysisWorker(tmp_path / "results", place=small)
+        worker = AnalysisWorker(tmp_path / "results", place=place_on_meta)
         try:
             with qtbot.waitSignal(worker.model_ready, timeout=60_000) as ready:
                 worker.load(checkpoint)

@@ -53,4 +53,5 @@ class Pipe:
         return pickle.loads(head, buffers=buffers)
 
     def close(self) -> None:
-        self._connection.close()
+        with self._sending:
+            self._connection.close()

@@ -20,6 +20,7 @@ import pyarrow
 
 from lapose_core.inference import analysis, checking, confidence, store  # noqa: F401
 from lapose_core.training import checkpoints  # noqa: F401
+from lapose_inspector.beside import analysis_loop  # noqa: F401
 
 # At its first array it imports pandas where that is installed.
 pyarrow.array([0.0])

@@ -51,6 +51,10 @@ class Process:
         assert self._process.pid is not None
         return self._process.pid
 
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        self._process.kill()
+
     def end(self, patience: float) -> str:
         """Wait for its end, after ``patience`` seconds kill it, and let go of it; how it ended, in words."""
         self._process.join(patience)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from lapose_core.drive import Image
+from lapose_core.inference.findings import Rollout
 from lapose_inspector.models.map_state import AXES
 
 Kind = Literal["inferred", "zero", "mirrored", "chosen"]
@@ -50,6 +52,22 @@ class ForwardRequest:
     offset: NDArray[np.float32] | None
     name: str = ""
     steps: int = 0
+
+
+@dataclass(frozen=True)
+class Film:
+    """A rollout beside what came.
+
+    Attributes:
+        start: frame t as the model saw it.
+        truth: the true frames as the model would have seen them, as many as the drive has.
+        frames: the drive frames of these times.
+    """
+
+    rollout: Rollout
+    start: Image
+    truth: tuple[Image, ...]
+    frames: tuple[int, ...]
 
 
 class ForwardState:

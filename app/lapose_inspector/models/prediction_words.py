@@ -9,7 +9,7 @@ import numpy as np
 from lapose_core.geometry import Array
 
 if TYPE_CHECKING:
-    from lapose_core.inference.intervention import Intervention, Motion, Rollout
+    from lapose_core.inference.findings import Intervention, Motion, Rollout
 
 ENOUGH = 20
 """Analysed transitions below which a rank among them says nothing."""

@@ -26,7 +26,7 @@ from lapose_inspector.models.usual import Usual
 
 if TYPE_CHECKING:
     from lapose_core.inference.errors import TransitionErrors
-    from lapose_core.inference.preprocess import Crop
+    from lapose_core.inference.findings import Crop
     from lapose_core.inference.result import DriveAnalysis
 
 RATES = (1.0, 2.0, 4.0, 5.0, 10.0)

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from lapose_core.drive import Image
 from lapose_inspector.models.colours import PREDICTION, TRUTH, ThemeColours
+from lapose_inspector.models.forward_state import Film
 from lapose_inspector.visuals.image import to_qimage
-from lapose_inspector.workers.forward import Film
 
 GAP = 4.0
 

@@ -15,7 +15,7 @@ from lapose_core.drive import Image
 from lapose_inspector.models.forward_state import Heat
 
 if TYPE_CHECKING:
-    from lapose_core.inference.reconstruction import Reconstruction
+    from lapose_core.inference.findings import Reconstruction
 
 WORST_PIXEL = 0.4
 """Difference (of 0..1) at the top of the map; fixed, so that two transitions can be compared by eye."""

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lapose_core.drive import Image
-from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, STEPS, ForwardRequest, ForwardState
+from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, STEPS, Film, ForwardRequest, ForwardState
 from lapose_inspector.models.map_state import AXES
 from lapose_inspector.models.prediction_words import action_share, film_words, intervention_words, verdict
 from lapose_inspector.models.session import Session
@@ -31,11 +31,9 @@ from lapose_inspector.views.tool_row import ToolRow
 from lapose_inspector.views.transition_drag import carried
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge
-from lapose_inspector.workers.forward import Film
 
 if TYPE_CHECKING:
-    from lapose_core.inference.intervention import Intervention
-    from lapose_core.inference.reconstruction import Reconstruction
+    from lapose_core.inference.findings import Intervention, Reconstruction
     from lapose_core.inference.result import ResultKey
     from lapose_inspector.workers.forward import ForwardWorker
     from lapose_inspector.workers.reconstruction import ReconstructionWorker

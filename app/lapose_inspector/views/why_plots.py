@@ -16,7 +16,7 @@ from lapose_inspector.models.colours import DARK, ThemeColours
 from lapose_inspector.visuals.tracks import small
 
 if TYPE_CHECKING:
-    from lapose_core.inference.explain import Attention, Sensitivity  # brings torch, which the window does not wait for
+    from lapose_core.inference.findings import Attention, Sensitivity
 
 HEAT = Colormap("inferno")
 GAP, HEAD = 6.0, 15.0

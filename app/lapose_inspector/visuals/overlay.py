@@ -12,7 +12,7 @@ from lapose_core.road_overlay import RoadRibbon
 from lapose_inspector.visuals.image import ImageCanvas
 
 if TYPE_CHECKING:
-    from lapose_core.inference.preprocess import Crop
+    from lapose_core.inference.findings import Crop
 
 PAD = 6.0
 EDGE = 1.7

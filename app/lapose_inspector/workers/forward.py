@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_core.drive import Image
 from lapose_inspector.models.forward_state import ForwardRequest
 from lapose_inspector.models.map_state import COMPONENTS
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 if TYPE_CHECKING:
     from lapose_core.inference.directions import Direction
-    from lapose_core.inference.intervention import Rollout
     from lapose_inspector.models.map_data import MapData
     from lapose_inspector.workers.inference import AnalysisWorker
 
 SAMPLE = 4000
 """Transitions that directions are fitted to; of longer drives every n-th."""
-
-
-@dataclass(frozen=True)
-class Film:
-    """A rollout beside what came.
-
-    Attributes:
-        start: frame t as the model saw it.
-        truth: the true frames as the model would have seen them, as many as the drive has.
-        frames: the drive frames of these times.
-    """
-
-    rollout: Rollout
-    start: Image
-    truth: tuple[Image, ...]
-    frames: tuple[int, ...]
 
 
 class ForwardWorker(QObject):
@@ -50,13 +31,13 @@ class ForwardWorker(QObject):
         super().__init__(parent)
         self._analysis = analysis
         self._wanted: ForwardRequest | None = None
-        analysis.thread_.predicted.connect(self._on_predicted)
-        analysis.thread_.unpredictable.connect(self._on_unpredictable)
+        analysis.process.predicted.connect(self._on_predicted)
+        analysis.process.unpredictable.connect(self._on_unpredictable)
 
     def request(self, request: ForwardRequest | None) -> None:
         """Ask for a prediction of the drive under analysis; replaces an earlier one. None withdraws it."""
         self._wanted = request
-        self._analysis.thread_.request_prediction(request)
+        self._analysis.process.request_prediction(request)
 
     @Slot(int, object, object)
     def _on_predicted(self, generation: int, request: object, result: object) -> None:

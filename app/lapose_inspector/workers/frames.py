@@ -14,7 +14,6 @@ from lapose_core.drive import Drive, Image
 from lapose_core.frames.budget import MIB, ByteBudget
 
 if TYPE_CHECKING:
-    from lapose_core.frames.picture import Picture
     from lapose_core.frames.proxies import ProxyFolder
     from lapose_core.frames.proxy import ProxyState
     from lapose_core.frames.store import FrameStore
@@ -92,11 +91,12 @@ class FrameLoader(QObject):
         if self._store is not None:
             self._store.request(index)
 
-    def take(self, drive: Drive, index: int, frame: Picture | Image) -> bool:
-        """Give a frame of ``drive`` that was decoded for another purpose to its preview pictures, from any thread;
-        whether more are wanted."""
+    def look_again(self, fingerprint: str) -> None:
+        """Take over preview pictures that the analysis of the drive with this fingerprint made in passing; from any
+        thread but the GUI's, which does not wait for the disk."""
         store = self._store
-        return store is not None and store.drive is drive and store.take(index, frame)
+        if store is not None and store.drive.fingerprint == fingerprint:
+            store.look_again()
 
     @property
     def preview_state(self) -> ProxyState | None:

@@ -25,13 +25,13 @@ class ReconstructionWorker(QObject):
         super().__init__(parent)
         self._analysis = analysis
         self._wanted: int | None = None
-        analysis.thread_.reconstructed.connect(self._on_reconstructed)
-        analysis.thread_.unreconstructable.connect(self._on_unreconstructable)
+        analysis.process.reconstructed.connect(self._on_reconstructed)
+        analysis.process.unreconstructable.connect(self._on_unreconstructable)
 
     def request(self, transition: int | None) -> None:
         """Ask for ``transition`` of the drive under analysis; replaces an earlier one. None withdraws it."""
         self._wanted = transition
-        self._analysis.thread_.request_reconstruction(transition)
+        self._analysis.process.request_reconstruction(transition)
 
     @Slot(int, int, object)
     def _on_reconstructed(self, generation: int, transition: int, result: object) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.logs.reader import Listing, LogOptions, Reader
-from lapose_inspector.workers.drive_checks import DriveChecks
+from lapose_inspector.beside.drive_checks import DriveChecks
 from lapose_inspector.workers.latest import Stale
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ A proxy is a folder:
 * ``*.rows``: where they are, one row of `_ROW` a picture.
 
 Both files only ever grow, the picture before its row, so that a crash costs the last picture and nothing else. Each
-writer has files of its own: two programs that have the same drive open do not meet. Every row and every picture
+writer has files of its own: two processes that have the same drive open do not meet, and each finds the other's
+pictures when it looks again. Every row and every picture
 carries a checksum; what does not agree with its own counts as missing and is made again.
 """
 
@@ -82,6 +83,7 @@ class Proxy:
         self._count = len(drive)
         self._source_size = (drive.width, drive.height)
         self._files: list[Path] = []
+        self._seen: dict[str, int] = {}  # files of rows that others write or wrote -> bytes of them that were read
         self._file = np.full(self._count, -1, np.int32)  # of each frame, -1: missing
         self._rows = np.zeros(self._count, _ROW)
         self._bytes = 0
@@ -168,6 +170,19 @@ class Proxy:
         apart = np.abs(decode(other).astype(np.int16) - small).mean()
         return bool(apart < _SAME)
 
+    def look_again(self) -> None:
+        """Take over the pictures that others, which pass through the drive, made since the last time."""
+        with self._writing:
+            if self._closed:
+                return
+            mine = self._out[1].name if self._out is not None else ""
+            before = self._bytes
+            for rows in sorted(self.folder.glob("*.rows")):
+                if str(rows) != str(mine):
+                    self._load(rows)
+            if self._bytes > before:
+                self._fed_at = time.monotonic()
+
     def clear(self) -> None:
         """Forget all pictures, also on disk."""
         with self._writing, self._reading:
@@ -205,32 +220,48 @@ class Proxy:
         for path in self.folder.iterdir():
             if path.suffix in (".jpegs", ".rows"):
                 path.unlink(missing_ok=True)
-        self._files, self._bytes, self._stopped = [], 0, ""
-        self._file[:] = -1
+        self._forget()
         handle, name = tempfile.mkstemp(dir=self.folder, prefix=".proxy")
         with os.fdopen(handle, "w") as stream:
             json.dump(self._identity(), stream)
         os.replace(name, self.folder / "proxy.json")
 
+    def _forget(self) -> None:
+        self._files, self._bytes, self._stopped = [], 0, ""
+        self._seen.clear()
+        self._file[:] = -1
+
     def _load(self, rows_path: Path) -> None:
-        """Take over what an earlier writer left; rows that are torn or point nowhere are passed over."""
-        data_path = rows_path.with_suffix(".jpegs")
+        """Take over what another writer left, or added; rows that are torn or point nowhere are passed over."""
+        data_path, seen = rows_path.with_suffix(".jpegs"), self._seen.get(rows_path.name, 0)
         try:
-            raw = rows_path.read_bytes()
+            with rows_path.open("rb") as file:
+                file.seek(seen)
+                raw = file.read()
             size = data_path.stat().st_size
         except OSError:
             return
-        rows = np.frombuffer(raw[: len(raw) // _ROW.itemsize * _ROW.itemsize], _ROW)
+        raw = raw[: len(raw) // _ROW.itemsize * _ROW.itemsize]
+        if not raw and seen:
+            return
+        rows = np.frombuffer(raw, _ROW)
         good = rows[
             (_check(rows) == rows["check"]) & (rows["frame"] < self._count) & (rows["offset"] + rows["length"] <= size)
         ]
+        if data_path not in self._files:
+            self._files.append(data_path)
         self._rows[good["frame"]] = good
-        self._file[good["frame"]] = len(self._files)
-        self._files.append(data_path)
-        self._bytes += size + len(raw)
+        self._file[good["frame"]] = self._files.index(data_path)
+        self._bytes += int(good["length"].sum(dtype=np.int64)) + len(raw)
+        self._seen[rows_path.name] = seen + len(raw)
 
     def _append(self, index: int, data: bytes) -> None:
         try:
+            if self._out is not None and os.fstat(self._out[1].fileno()).st_nlink == 0:
+                # Somebody cleared the proxy; what is written from now on is of the new one.
+                self._close_files()
+                self._forget()
+                self._open()
             self._require_room(len(data))
             pictures, rows = self._out = self._out or self._create()
             row = np.zeros((), _ROW)
@@ -256,6 +287,7 @@ class Proxy:
         self._since_look += 1
 
     def _create(self) -> tuple[BinaryIO, BinaryIO]:
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{uuid.uuid4().hex}.jpegs"
         out = (path.open("xb", buffering=0), path.with_suffix(".rows").open("xb", buffering=0))
         self._files.append(path)

@@ -23,7 +23,7 @@ from lapose_core.frames.behind import Behind
 from lapose_core.frames.budget import ByteBudget
 from lapose_core.frames.builder import ProxyBuilder
 from lapose_core.frames.heap import return_memory
-from lapose_core.frames.picture import GivenUp, Picture
+from lapose_core.frames.picture import GivenUp
 from lapose_core.frames.proxy import Proxy
 from lapose_core.frames.reader import CachedReader
 
@@ -96,9 +96,11 @@ class FrameStore:
         for thread in self._threads:
             thread.start()
 
-    def take(self, index: int, frame: Picture | Image) -> bool:
-        """Give frame ``index``, decoded in passing, to the proxy; whether there is one that wants more."""
-        return self.proxy is not None and self.proxy.take(index, frame)
+    def look_again(self) -> None:
+        """Take over the previews that others made in passing; from any thread but that which must not wait for the
+        disk."""
+        if self.proxy is not None:
+            self.proxy.look_again()
 
     def request(self, index: int) -> None:
         """Ask for frame ``index``; replaces an earlier request that is still waiting."""

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from lapose_core.device import precision
-from lapose_core.drive import Image
-from lapose_core.geometry import Array
+from lapose_core.inference.findings import Attention, Sensitivity
 from lapose_core.inference.result import DriveAnalysis
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.st_transformer import SelfAttention
-
-
-@dataclass(frozen=True)
-class Attention:
-    """Where the action query looks in the last block of the inverse dynamics, averaged over heads.
-
-    Attributes:
-        pictures: the model's images [H, W, 3] of the transition's two frames.
-        weights: [2, rows, columns] of the query among each frame's visual tokens; each sums to less than 1.
-        self_share: [2] what the query gives to itself instead.
-    """
-
-    pictures: tuple[Image, Image]
-    weights: Array
-    self_share: Array
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """What becomes of a transition's pose when one action of its window is replaced by the mean of the others.
-
-    Attributes:
-        first: the window's first transition; ``at`` is the explained one's place in it.
-        translation: [n] metres that the pose head's translation moves by.
-        rotation: [n] radians that its rotation turns by.
-    """
-
-    first: int
-    at: int
-    translation: Array
-    rotation: Array
 
 
 def attention(model: LaPose, images: Tensor, times: Tensor) -> Attention:

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lapose_core.device import precision
-from lapose_core.drive import Image
-from lapose_core.geometry import Array, matrix_from_quaternion, yaw
+from lapose_core.geometry import matrix_from_quaternion, yaw
 from lapose_core.inference.analysis import code_cross_entropy
+from lapose_core.inference.findings import Intervention, Motion, Rollout
 from lapose_core.inference.moment import Moment, code_logits, next_logits, picture, reach
 from lapose_core.model.lapose import LaPose
 from lapose_core.model.st_transformer import gaps
 from lapose_core.model.tokenizer import frame_inputs
-
-
-@dataclass(frozen=True)
-class Motion:
-    """What the pose head reads from an action: speed in m/s, and yaw rate in rad/s, right positive."""
-
-    speed: float
-    yaw_rate: float
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """Frame t + 1 as predicted under a given action, beside the prediction under the inferred one.
-
-    Attributes:
-        current: [H, W, 3] frame t as the model saw it.
-        predicted: [H, W, 3] the most likely codes under the given action, decoded.
-        plain: [H, W, 3] the same under the inferred action.
-        change: [H, W] float32 in 0..1, mean absolute difference of the two over the channels.
-        codes_changed: share of the code cells whose most likely code is another.
-        cross_entropy: nats per code of the given action's prediction against the true frame.
-        motion, plain_motion: what the pose head reads from the given and from the inferred action.
-    """
-
-    current: Image
-    predicted: Image
-    plain: Image
-    change: NDArray[np.float32]
-    codes_changed: float
-    cross_entropy: float
-    motion: Motion
-    plain_motion: Motion
 
 
 def intervene(model: LaPose, at: Moment, action: Tensor, camera: Tensor | None = None) -> Intervention:
@@ -97,21 +62,6 @@ def mirrored_actions(model: LaPose, images: Tensor, times: Tensor) -> Tensor:
         inputs = model.inputs(images[None].flip(-1).to(device))
         with precision(device):
             return model.actions(inputs, times[None])[1][0]
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """k frames that the model dreams on from frame t, each from its own prediction before it.
-
-    Attributes:
-        frames: k pictures [H, W, 3].
-        times: [k] seconds of these frames.
-        cross_entropy: [k] nats per code against the true frames; NaN where there is none.
-    """
-
-    frames: tuple[Image, ...]
-    times: Array
-    cross_entropy: Array
 
 
 def roll_out(

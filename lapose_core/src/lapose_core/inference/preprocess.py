@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,25 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lapose_core.drive import Drive, Image, Intrinsics
+from lapose_core.inference.findings import Crop
 from lapose_core.undistort import Rectangle, SourceBoxes, is_distorted, outline, source_boxes, visible_rectangle
 
 _WIDEST = np.radians(85.0)
 """Horizontal field of view in radians of the widest camera that the model is trained on (`lapose_core.synth`)."""
-
-
-@dataclass(frozen=True)
-class Crop:
-    """The part of a frame that the model sees, in whole source pixels.
-
-    ``outline`` is its border where the lens bends it, as points (x, y) in source pixels; the other values are then
-    those of the upright rectangle around it. Empty where the part is that rectangle.
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-    outline: tuple[tuple[float, float], ...] = ()
 
 
 class Preprocessor:

@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from lapose_core.drive import Image
-from lapose_core.geometry import Array
 from lapose_core.inference.analysis import code_cross_entropy
+from lapose_core.inference.findings import Reconstruction
 from lapose_core.inference.moment import code_logits, moment, picture
 from lapose_core.model.lapose import LaPose
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """One transition seen by the forward model; H x W is the model's image.
-
-    Attributes:
-        current: [H, W, 3] frame t as the model saw it.
-        predicted: [H, W, 3] the most likely codes of frame t + 1, decoded.
-        target: [H, W, 3] the codec's own reconstruction of the true frame t + 1: the best to hope for.
-        difference: [H, W] float32 in 0..1, mean absolute difference of the two over the channels.
-        cross_entropy: nats per code of the prediction against the true codes.
-        cell_cross_entropy: [rows, cols] the same per code cell.
-        cross_entropy_without_action: nats per code where the model is given a zero action.
-        cell_explained: [rows, cols] nats that the action saves per code cell; negative where it misleads.
-    """
-
-    current: Image
-    predicted: Image
-    target: Image
-    difference: NDArray[np.float32]
-    cross_entropy: float
-    cell_cross_entropy: Array
-    cross_entropy_without_action: float
-    cell_explained: Array
-
-    @property
-    def explained_by_action(self) -> float:
-        """Nats per code that the action saves; about zero where the model ignores it."""
-        return self.cross_entropy_without_action - self.cross_entropy
 
 
 def context(transition: int, window: int) -> range:

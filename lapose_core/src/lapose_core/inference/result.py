@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,19 @@ class WindowResult:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """What became of a result since the last time somebody asked (`DriveAnalysis.take_changes`).
+
+    Attributes:
+        steps: methods of the result by name, with their arguments, in order.
+        revision: of the result after them.
+    """
+
+    steps: tuple[tuple[str, tuple[Any, ...]], ...]
+    revision: int
+
+
+@dataclass(frozen=True)
 class FailedWindow:
     """A window that has no result, and why, in words for the user."""
 
@@ -108,7 +121,8 @@ def centrality(n_transitions: int) -> Array:
 class DriveAnalysis:
     """The model's result for M samples of a drive, M-1 transitions; grows as windows are merged.
 
-    ``merge`` may run in another thread than the readers: take a ``snapshot`` where several fields must agree.
+    ``merge`` may run in another thread than the readers: take a ``snapshot`` where several fields must agree. One in
+    another process follows by ``take_changes`` and ``apply``, and is the same to the last bit.
 
     Attributes:
         drive_name, drive_path, fingerprint: the log.
@@ -181,7 +195,15 @@ class DriveAnalysis:
         self._sums = BlendSums.zeros(count, latent_dim)
         self._previewed = slice(0, 0)
         self.revision = 0
+        self._journal: list[tuple[str, tuple[Any, ...]]] | None = None
         self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {name: value for name, value in vars(self).items() if name not in ("_lock", "_journal")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock(), _journal=None)
 
     @classmethod
     def for_drive(
@@ -273,7 +295,7 @@ class DriveAnalysis:
                 self.windows_done.add(window.index)
                 self.failed_windows.pop(window.index, None)
                 self._refresh(slice(window.start, window.start + count))
-                self.revision += 1
+                self._changed("merge", window)
 
     def preview(self, start: int, window: WindowResult) -> None:
         """Show the transitions from ``start`` that no window has covered yet, until one does or ``withdraw``.
@@ -288,7 +310,7 @@ class DriveAnalysis:
             self.relative[at], self.latents[at] = window.relative[new], window.latents[new]
             self.fov[at], self.scale[at] = window.fov[new], window.scale
             self._previewed = part
-            self.revision += 1
+            self._changed("preview", start, window)
 
     def withdraw(self) -> None:
         """Take back a preview whose window has not come."""
@@ -296,14 +318,38 @@ class DriveAnalysis:
             part, self._previewed = self._previewed, slice(0, 0)
             if part.stop > part.start:
                 self._refresh(part)
-                self.revision += 1
+                self._changed("withdraw")
 
     def fail(self, window: int, reason: str) -> None:
         """Record that a window has no result, and why."""
         with self._lock:
             if window not in self.windows_done:
                 self.failed_windows[window] = reason
-                self.revision += 1
+                self._changed("fail", window, reason)
+
+    def record(self) -> None:
+        """Keep what changes from now on for ``take_changes``."""
+        with self._lock:
+            self._journal = []
+
+    def take_changes(self) -> Changes:
+        """What changed since the last time, or since ``record``. Of what the checks found only the last counts."""
+        with self._lock:
+            journal, self._journal = self._journal or [], []
+            last = max((k for k, (name, _) in enumerate(journal) if name == "assess"), default=-1)
+            steps = tuple(step for k, step in enumerate(journal) if step[0] != "assess" or k == last)
+            return Changes(steps, self.revision)
+
+    def apply(self, changes: Changes) -> None:
+        """Do what was done to the result that this one is a copy of."""
+        for name, arguments in changes.steps:
+            getattr(self, name)(*arguments)
+        self.revision = changes.revision
+
+    def _changed(self, name: str, *arguments: Any) -> None:
+        self.revision += 1
+        if self._journal is not None:
+            self._journal.append((name, arguments))
 
     def _check(self, window: WindowResult, count: int) -> None:
         if not 0 <= window.index < self.n_windows or self.window_starts[window.index] != window.start:
@@ -344,7 +390,7 @@ class DriveAnalysis:
         with self._lock:
             self.checks = checks
             self.confidence = np.full(len(self.done), np.nan) if confidence is None else confidence
-            self.revision += 1
+            self._changed("assess", checks, confidence)
 
     def sums(self) -> BlendSums:
         """A copy of the weighted sums behind the blended values, which is what the store keeps."""

@@ -1,4 +1,4 @@
-"""One drive under analysis on the inference thread: its windows, its reconstructions, its stored result."""
+"""One drive under analysis: its windows, its reconstructions, its stored result."""
 
 from __future__ import annotations
 
@@ -8,32 +8,27 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapose_core.drive import Drive, FrameSource, Image
+from lapose_core.drive import Drive, FrameSource
 from lapose_core.frames.reader import bytes_of, few_frames
-from lapose_inspector.workers.drive_checks import DriveChecks
+from lapose_inspector.beside.drive_checks import DriveChecks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lapose_core.frames.picture import Picture
     from lapose_core.inference.analysis import DriveAnalyzer
-    from lapose_core.inference.intervention import Intervention
+    from lapose_core.inference.findings import Intervention, Reconstruction
     from lapose_core.inference.moment import Moment
-    from lapose_core.inference.reconstruction import Reconstruction
     from lapose_core.inference.result import DriveAnalysis, FailedWindow, WindowResult
+    from lapose_core.inference.samples import Tap
     from lapose_core.inference.store import ResultStore
     from lapose_core.model.lapose import LaPose
-    from lapose_inspector.models.forward_state import ForwardRequest
-    from lapose_inspector.workers.forward import Film
+    from lapose_inspector.models.forward_state import Film, ForwardRequest
 
 log = logging.getLogger(__name__)
 
-DriveTap = Callable[[Drive, int, "Picture | Image"], bool]
-"""Is given the frames of a drive that its analysis decodes; says whether it wants those between samples too."""
 SAVE_INTERVAL = 15.0
 """Seconds between two saves of a growing result: what a crash can lose."""
 IMAGES_KEPT = 128
@@ -42,7 +37,7 @@ IMAGES_KEPT = 128
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A checkpoint in memory. Touched by the inference thread alone."""
+    """A checkpoint in memory. Touched by one thread alone."""
 
     model: LaPose
     name: str
@@ -61,7 +56,7 @@ def windows_at_once(device: str) -> int:
 
 
 class AnalysisJob:
-    """Runs in the inference thread; every method is one short step, so that requests come in between.
+    """Every method is one short step, so that requests come in between. For one thread.
 
     Raises:
         ValueError: where the drive has fewer than two samples at this rate.
@@ -77,7 +72,7 @@ class AnalysisJob:
         *,
         ignore_camera: bool = False,
         notice: Callable[[str], None],
-        tap: DriveTap | None = None,
+        tap: Tap | None = None,
     ) -> None:
         from lapose_core.inference.analysis import DriveAnalyzer
 
@@ -105,7 +100,7 @@ class AnalysisJob:
             batch=windows_at_once(loaded.device),
             ignore_camera=ignore_camera,
             notice=notice,
-            tap=None if tap is None else partial(tap, drive),
+            tap=tap,
         )
         self.checks = DriveChecks(self.analyzer, loaded.folder)
         if self.analyzer.analysis.found_at(drive):
@@ -113,7 +108,7 @@ class AnalysisJob:
 
     @property
     def nbytes(self) -> int:
-        """What is kept to answer about single transitions soon. Asked from any thread."""
+        """What is kept to answer about single transitions soon."""
         return sum(image.nbytes for image in tuple(self._images.values())) + bytes_of(self._source)
 
     @property
@@ -193,7 +188,7 @@ class AnalysisJob:
             LogError: where one of the frames cannot be read.
             ValueError: where the transition or the action does not fit, or the model's output is not finite.
         """
-        from lapose_inspector.workers.prediction import film, intervention
+        from lapose_inspector.beside.prediction import film, intervention
 
         run = film if request.steps else intervention
         return run(request, self.loaded.model, self.analyzer.analysis, self._image, self._moments)

@@ -13,8 +13,7 @@ from lapose_core.inference.moment import Moment, moment, picture
 from lapose_core.inference.reconstruction import context
 from lapose_core.inference.result import DriveAnalysis
 from lapose_core.model.lapose import LaPose
-from lapose_inspector.models.forward_state import ForwardRequest
-from lapose_inspector.workers.forward import Film
+from lapose_inspector.models.forward_state import Film, ForwardRequest
 
 ReadImage = Callable[[int], Tensor]
 """The model's image [3, H, W] of a drive frame."""

@@ -1,7 +1,11 @@
-"""The one long-lived thread that runs torch: loading, analysis and reconstruction take turns on it."""
+"""What the process does that runs torch: loading, analysis and reconstruction take turns.
+
+The window sends the names of methods of `AnalysisLoop` with their arguments, and gets those of signals of its own
+`InferenceProcess` with theirs."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -10,26 +14,26 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QThread, Signal
+from typing import TYPE_CHECKING, cast
 
 from lapose_core.drive import Drive, LogError
-from lapose_core.priority import stand_back
-from lapose_inspector.models.derived import Derived, derive
-from lapose_inspector.models.display import Alignment
+from lapose_inspector.beside.analysis_job import AnalysisJob, LoadedModel, windows_at_once
+from lapose_inspector.beside.devices import Place
+from lapose_inspector.beside.passing import PassingPictures
+from lapose_inspector.beside.process import leave_soon
 from lapose_inspector.models.forward_state import ForwardRequest
 from lapose_inspector.models.session import Device, ModelInfo
-from lapose_inspector.workers.analysis_job import AnalysisJob, DriveTap, LoadedModel, windows_at_once
-from lapose_inspector.workers.devices import Place
 
 if TYPE_CHECKING:
+    from lapose_core.frames.proxies import ProxyFolder
     from lapose_core.model.lapose import LaPose
+    from lapose_inspector.beside.pipe import Pipe
 
 log = logging.getLogger(__name__)
 
 Question = Callable[[AnalysisJob], object]
-"""Asked on the inference thread, of the drive under analysis; takes a fraction of a second."""
+"""Asked between two parts of a window, of the drive under analysis; takes a fraction of a second. It and its answer
+can be pickled."""
 
 SNAPSHOT_INTERVAL = 0.15
 """Seconds between two snapshots of a growing result, at the least; panels redraw for each."""
@@ -50,53 +54,45 @@ class AnalysisStart:
     ignore_camera: bool = False
 
 
-class InferenceThread(QThread):
+class AnalysisLoop:
     """Serves, in this order: the end, a checkpoint, a start, a cancel, one reconstruction, a part of a window.
 
-    A reconstruction is followed by a window where an analysis runs, so that neither starves the other.
+    A reconstruction is followed by a window where an analysis runs, so that neither starves the other. Requests come
+    from another thread than the one that runs.
+
+    Args:
+        results: the folder that keeps them.
+        proxies: where preview pictures are made of the frames that are decoded; None makes none.
+        place: loads a checkpoint onto a device.
+        tell: hears, from any thread, the name and the arguments of what the window is told.
     """
 
-    loaded = Signal(object)
-    moved = Signal(object)
-    unloadable = Signal(str, str)
-    prepared = Signal(int, object)
-    grown = Signal(int, object)
-    ended = Signal(int, bool)
-    checking = Signal(int, bool)
-    broken = Signal(int, str, str)
-    noted = Signal(str)
-    answered = Signal(int, str, object)
-    unanswered = Signal(int, str, str)
-    reconstructed = Signal(int, int, object)
-    unreconstructable = Signal(int, int, str)
-    predicted = Signal(int, object, object)
-    unpredictable = Signal(int, object, str)
-
-    def __init__(self, results: Path, tap: DriveTap | None, alignment: Callable[[], Alignment], place: Place) -> None:
-        super().__init__()
-        self.setObjectName("inference")
-        self._results, self._tap, self._alignment, self._place = results, tap, alignment, place
+    def __init__(
+        self, results: Path, proxies: ProxyFolder | None, place: Place, tell: Callable[[str, tuple[object, ...]], None]
+    ) -> None:
+        self._results, self._proxies, self._place = results, proxies, place
+        self._send = tell
         self._condition = threading.Condition()
-        # Requests, written by the GUI thread under the condition and taken by this one.
+        # Requests, written by the thread that listens under the condition and taken by the one that runs.
         self._load: tuple[Path, Device, bool] | None = None
         self._start: AnalysisStart | None = None
         self._drop = False
         self._seek: int | None = None
         self._cancel = False
         self._reconstruct: int | None = None
-        self._predict: ForwardRequest | None = None
+        self._predict: tuple[int, ForwardRequest] | None = None
         self._questions: dict[str, Question] = {}
         self._stopping = False
-        self.snapshot_interval = SNAPSHOT_INTERVAL
-        """Seconds; set by the GUI thread, which knows how long showing one takes."""
-        # Of this thread alone.
+        self._interval = SNAPSHOT_INTERVAL
+        # Of the thread that runs alone.
         self._model: LoadedModel | None = None
         self._info: ModelInfo | None = None
         self._job: AnalysisJob | None = None
-        self._sent: Derived | None = None  # of this job, the last
+        self._pictures: PassingPictures | None = None
         self._generation = 0
         self._window_due = False
         self._sent_at, self._sent_revision = 0.0, -1
+        self._kept = 0
         self._checks_grown = False
 
     def request_load(self, checkpoint: Path, device: Device, compiled: bool) -> None:
@@ -135,29 +131,36 @@ class InferenceThread(QThread):
             self._reconstruct = transition
             self._condition.notify()
 
-    def request_prediction(self, request: ForwardRequest | None) -> None:
+    def request_prediction(self, number: int, request: ForwardRequest | None) -> None:
         with self._condition:
-            self._predict = request
+            self._predict = None if request is None else (number, request)
             self._condition.notify()
 
-    @property
-    def kept_bytes(self) -> int:
-        """What the drive under analysis keeps to answer soon; asked from any thread."""
-        job = self._job
-        return 0 if job is None else job.nbytes
+    def pace(self, interval: float) -> None:
+        """Seconds between two snapshots, at the least."""
+        self._interval = interval
 
     def stop(self) -> None:
         with self._condition:
             self._stopping = True
             self._condition.notify()
-        self.wait()
 
     def run(self) -> None:
-        stand_back()
+        """Until ``stop``; the result so far is then stored."""
         while self._serve():
-            pass
+            self._tell_kept()
         self._close_job()
         self._model = None
+
+    def _tell(self, name: str, *arguments: object) -> None:
+        self._send(name, arguments)
+
+    def _tell_kept(self) -> None:
+        """What the drive under analysis keeps to answer soon."""
+        kept = 0 if self._job is None else self._job.nbytes
+        if kept != self._kept:
+            self._kept = kept
+            self._tell("kept", kept)
 
     def _serve(self) -> bool:
         """Wait for the next thing to do and do it; False at the end."""
@@ -171,12 +174,12 @@ class InferenceThread(QThread):
             seek, self._seek = self._seek, None
             cancel, self._cancel = self._cancel, False
             job_runs = self._job is not None and self._job.running
-            transition, request = None, None
+            transition, prediction = None, None
             if self._reconstruct is not None and not (self._window_due and job_runs):
                 transition, self._reconstruct = self._reconstruct, None
             elif self._predict is not None and not (self._window_due and job_runs):
-                request, self._predict = self._predict, None
-            topic, idle = None, transition is None and request is None and not (self._window_due and job_runs)
+                prediction, self._predict = self._predict, None
+            topic, idle = None, transition is None and prediction is None and not (self._window_due and job_runs)
             if self._questions and self._job is not None and idle:
                 topic = next(iter(self._questions))
                 question = self._questions.pop(topic)
@@ -191,15 +194,15 @@ class InferenceThread(QThread):
         if cancel and self._job is not None and self._job.checks.running:
             self._job.stop_checks()
             self._show(self._job)
-            self.checking.emit(self._generation, False)
+            self._tell("checking", self._generation, False)
         elif cancel and self._job is not None and self._job.running:
             self._job.pause()
             self._report(self._job)
         elif transition is not None and self._job is not None:
             self._reconstruct_one(transition)
             self._window_due = True
-        elif request is not None:
-            self._predict_one(request)
+        elif prediction is not None:
+            self._predict_one(*prediction)
             self._window_due = True
         elif topic is not None and self._job is not None:
             self._answer(self._job, topic, question)
@@ -240,10 +243,9 @@ class InferenceThread(QThread):
         except Exception as error:  # anything a damaged checkpoint makes torch raise is the user's to read
             self._model = self._info = None
             log.warning("checkpoint %s: %s", path, error)
-            self.unloadable.emit(f"The checkpoint {path} cannot be loaded: {error}", traceback.format_exc())
+            self._tell("unloadable", f"The checkpoint {path} cannot be loaded: {error}", traceback.format_exc())
             return
-        self.loaded.emit(self._info)
-        _import_store()
+        self._tell("loaded", self._info)
 
     def _look_where_it_runs(self) -> None:
         """Tell where the model runs now: an analysis without the memory that it needs moves it to the processor."""
@@ -251,7 +253,7 @@ class InferenceThread(QThread):
             return
         note = f"{self._info.device} had too little memory"
         self._info = replace(self._info, device=self._model.device, device_note=note)
-        self.moved.emit(self._info)
+        self._tell("moved", self._info)
 
     def _compile(self, model: LaPose, batch: int) -> None:
         from lapose_core.inference.compiled import compile_blocks
@@ -272,15 +274,19 @@ class InferenceThread(QThread):
             if self._model is None:
                 raise ValueError("no checkpoint is loaded: choose one with Analyse > Checkpoint")
             store = ResultStore(self._results, report=self._note)
+            pictures = None if self._proxies is None else PassingPictures(self._proxies, start.drive, self._tell)
             job = AnalysisJob(
                 self._model, start.drive, start.rate, store, earlier,
-                ignore_camera=start.ignore_camera, notice=self._note, tap=self._tap,
+                ignore_camera=start.ignore_camera, notice=self._note, tap=pictures,
             )  # fmt: skip
             if earlier is not None:
                 earlier.close()
-            self._job, self._sent = job, None
+            self._close_pictures()
+            self._job, self._pictures = job, pictures
+            job.analyzer.analysis.record()
+            self._tell("begun", start.generation, job.analyzer.analysis)
             job.begin(start.frame)
-            self.prepared.emit(start.generation, job.analyzer.preprocessor.crop)
+            self._tell("prepared", start.generation, job.analyzer.preprocessor.crop)
             self._report(job)
         except Exception as error:
             self._break(start.drive, error)
@@ -288,7 +294,7 @@ class InferenceThread(QThread):
     def _note(self, message: str) -> None:
         log.warning("%s", message)
         # The folder is always the same one, and long.
-        self.noted.emit(message.replace(f"{self._results}{os.sep}", ""))
+        self._tell("noted", message.replace(f"{self._results}{os.sep}", ""))
 
     def _analyse_one(self, job: AnalysisJob) -> None:
         try:
@@ -296,7 +302,7 @@ class InferenceThread(QThread):
                 self._window_due = False
                 self._look_where_it_runs()
             grown = job.analyzer.analysis.revision != self._sent_revision
-            if not job.running or (grown and time.monotonic() - self._sent_at > self.snapshot_interval):
+            if not job.running or (grown and time.monotonic() - self._sent_at > self._interval):
                 self._report(job)
         except Exception as error:
             self._break(job.drive, error)
@@ -306,24 +312,21 @@ class InferenceThread(QThread):
         self._sent_at, self._sent_revision = time.monotonic(), job.analyzer.analysis.revision
         self._show(job)
         if not job.running:
-            self.ended.emit(self._generation, job.analyzer.analysis.complete)
+            self._tell("ended", self._generation, job.analyzer.analysis.complete)
             if job.analyzer.analysis.complete and job.checks.begin():
                 self._show(job)
-            self.checking.emit(self._generation, job.checks.running)
+            self._tell("checking", self._generation, job.checks.running)
 
     def _show(self, job: AnalysisJob) -> None:
-        """Send a snapshot with what follows from it, which for a long drive takes longer than a window may stand."""
-        snapshot = job.analyzer.analysis.snapshot()
-        self._sent = derive(job.drive, job.rate, snapshot, self._alignment(), self._sent)
-        self.grown.emit(self._generation, self._sent)
+        self._tell("grown", self._generation, job.analyzer.analysis.take_changes())
 
     def _check_one(self, job: AnalysisJob) -> None:
         self._checks_grown = job.check() or self._checks_grown
-        if self._checks_grown and (not job.checks.running or time.monotonic() - self._sent_at > self.snapshot_interval):
+        if self._checks_grown and (not job.checks.running or time.monotonic() - self._sent_at > self._interval):
             self._checks_grown, self._sent_at = False, time.monotonic()
             self._show(job)
         if not job.checks.running:
-            self.checking.emit(self._generation, False)
+            self._tell("checking", self._generation, False)
 
     def _reconstruct_one(self, transition: int) -> None:
         assert self._job is not None
@@ -334,11 +337,11 @@ class InferenceThread(QThread):
             if not expected:
                 log.exception("reconstruction of transition %d", transition)
             message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.unreconstructable.emit(self._generation, transition, message)
+            self._tell("unreconstructable", self._generation, transition, message)
             return
-        self.reconstructed.emit(self._generation, transition, result)
+        self._tell("reconstructed", self._generation, transition, result)
 
-    def _predict_one(self, request: ForwardRequest) -> None:
+    def _predict_one(self, number: int, request: ForwardRequest) -> None:
         if self._job is None:
             return
         try:
@@ -348,9 +351,9 @@ class InferenceThread(QThread):
             if not expected:
                 log.exception("prediction from transition %d", request.transition)
             message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.unpredictable.emit(self._generation, request, message)
+            self._tell("unpredictable", self._generation, number, message)
             return
-        self.predicted.emit(self._generation, request, result)
+        self._tell("predicted", self._generation, number, result)
 
     def _answer(self, job: AnalysisJob, topic: str, question: Question) -> None:
         try:
@@ -360,24 +363,29 @@ class InferenceThread(QThread):
             if not expected:
                 log.exception("%s of %s", topic, job.drive.name)
             message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.unanswered.emit(self._generation, topic, message)
+            self._tell("unanswered", self._generation, topic, message)
             return
-        self.answered.emit(self._generation, topic, answer)
+        self._tell("answered", self._generation, topic, answer)
 
     def _break(self, drive: Drive, error: Exception) -> None:
         log.warning("analysis of %s: %s", drive.name, error)
         details = traceback.format_exc()
         self._close_job()
-        self.broken.emit(self._generation, f"The analysis of {drive.name} stopped: {error}", details)
+        self._tell("broken", self._generation, f"The analysis of {drive.name} stopped: {error}", details)
 
     def _close_job(self) -> None:
-        job, self._job, self._sent = self._job, None, None
-        if job is None:
-            return
-        try:
-            job.close()
-        except Exception:
-            log.exception("closing the analysis of %s", job.drive.name)
+        job, self._job = self._job, None
+        if job is not None:
+            try:
+                job.close()
+            except Exception:
+                log.exception("closing the analysis of %s", job.drive.name)
+        self._close_pictures()
+
+    def _close_pictures(self) -> None:
+        pictures, self._pictures = self._pictures, None
+        if pictures is not None:
+            pictures.close()
 
 
 def snapshot_interval(showing: float) -> float:
@@ -386,12 +394,23 @@ def snapshot_interval(showing: float) -> float:
     return min(max(SNAPSHOT_INTERVAL, showing / SHOWING_SHARE), LONGEST_INTERVAL)
 
 
-def _import_store() -> None:
-    """Now, and not while the first drive opens: at its first array pyarrow imports pandas where that is installed,
-    which keeps Python's lock for half a second.
-    """
-    import pyarrow
+def analyse(pipe: Pipe) -> None:
+    """The whole process: its first message is what the loop is made of, the others are requests to it."""
+    results, proxies, place = cast("tuple[Path, ProxyFolder | None, Place]", pipe.receive())
 
-    from lapose_core.inference import analysis, store  # noqa: F401
+    def tell(name: str, arguments: tuple[object, ...]) -> None:
+        with contextlib.suppress(OSError):  # the window is gone, which the thread that listens hears
+            pipe.send((name, arguments))
 
-    pyarrow.array([0.0])
+    def listen() -> None:
+        try:
+            while True:
+                name, arguments = cast("tuple[str, tuple[object, ...]]", pipe.receive())
+                getattr(loop, name)(*arguments)
+        except (EOFError, OSError):
+            leave_soon()
+            loop.stop()
+
+    loop = AnalysisLoop(results, proxies, place, tell)
+    threading.Thread(target=listen, name="listening", daemon=True).start()
+    loop.run()
