@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from lapose_core.drive import Intrinsics
 from lapose_core.geometry import invert, make_poses, quaternion_from_matrix, relative, rotation_angle
 from lapose_core.inference.analysis import DriveAnalyzer, estimate_windows
+from lapose_core.inference.checks import Checks
 from lapose_core.inference.errors import transition_errors
 from lapose_core.inference.preprocess import Crop, Preprocessor
 from lapose_core.inference.reconstruction import context, reconstruct
@@ -205,6 +207,44 @@ def test_rotations_by_half_a_turn_are_averaged_as_rotations_and_not_as_signs() -
     analysis.merge(dataclasses.replace(first, relative=make_poses(a, np.zeros((3, 3)))))
     analysis.merge(dataclasses.replace(second, relative=make_poses(b, np.zeros((3, 3)))))
     assert rotation_angle(rotation_y(np.pi).T @ analysis.relative[2, :3, :3]) < 1e-9
+
+
+def test_a_copy_that_is_told_the_changes_is_the_same_to_the_last_bit() -> None:
+    poses = winding_path(60)
+    analysis = empty_analysis(60, truth=poses)
+    windows = windows_of(analysis, poses, noise=0.2)
+    analysis.merge(windows[2])
+    copy = pickle.loads(pickle.dumps(analysis))
+    analysis.record()
+
+    def follow() -> None:
+        copy.apply(pickle.loads(pickle.dumps(analysis.take_changes())))
+        mine, theirs = vars(analysis), vars(copy)
+        for name in set(mine) - {"_lock", "_journal", "_sums", "checks"}:
+            np.testing.assert_equal(theirs[name], mine[name], name)
+        for name, values in vars(analysis.sums()).items():
+            np.testing.assert_array_equal(getattr(copy.sums(), name), values, name)
+
+    follow()
+    analysis.merge_all(windows[:4])
+    analysis.preview(windows[5].start, dataclasses.replace(windows[5], cross_entropy=np.full(15, np.nan)))
+    follow()
+    analysis.withdraw()
+    analysis.withdraw()
+    analysis.fail(6, "torn")
+    follow()
+    analysis.merge_all(windows)
+    follow()
+    first, last = Checks.unknown(60), Checks.unknown(60)
+    analysis.assess(first, np.zeros(59))
+    analysis.assess(last, np.full(59, 0.5))
+    changes = analysis.take_changes()
+    assert [name for name, _ in changes.steps] == ["assess"]
+    copy.apply(changes)
+    assert copy.checks is last
+    assert copy.revision == analysis.revision
+    np.testing.assert_array_equal(copy.confidence, 0.5)
+    assert analysis.take_changes().steps == ()
 
 
 def test_merging_a_window_twice_changes_nothing_and_a_broken_one_is_refused() -> None:

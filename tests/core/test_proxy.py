@@ -367,3 +367,50 @@ def test_the_size_keeps_the_aspect_and_never_grows() -> None:
 
 def test_pictures_differ() -> None:
     assert np.abs(picture(0, 64, 48).astype(int) - picture(1, 64, 48)).mean() > 10
+
+
+def test_two_that_make_the_same_proxy_find_each_other_s_pictures(tmp_path: Path, drive: Drive) -> None:
+    one, other = (Proxy(tmp_path / "proxy", drive, ROOM) for _ in range(2))
+    source = drive.open_frames()
+    images = [source.read(i) for i in range(COUNT)]
+    source.close()
+    one.take(0, images[0])
+    other.take(1, images[1])
+    assert 0 not in other
+    for proxy in (one, other):
+        proxy.look_again()
+        proxy.look_again()
+    one.take(2, images[2])
+    other.look_again()
+    for proxy in (one, other):
+        assert proxy.state.done == 3
+        for index in range(3):
+            assert difference(proxy, index, images[index]) < 8
+    assert other.fed_for < 60
+    assert other.state.bytes == sum(p.stat().st_size for p in (tmp_path / "proxy").iterdir() if p.suffix != ".json")
+    one.close()
+    other.close()
+
+
+@pytest.mark.parametrize("folder_too", [False, True])
+def test_one_that_another_clears_begins_anew(tmp_path: Path, drive: Drive, folder_too: bool) -> None:
+    one = Proxy(tmp_path / "proxy", drive, ROOM)
+    source = drive.open_frames()
+    images = [source.read(i) for i in range(COUNT)]
+    source.close()
+    one.take(0, images[0])
+    other = Proxy(tmp_path / "proxy", drive, ROOM)
+    other.clear()
+    if folder_too:
+        other.close()
+        shutil.rmtree(tmp_path / "proxy")
+        other = Proxy(tmp_path / "proxy", drive, ROOM)
+    one.take(1, images[1])
+    assert 0 not in one
+    one.take(0, images[0])
+    other.look_again()
+    assert other.state.done == 2
+    for index in (0, 1):
+        assert difference(other, index, images[index]) < 8
+    one.close()
+    other.close()

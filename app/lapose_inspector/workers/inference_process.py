@@ -102,9 +102,7 @@ class InferenceProcess(QObject):
 
     def request_analysis(self, start: AnalysisStart | None) -> None:
         self._start = start
-        # What an analysis does not look at would be sent for nothing.
-        lean = start and replace(start, drive=replace(start.drive, point_cloud=None, tracks={}, regimes={}))
-        self._put("request_analysis", lean)
+        self._put("request_analysis", start and replace(start, drive=start.drive.bare()))
 
     def request_seek(self, frame: int) -> None:
         self._put("request_seek", frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -140,7 +140,8 @@ class Drive:
         format: the reader's name, such as ``kitti-odometry``.
         width, height: of the frames, in pixels.
         timestamps: [N] seconds, strictly increasing, float64.
-        open_frames: opens a new, independent frame source.
+        open_frames: opens a new, independent frame source. Readers make it of functions and classes of modules, so
+            that it can be pickled and used in another process.
         poses: [N, 4, 4] camera-to-world ground truth, or None. Rows where ``pose_valid`` is False are identity.
         pose_valid: [N] bool, or None when there are no poses.
         intrinsics: or None when the log does not know its camera.
@@ -200,6 +201,10 @@ class Drive:
 
     def __len__(self) -> int:
         return len(self.timestamps)
+
+    def bare(self) -> Drive:
+        """The drive without point clouds, tracks and regimes: what a model looks at, which can be pickled."""
+        return replace(self, point_cloud=None, tracks={}, regimes={})
 
     @property
     def duration(self) -> float:

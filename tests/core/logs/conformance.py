@@ -12,7 +12,10 @@ Each test gets a log of its own, so the tests of the class may add to it or dama
 from __future__ import annotations
 
 import os
+import pickle
 import re
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -341,6 +344,16 @@ class Conformance:
                     found.add(i)
         return found
 
+    def test_frames_can_be_read_in_another_process(self, drive: Drive) -> None:
+        index = len(drive) // 2
+        with _frames(drive) as frames:
+            expected = frames.read(index)
+        done = subprocess.run(
+            [sys.executable, "-c", _READ_ELSEWHERE, str(index)], input=pickle.dumps(drive.bare()), capture_output=True
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout == expected.tobytes()
+
     # -- lidar -----------------------------------------------------------------------------------------------
 
     def test_point_clouds_are_in_the_camera_s_axes(self, log: Expected, drive: Drive) -> None:
@@ -358,6 +371,14 @@ class Conformance:
             assert points.shape == (len(log.clouds[i]), 4 if log.intensity else 3)
             assert _farthest(points[:, :3], log.clouds[i]) < 5e-3
             assert _farthest(log.clouds[i], points[:, :3]) < 5e-3
+
+
+_READ_ELSEWHERE = """
+import pickle, sys
+frames = pickle.load(sys.stdin.buffer).open_frames()
+sys.stdout.buffer.write(frames.read(int(sys.argv[1])).tobytes())
+frames.close()
+"""
 
 
 class _frames:

@@ -90,6 +90,7 @@ class Proxy:
         self._stopped = ""
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._out: tuple[BinaryIO, BinaryIO] | None = None
+        self._own = -1  # number of that file
         self._in: dict[int, BinaryIO] = {}
         self._encoder = Encoder(self.size)
         self._since_look = 0
@@ -172,7 +173,7 @@ class Proxy:
 
     def look_again(self) -> None:
         """Take over the pictures that others, which pass through the drive, made since the last time."""
-        with self._writing:
+        with self._writing, self._reading:
             if self._closed:
                 return
             mine = self._out[1].name if self._out is not None else ""
@@ -276,7 +277,7 @@ class Proxy:
             log.warning("%s: no more preview pictures are made: %s", self.folder, self._stopped)
             return
         self._rows[index] = row
-        self._file[index] = len(self._files) - 1
+        self._file[index] = self._own
         self._bytes += len(data) + _ROW.itemsize
 
     def _require_room(self, size: int) -> None:
@@ -290,6 +291,7 @@ class Proxy:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{uuid.uuid4().hex}.jpegs"
         out = (path.open("xb", buffering=0), path.with_suffix(".rows").open("xb", buffering=0))
+        self._own = len(self._files)
         self._files.append(path)
         return out
 

@@ -12,7 +12,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lapose_core.logs.messages.ros import DecodeError, RosDecoder, normal_name, parse_definitions
@@ -33,10 +33,15 @@ class Decoder:
         decode: a message's bytes -> its values; raises DecodeError where they do not fit.
         stamp: the first `PREFIX_BYTES` of a message -> nanoseconds of its own time stamp, or None where these bytes
             do not tell.
+        made_of: what ``make_decoder`` was given, from which a pickled one is made again.
     """
 
     decode: Callable[[bytes | memoryview], Message]
     stamp: Callable[[memoryview], int | None]
+    made_of: tuple[str, str, str, bytes] = ("", "", "", b"")
+
+    def __reduce__(self) -> tuple[Callable[..., Decoder], tuple[str, str, str, bytes]]:
+        return make_decoder, self.made_of
 
 
 def make_decoder(message_encoding: str, schema_name: str, schema_encoding: str, schema: bytes) -> Decoder:
@@ -46,12 +51,14 @@ def make_decoder(message_encoding: str, schema_name: str, schema_encoding: str, 
         DecodeError: saying why messages of this kind are not read.
     """
     if message_encoding in ("cdr", "ros1"):
-        return _ros(message_encoding, schema_name, schema_encoding, schema)
-    if message_encoding == "protobuf":
-        return _protobuf(schema_name, schema)
-    if message_encoding == "json":
-        return Decoder(_decode_json, _json_stamp)
-    raise DecodeError(f"messages encoded as {message_encoding!r} are not read")
+        decoder = _ros(message_encoding, schema_name, schema_encoding, schema)
+    elif message_encoding == "protobuf":
+        decoder = _protobuf(schema_name, schema)
+    elif message_encoding == "json":
+        decoder = Decoder(_decode_json, _json_stamp)
+    else:
+        raise DecodeError(f"messages encoded as {message_encoding!r} are not read")
+    return replace(decoder, made_of=(message_encoding, schema_name, schema_encoding, schema))
 
 
 def schema_kind(name: str) -> str:
