@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -181,6 +182,24 @@ class TestOpening:
             worker.open(OpenRequest(folder))
         worker.close()
         assert pictures[0].name in got.args[1]
+
+
+WINDOW = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
+from lapose_core.logs import open_log
+from lapose_inspector.workers.inference import AnalysisWorker
+application = QCoreApplication([])
+worker = AnalysisWorker(Path(sys.argv[3]))
+def tell(derived):
+    if derived.analysis.done.any():
+        print(worker.process.pid, derived.analysis.done.sum(), flush=True)
+worker.grown.connect(tell)
+worker.model_ready.connect(lambda _: worker.start(open_log(Path(sys.argv[1])), 10.0, 0))
+worker.load(Path(sys.argv[2]))
+application.exec()
+"""
 
 
 def no_disk() -> Any:
@@ -388,6 +407,30 @@ class TestAnalysis:
         with qtbot.waitSignal(worker.finished, timeout=60_000) as end:
             worker.start(drive, 10.0, 0)
         assert end.args == [True]
+
+    def test_a_killed_window_leaves_no_process_and_its_result_is_stored(
+        self, checkpoint: Path, qtbot, tmp_path: Path
+    ) -> None:
+        if sys.platform != "linux":
+            pytest.skip("looks into /proc")
+        folder = write_folder(tmp_path / "long", 3000, poses=False)
+        command = [sys.executable, "-c", WINDOW, str(folder), str(checkpoint), str(tmp_path / "results")]
+        window = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert window.stdout is not None
+            pid, done = (int(word) for word in window.stdout.readline().split())
+            assert alive(pid)
+        finally:
+            window.kill()
+            window.wait(30)
+            window.stdout.close()  # type: ignore[union-attr]
+        qtbot.waitUntil(lambda: not alive(pid), timeout=60_000)
+        again = AnalysisWorker(tmp_path / "results")
+        self.load(again, checkpoint, qtbot)
+        with qtbot.waitSignal(again.grown, timeout=60_000) as first:
+            again.start(open_log(folder), 10.0, 0)
+        again.close()
+        assert int(first.args[0].analysis.done.sum()) >= done > 0
 
     def test_many_workers_leave_neither_handles_nor_threads(self, checkpoint: Path, qtbot, tmp_path: Path) -> None:
         if sys.platform != "linux":

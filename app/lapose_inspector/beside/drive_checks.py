@@ -1,4 +1,4 @@
-"""What the model finds when it looks at an analysed drive again, on the inference thread, once nothing else waits."""
+"""What the model finds when it looks at an analysed drive again, once nothing else waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions under other actions from a drive's frames; runs in the inference thread."""
+"""Predictions under other actions from a drive's frames; beside the window."""
 
 from __future__ import annotations
 

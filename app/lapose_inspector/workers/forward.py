@@ -1,4 +1,4 @@
-"""Predictions under other actions, on the inference thread, and the directions that a slider sweeps."""
+"""Predictions under other actions and the directions that a slider sweeps."""
 
 from __future__ import annotations
 

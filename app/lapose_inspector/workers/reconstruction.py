@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ReconstructionWorker(QObject):
-    """Reconstructions of single transitions, on the inference thread, between the windows of an analysis.
+    """Reconstructions of single transitions, made between the windows of an analysis.
 
     ``request`` from the GUI thread; ``ready`` or ``failed`` comes back on the GUI thread, for the newest
     request only.
