@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from lapose_core.model.config import MatchingConfig
 
 CHANNELS = 5
+CPU_ROWS = 7  # of correlations at a time: those of a whole frame leave the processor's cache
 Prepared = tuple[Tensor, Tensor]  # descriptors [N, rows, columns, P] and smoothed grey [N, H, W] of frames
 
 
@@ -30,8 +31,7 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
     """
     weights = images.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
     grey = torch.einsum("nchw,c->nhw", images.float(), weights)[:, None]
-    for _ in range(2):
-        grey = F.avg_pool2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    grey = _smoothed(_smoothed(grey))
     rows, columns = images.shape[-2] // config.stride, images.shape[-1] // config.stride
     # Smoothed as it is, every second pixel tells all; the patch spans 2 * samples - 1 pixels about its grid place.
     spare = 2 * config.samples - 1 - config.stride
@@ -48,21 +48,50 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
     return patches.transpose(1, 2).reshape(len(images), rows, columns, -1), grey[:, 0]
 
 
-def correlation(current: Tensor, previous: Tensor, config: MatchingConfig) -> Tensor:
-    """Correlations [N, rows, columns, 2R+1, 2C+1] of descriptors with those of the frame before, displaced."""
+def _smoothed(grey: Tensor) -> Tensor:
+    """Means of 3 x 3 pixels [N, 1, H, W]. Written out: for one channel ``avg_pool2d`` took 2.5 times as long on a CPU."""
+    height, width = grey.shape[-2:]
+    padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
+    first, *others = (padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3))
+    total = first.clone()
+    for other in others:
+        total += other
+    return total.div_(9)
+
+
+def correlation(current: Tensor, previous: Tensor, config: MatchingConfig, margin: tuple[int, int] = (0, 0)) -> Tensor:
+    """Correlations of descriptors with those of the frame before, displaced.
+
+    Returns:
+        [N, rows, columns, (2R+1) * (2C+1)], before and after whose rows and columns the outermost are repeated
+        ``margin`` times.
+    """
     n, rows, columns, p = current.shape
     reach_r, reach_c = config.search_rows, config.search_columns
     padded = F.pad(previous, (0, 0, reach_c, reach_c, reach_r, reach_r)).contiguous()
     heights, span, wide = 2 * reach_r + 1, 2 * reach_c + 1, columns + 2 * reach_c
     places = heights * wide
-    full = current.new_empty(n, rows, columns, places)
-    for one, other, out in zip(current, padded, full):
+    before, after = margin
+    volume = current.new_empty(n, before + rows + after, before + columns + after, heights * span)
+    inside = volume[:, before : before + rows, before : before + columns].unflatten(-1, (heights, span))
+    together = CPU_ROWS if current.device.type == "cpu" else rows
+    full = current.new_empty(min(together, rows), columns, places)
+    for one, other, out in zip(current, padded, inside):
         # The rows within reach of a row lie one after the other: one matrix, which the next row's overlaps.
         near = other.as_strided((rows, p, places), (wide * p, 1, p))
-        torch.bmm(one, near, out=out)
-    # Keep the band of columns within reach of each position, as a view: element (x, dy, d) is full[x, dy, x + d].
-    shape, stride = (n, rows, columns, heights, span), (rows * columns * places, columns * places, places + 1, wide, 1)
-    return full.as_strided(shape, stride)
+        for first in range(0, rows, together):
+            part = slice(first, first + together)
+            found = full[: min(together, rows - first)]
+            torch.bmm(one[part], near[part], out=found)
+            # Of it the band of columns within reach of each position: element (x, dy, d) is found[x, dy, x + d].
+            strides = (columns * places, places + 1, wide, 1)
+            out[part] = found.as_strided((len(found), columns, heights, span), strides)
+    last = before + rows - 1, before + columns - 1
+    volume[:, :before] = volume[:, before : before + 1]
+    volume[:, last[0] + 1 :] = volume[:, last[0] : last[0] + 1]
+    volume[:, :, :before] = volume[:, :, before : before + 1]
+    volume[:, :, last[1] + 1 :] = volume[:, :, last[1] : last[1] + 1]
+    return volume
 
 
 def match(current: Prepared, previous: Prepared, config: MatchingConfig) -> Tensor:
@@ -71,22 +100,13 @@ def match(current: Prepared, previous: Prepared, config: MatchingConfig) -> Tens
         # One at a time: the correlation volumes of four frames leave the processor's cache, at a third more time.
         pairs = zip(*(x.split(1) for x in (*current, *previous)), strict=True)
         return torch.cat([match((p, g), (q, h), config) for p, g, q, h in pairs])
-    n, rows, columns, _ = current[0].shape
     reach_r, reach_c, span = config.search_rows, config.search_columns, 2 * config.search_columns + 1
-    volume = correlation(current[0], previous[0], config).reshape(n, rows, columns, -1)
     # Positions per cell, and a neighbourhood a little wider than the cell.
     per_cell = config.cell // config.stride
     pool = per_cell + 3
     pad = (pool - per_cell + 1) // 2
-    flat = F.avg_pool2d(
-        F.pad(
-            volume.permute(0, 3, 1, 2),
-            (pad, pool - per_cell - pad, pad, pool - per_cell - pad),
-            mode="replicate",
-        ),
-        pool,
-        stride=per_cell,
-    )
+    volume = correlation(current[0], previous[0], config, (pad, pool - per_cell - pad))
+    flat = F.avg_pool2d(volume.permute(0, 3, 1, 2), pool, stride=per_cell)
     best, index = flat.max(1)  # [N, cell rows, cell columns]
     dy = (index // span - reach_r) * config.stride
     dx = (index % span - reach_c) * config.stride
