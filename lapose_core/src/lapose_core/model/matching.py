@@ -49,7 +49,7 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
 
 
 def _smoothed(grey: Tensor) -> Tensor:
-    """Means of 3 x 3 pixels [N, 1, H, W]. Written out: for one channel ``avg_pool2d`` took 2.5 times as long on a CPU."""
+    """Means of 3 x 3 pixels [N, 1, H, W]. Written out: with one channel ``avg_pool2d`` took 2.5 times as long."""
     height, width = grey.shape[-2:]
     padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
     first, *others = (padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3))
