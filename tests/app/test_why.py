@@ -156,6 +156,25 @@ def test_checks_show_their_progress_can_be_cancelled_and_go_on_at_the_next_openi
     assert again.session.analysis.checks.seen.all()
 
 
+def test_behind_another_tab_nothing_is_explained(launch, log_folder: Path, qtbot) -> None:
+    app = launch(log_folder)
+    wait_checked(app, qtbot)
+    window = app.window
+    app.timeline.seek(12)
+    qtbot.waitUntil(lambda: window.forward.shown_transition == 12, timeout=60_000)
+    qtbot.wait(400)  # longer than the panel waits for the cursor to rest
+    assert window.why.shown_transition is None
+    explain(app, qtbot, 14)
+    window.docks["forward"].raise_()
+    app.timeline.seek(16)
+    qtbot.waitUntil(lambda: window.forward.shown_transition == 16, timeout=60_000)
+    qtbot.wait(400)
+    assert window.why.shown_transition == 14
+    window.docks["why"].raise_()
+    qtbot.waitUntil(lambda: window.why.shown_transition == 16, timeout=60_000)
+    assert f"Frames {app.session.series.frames[16]} " in window.why.top.text()
+
+
 def test_a_panel_of_any_size_settles(launch, log_folder: Path, qtbot) -> None:
     app = launch(log_folder)
     wait_checked(app, qtbot)

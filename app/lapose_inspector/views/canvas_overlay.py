@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lapose_inspector.models.colours import ThemeColours
@@ -18,6 +19,32 @@ CORNERS = {
 above it."""
 
 
+LEAST = QSize(160, 100)
+"""Of the panel, in pixels."""
+SPARE = 0.75
+"""The share of the panel's least size below which its texts need so little that it may become smaller."""
+
+
+class _Pane(QWidget):
+    """Holds the texts. It is as large as the overlay by hand and of fixed size, for in a layout every new text would
+    lay the whole window out; it only tells the overlay where its texts need more room than it may shrink to."""
+
+    def __init__(self, overlay: CanvasOverlay) -> None:
+        super().__init__(overlay)
+        self._overlay = overlay
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        layout = self.layout()
+        if event.type() == QEvent.Type.LayoutRequest and layout is not None:
+            needed, least = layout.minimumSize().expandedTo(LEAST), self._overlay.minimumSize()
+            grows = needed.width() > least.width() or needed.height() > least.height()
+            if grows or needed.width() < SPARE * least.width() or needed.height() < SPARE * least.height():
+                self._overlay.setMinimumSize(needed)
+        return done
+
+
 class CanvasOverlay(QWidget):
     """Four corners for widgets, a message in the middle and a tooltip by the mouse, over a canvas that may come later:
     until then there is its ground."""
@@ -29,9 +56,7 @@ class CanvasOverlay(QWidget):
         self._ground = QWidget(self)
         self._ground.setAutoFillBackground(True)
         self._stack.addWidget(self._ground, 0, 0)
-        self._pane = QWidget(self)
-        self._pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._stack.addWidget(self._pane, 0, 0)
+        self._pane = _Pane(self)
         column = QVBoxLayout(self._pane)
         column.setContentsMargins(8, 6, 8, 6)
         column.setSpacing(4)
@@ -52,8 +77,12 @@ class CanvasOverlay(QWidget):
         self.tooltip.setObjectName("tooltip")
         self.tooltip.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.tooltip.hide()
-        self.setMinimumSize(160, 100)
+        self.setMinimumSize(LEAST)
         self._pane.raise_()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._pane.setFixedSize(self.size())
 
     def set_canvas(self, canvas: QWidget) -> None:
         """Put the canvas under all of it."""

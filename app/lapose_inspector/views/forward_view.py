@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from lapose_inspector.views.forward_captions import captions
 from lapose_inspector.views.forward_controls import ForwardControls, SweepDirections
 from lapose_inspector.views.forward_grid import PictureGrid
 from lapose_inspector.views.forward_pictures import Legend, difference_picture, heat_picture
+from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.tool_row import ToolRow
 from lapose_inspector.views.transition_drag import carried
 from lapose_inspector.visuals.image import ImageCanvas
@@ -102,7 +104,7 @@ class ForwardView(QWidget):
         state.changed.connect(self._on_state)
         state.heat_changed.connect(self._on_heat)
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_analysis, self.isVisible)
+        session.analysis_changed.connect(self._on_analysis, partial(in_sight, self))
         session.timeline.followed.connect(self._on_cursor)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()
@@ -191,7 +193,7 @@ class ForwardView(QWidget):
     def _request(self) -> None:
         """Asks for the transition at the cursor, unless nobody is looking: it costs model time."""
         session = self._session
-        at = session.transition if session.analysis is not None and self.isVisible() else None
+        at = session.transition if session.analysis is not None and in_sight(self) else None
         if at == self._wanted:
             return
         self._wanted, self._failure = at, ""
@@ -386,6 +388,10 @@ class ForwardView(QWidget):
         super().resizeEvent(event)
         self._arrange()
         self._fit_words()
+
+    def look(self) -> None:
+        """Predict while somebody sees it."""
+        self._request()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
 
 from lapose_inspector.models.colours import ThemeColours
@@ -16,6 +16,12 @@ TITLE_WIDTH = 250
 three such panels side by side would make the window wider than a small screen."""
 
 
+def in_sight(panel: QWidget) -> bool:
+    """Whether a panel can be seen. Qt leaves one behind a tab visible, far outside of the window."""
+    window = panel.window()
+    return panel.isVisible() and window.rect().intersects(QRect(panel.mapTo(window, QPoint()), panel.size()))
+
+
 class _TitleBar(QWidget):
     def minimumSizeHint(self) -> QSize:
         hint = super().minimumSizeHint()
@@ -26,7 +32,8 @@ class PanelDock(QDockWidget):
     """A panel in a dock: drag by the title, double click to float, buttons to float and close.
 
     A panel's row of controls, its attribute ``tools``, moves into the title bar: a row less is a tenth more of
-    picture in a small window.
+    picture in a small window. One that has a method ``look`` is called by it when it may have come into sight, or left
+    it, as behind another tab.
     """
 
     def __init__(self, key: str, title: str, panel: QWidget, window: QMainWindow) -> None:
@@ -61,6 +68,10 @@ class PanelDock(QDockWidget):
         # Without this attribute a subclass of QWidget paints no background from the style sheet.
         panel.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setWidget(panel)
+        look = getattr(panel, "look", None)
+        if look is not None:
+            # In the next turn: Qt tells it before the panel has its place.
+            self.visibilityChanged.connect(lambda _: QTimer.singleShot(0, panel, look))
 
     def colour(self, c: ThemeColours) -> None:
         """Take a theme's colours."""

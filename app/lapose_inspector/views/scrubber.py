@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPixmap, QPolygonF, QResizeEvent
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from lapose_inspector.models.colours import CATEGORIES, PREDICTION
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.panel import in_sight
 
 MARGIN = 8.0
 BAND = 7.0
@@ -43,7 +46,7 @@ class Scrubber(QWidget):
         self._timeline.followed.connect(self._on_frame)
         self._timeline.range_changed.connect(self._redraw)
         self._timeline.loop_changed.connect(self._on_loop)
-        session.analysis_changed.connect(self._redraw, self.isVisible)
+        session.analysis_changed.connect(self._redraw, partial(in_sight, self))
         session.selection.changed.connect(self._redraw)
         session.display.theme_changed.connect(self._on_theme)
 

@@ -104,7 +104,7 @@ class StatusBar(QStatusBar):
             self.drive.setText(f"<b>{_escape(drive.name)}</b>")
             # What does not change with an analysis: at 100,000 frames it takes a millisecond.
             even = drive.even_rate(self._session.rate)
-            self._rates = f"{DOT}{drive.rate:.1f} fps{DOT}analysed at {even:.3g} Hz"
+            self._rates = f"·  {drive.rate:.1f} fps{DOT}analysed at {even:.3g} Hz"
             self.where.keep_room_for(self._place(timeline.n_frames - 1))
         for label in (self.where, self.rates):
             label.setVisible(drive is not None)
@@ -127,7 +127,7 @@ class StatusBar(QStatusBar):
 
     def _place(self, frame: int) -> str:
         timeline = self._session.timeline
-        return f"{DOT}frame {frame} / {timeline.n_frames - 1}{DOT}{clock_text(timeline.time_of(frame), 2)} s"
+        return f"·  frame {frame} / {timeline.n_frames - 1}{DOT}{clock_text(timeline.time_of(frame), 2)} s"
 
     def _show_rates(self) -> None:
         drive, analysis = self._session.drive, self._session.analysis

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
@@ -10,6 +12,7 @@ from PySide6.QtWidgets import QScrollBar, QSizePolicy, QToolTip, QWidget
 from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.session import Session
+from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.track_values import Plotted, plotted
 from lapose_inspector.visuals.printing import clipped, on_screen
 from lapose_inspector.visuals.tracks import (
@@ -64,7 +67,7 @@ class TracksView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setToolTip("Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub")
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_series, self.isVisible)
+        session.analysis_changed.connect(self._on_series, partial(in_sight, self))
         session.timeline.followed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
         session.selection.changed.connect(self._reshade)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from lapose_inspector.views.canvas_overlay import panel_layout
 from lapose_inspector.views.canvas_panel import CanvasPanel
 from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.lidar_box import LidarBox
+from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.trajectory_text import legend, lengths, pointed_out, summary
 from lapose_inspector.views.trajectory_tools import PLAIN, TrajectoryTools
 
@@ -68,7 +70,7 @@ class TrajectoryView(CanvasPanel[Stage]):
 
     def _follow_session(self) -> None:
         session, display = self._session, self._session.display
-        session.analysis_changed.connect(self._on_analysis_change, self.isVisible)
+        session.analysis_changed.connect(self._on_analysis_change, partial(in_sight, self))
         self._follow(
             (session.timeline.followed, self._on_frame_change),
             (session.selection.changed, self._on_selection),

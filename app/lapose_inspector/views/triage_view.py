@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QModelIndex, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
@@ -22,6 +24,7 @@ from lapose_inspector.models.session import Session
 from lapose_inspector.models.triage import SORT_KEYS, SORT_WORDS, Row, Triage
 from lapose_inspector.views.action_set import ActionSet
 from lapose_inspector.views.combo_box import ComboBox
+from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.regime_table import RegimeTable
 from lapose_inspector.views.set_bar import SetBar
 from lapose_inspector.views.triage_rows import ITEM, TriagePainter, TriageRows
@@ -58,7 +61,7 @@ class TriageView(QWidget):
         pictures.loaded.connect(self._on_picture)
         session.display.theme_changed.connect(self._on_theme)
         session.drive_changed.connect(self._say)
-        session.analysis_changed.connect(self._say, self.isVisible)
+        session.analysis_changed.connect(self._say, partial(in_sight, self))
         self._on_rows()
 
     def _build(self) -> None:

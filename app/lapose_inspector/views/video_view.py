@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,7 @@ from lapose_core.road_overlay import (
 from lapose_inspector.models.colours import PREDICTION, TRUTH
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.fitting_label import FittingLabel
+from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.value_line import ValueLine
 from lapose_inspector.visuals.image import ImageCanvas
 from lapose_inspector.visuals.overlay import draw_badge, draw_crop, draw_ribbon
@@ -112,7 +114,7 @@ class VideoView(QWidget):
         frame_loader.preview_ready.connect(self._on_preview)
         frame_loader.failed.connect(self._on_failed)
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_analysis, self.isVisible)
+        session.analysis_changed.connect(self._on_analysis, partial(in_sight, self))
         session.timeline.frame_changed.connect(self._on_cursor)
         session.display.overlay_changed.connect(self._on_overlay)
         session.display.theme_changed.connect(self._on_theme)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLay
 
 from lapose_inspector.models.session import Session
 from lapose_inspector.models.why_words import check_signs, error_words, motion_words, predicted_motion
+from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.why_plots import AttentionPair, SensitivityBars
 from lapose_inspector.workers.explanation import Explanation, ExplanationWorker
 
@@ -36,7 +38,7 @@ class WhyView(QWidget):
         worker.ready.connect(self._on_ready)
         worker.failed.connect(self._on_failed)
         session.drive_changed.connect(self._on_analysis)
-        session.analysis_changed.connect(self._on_analysis, self.isVisible)
+        session.analysis_changed.connect(self._on_analysis, partial(in_sight, self))
         session.timeline.followed.connect(self._on_cursor)
         session.display.theme_changed.connect(self._on_theme)
         self._on_theme()
@@ -105,7 +107,7 @@ class WhyView(QWidget):
         return at
 
     def _on_cursor(self) -> None:
-        if self.isVisible():
+        if in_sight(self):
             self._say()
             self._soon.start()
 
@@ -114,7 +116,7 @@ class WhyView(QWidget):
         run = None if analysis is None else analysis.key
         if run != self._run:
             self._run, self._shown, self._failure = run, None, ""
-        if self.isVisible():
+        if in_sight(self):
             self._say()
             self._soon.start()
 
@@ -127,7 +129,7 @@ class WhyView(QWidget):
         at = self._at()
         if at is not None and at == self.shown_transition and self._explains_confidence():
             return
-        self._worker.request(at if self.isVisible() else None)
+        self._worker.request(at if in_sight(self) else None)
 
     def _explains_confidence(self) -> bool:
         """Whether the shown explanation knows all that is known by now."""
@@ -227,15 +229,22 @@ class WhyView(QWidget):
             out += _table(("Nearest training transitions", "speed", "yaw rate"), rows, head, colours.warning)
         return _with_minus(out)
 
+    def look(self) -> None:
+        """Explain while somebody sees it: that costs model time."""
+        if in_sight(self):
+            self._say()
+            self._soon.start()
+        else:
+            self._soon.stop()
+            self._worker.request(None)
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._say()
-        self._soon.start()
+        self.look()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._soon.stop()
-        self._worker.request(None)
+        self.look()
 
 
 def _table(titles: tuple[str, str, str], rows: list[tuple[str, str, str, bool]], head: str, notable: str) -> str:
