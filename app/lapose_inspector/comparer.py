@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QFileDialog
 
+from lapose_inspector.beside.set_analysis import Analyst
 from lapose_inspector.models.comparison import PoseFile, Wish
 from lapose_inspector.workers.comparing import (
     CompareWorker,
@@ -21,7 +22,6 @@ from lapose_inspector.workers.comparing import (
     run_checkpoint,
     run_set,
 )
-from lapose_inspector.workers.set_analysis import Analyst
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.classical_reference import Name
@@ -139,7 +139,7 @@ class Comparer(QObject):
             known = None if info is None else info.checkpoint_hash
             self._checkpoint = path
             self._model.set_file(None)
-            work = run_checkpoint(drive, self._analyst(path), known)
+            work = run_checkpoint(drive, self._analyst(path), known, self._waits)
             self._find(f"Analysing with {path.name}", work, Wish(kind="checkpoint", path=path))
 
     @property
@@ -156,7 +156,7 @@ class Comparer(QObject):
             self._model.set_whole_set(None)
         elif self._checkpoint is not None and mine is not None and (drives := self._app.opener.set_drives()):
             self._set_path = drives.path
-            work = run_set(drives, self._analyst(mine), self._analyst(self._checkpoint))
+            work = run_set(drives, self._analyst(mine), self._analyst(self._checkpoint), self._waits)
             self._find(f"Comparing on {len(drives.listings)} drives", work)
 
     def choose_manifest(self) -> None:
@@ -172,12 +172,14 @@ class Comparer(QObject):
         """Give figures of the clips in a manifest's stretches, and of the others."""
         self._find(f"Reading {path.name}", read_marks(path))
 
+    def _waits(self) -> bool:
+        """Whether the open drive's own analysis goes first."""
+        return self._app.analysis.running
+
     def _analyst(self, checkpoint: Path) -> Analyst:
-        app = self._app
         return Analyst(
-            checkpoint, self._session.rate, self._cache / "results", ignore_camera=not self._session.use_camera,
-            wait=lambda: app.analysis.running,
-        )  # fmt: skip
+            checkpoint, self._session.rate, self._cache / "results", ignore_camera=not self._session.use_camera
+        )
 
     def compare_reference(self, name: Name) -> None:
         """Compare with a classical reference on the analysis's samples."""

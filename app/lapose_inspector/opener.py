@@ -10,12 +10,12 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from lapose_core.logs.reader import Listing, LogOptions
+from lapose_inspector.beside.set_analysis import SetDrives
 from lapose_inspector.models.dataset import Dataset
 from lapose_inspector.models.log import OpenLog, after
 from lapose_inspector.models.settings import RecentLog
 from lapose_inspector.workers.opening import Listed, Opened, OpenRequest, OpenWorker
 from lapose_inspector.workers.previews import PreviewLoader
-from lapose_inspector.workers.set_analysis import SetDrives
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from lapose_inspector.beside.calls import run_politely
+from lapose_inspector.beside.set_analysis import Analyst, analyse_set
 from lapose_inspector.workers.latest import LatestWorker, Stale
-from lapose_inspector.workers.set_analysis import Analyst, analyse_set
 
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
@@ -62,17 +63,13 @@ class SetAnalyser(QObject):
             return
         drives = replace(drives, listings=missing)
         analysis, reached = self._app.analysis, self._reached
-        analyst = Analyst(
-            checkpoint, session.rate, self._results, ignore_camera=not session.use_camera,
-            wait=lambda: analysis.running or analysis.checking,
-        )  # fmt: skip
+        analyst = Analyst(checkpoint, session.rate, self._results, ignore_camera=not session.use_camera)
 
         def job(stale: Stale) -> object:
-            def tell(number: int, name: str, share: float) -> None:
-                if not stale():
-                    reached.emit(number, name, share)
-
-            return analyse_set(drives, analyst, stale, tell)
+            return run_politely(
+                "the set's analysis", analyse_set, drives, analyst, tell=lambda place: reached.emit(*place),
+                stale=stale, wait=lambda: analysis.running or analysis.checking,
+            )  # fmt: skip
 
         self._path, self._count, self._number = drives.path, len(missing), 0
         self._model.say(f"Analysing {missing[0].name}")

@@ -6,9 +6,10 @@ import contextlib
 import pickle
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from lapose_inspector.beside.pipe import Pipe
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
 
 Stale = Callable[[], bool]
 """Asks, inside a job, whether a newer job has come: then the rest of this one is wasted."""
-Tell = Callable[[object], None]
+Tell = Callable[[Any], None]
+"""Hears what a function tells on its way."""
 R = TypeVar("R")
 
+POLITE = 0.1
+"""Seconds between two looks whether something else still goes first."""
+PATIENCE = 10.0
+"""Seconds in which a function that is no longer wanted may store what it has."""
 LOOK = 0.03
 """Seconds between two looks whether the outcome is still wanted."""
 
@@ -88,7 +94,7 @@ class Calls:
             how = self._let_go(1.0)
             if self._closing:
                 return None
-            raise LostError(f"the process of {self._name} ended by itself: {how}") from error
+            raise LostError(f"the process of {self._name} ended by itself ({how})") from error
         if outcome.error is not None:
             raise outcome.error
         return outcome.result  # type: ignore[return-value]
@@ -135,6 +141,34 @@ class Calls:
         with self._lock:
             process, self._process = self._process, None
         return "" if process is None else process.end(patience)
+
+
+def run_politely(
+    name: str,
+    function: Callable[..., R],
+    *arguments: object,
+    tell: Tell,
+    stale: Stale,
+    wait: Callable[[], bool] = lambda: False,
+) -> R | None:
+    """``Calls.run`` in a process of its own. While ``wait`` says that something else goes first, the function is told
+    that it is stale; afterwards it is called again, and goes on with what it has stored.
+
+    Raises:
+        LostError, Exception: as ``Calls.run`` does.
+    """
+    calls = Calls(name)
+    try:
+        while not stale():
+            if wait():
+                time.sleep(POLITE)
+                continue
+            result = calls.run(function, *arguments, tell=tell, stale=lambda: stale() or wait())
+            if result is not None:
+                return result
+        return None
+    finally:
+        calls.close(PATIENCE)
 
 
 def answer(pipe: Pipe) -> None:

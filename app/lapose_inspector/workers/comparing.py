@@ -11,9 +11,11 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
+from lapose_inspector.beside import set_analysis
+from lapose_inspector.beside.calls import run_politely
+from lapose_inspector.beside.set_analysis import Analyst, SetDrives, Told, compare_set
 from lapose_inspector.models.comparison import PoseFile
 from lapose_inspector.workers.latest import LatestWorker, Stale
-from lapose_inspector.workers.set_analysis import Analyst, SetDrives, Told, compare_set
 
 if TYPE_CHECKING:
     from lapose_core.evaluation.classical_reference import Name, ReferenceCamera
@@ -145,16 +147,14 @@ def compute_reference(
     return work
 
 
-def run_checkpoint(drive: Drive, analyst: Analyst, open_hash: str | None) -> Work:
-    """Takes another checkpoint's analysis of the drive."""
+def run_checkpoint(drive: Drive, analyst: Analyst, open_hash: str | None, wait: Callable[[], bool]) -> Work:
+    """Takes another checkpoint's analysis of the drive, once ``wait`` says that nothing else goes first."""
 
     def work(stale: Stale, tell: Told) -> Trajectory | None:
-        from lapose_core.evaluation.comparison import trajectory_of_analysis
-
-        if analyst.checkpoint_hash == open_hash:
-            raise ValueError(f"{analyst.checkpoint.name} is the checkpoint that is open already: choose another")
-        analysis = analyst.analysis(drive, stale, tell)
-        return None if analysis is None else trajectory_of_analysis(analysis)
+        return run_politely(
+            "the other checkpoint", set_analysis.run_checkpoint, drive.bare(), analyst, open_hash,
+            tell=tell, stale=stale, wait=wait,
+        )  # fmt: skip
 
     return work
 
@@ -171,11 +171,11 @@ def read_stored(folder: Path) -> Work:
     return work
 
 
-def run_set(drives: SetDrives, a: Analyst, b: Analyst) -> Work:
-    """Compares two checkpoints on every drive of a set."""
+def run_set(drives: SetDrives, a: Analyst, b: Analyst, wait: Callable[[], bool]) -> Work:
+    """Compares two checkpoints on every drive of a set, likewise."""
 
     def work(stale: Stale, tell: Told) -> SetComparison | None:
-        return compare_set(drives, a, b, stale, tell)
+        return run_politely("the comparison", compare_set, drives, a, b, tell=tell, stale=stale, wait=wait)
 
     return work
 

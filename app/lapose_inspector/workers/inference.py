@@ -161,6 +161,6 @@ class AnalysisWorker(QObject):
         self._on_checking(self.generation, False)
         if was_running:
             done = "What was done is stored but for the last seconds: start the analysis again to go on"
-            self.failed.emit(f"The process of the analysis ended by itself: {how}. {done}", "")
+            self.failed.emit(f"The process of the analysis ended by itself ({how}). {done}", "")
         else:
-            self.noted.emit(f"The process of the model ended by itself: {how}. It starts again with the analysis")
+            self.noted.emit(f"The process of the model ended by itself ({how}). It starts again with the analysis")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +74,7 @@ class ProjectionWorker(QObject):
                 return extend(wanted, transitions, previous)
             # Without what it has found about itself, such as its tree.
             bare = None if previous is None else replace(previous)
-            return self._beside.run(
-                refine, wanted, transitions, bare, tell=cast("Callable[[object], None]", show), stale=stale
-            )
+            return self._beside.run(refine, wanted, transitions, bare, tell=show, stale=stale)
 
         self._worker.submit(job)
 

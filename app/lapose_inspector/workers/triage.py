@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_core.drive import Drive, LogError
 from lapose_core.logs.reader import Listing, LogOptions
+from lapose_inspector.beside.set_analysis import SetDrives
 from lapose_inspector.models.triage import Row
 from lapose_inspector.workers.latest import LatestWorker, Stale
-from lapose_inspector.workers.set_analysis import SetDrives
 
 if TYPE_CHECKING:
     from lapose_core.inference.result import DriveAnalysis

@@ -353,6 +353,7 @@ class Conformance:
         )
         assert done.returncode == 0, done.stderr.decode()
         assert done.stdout == expected.tobytes()
+        assert pickle.loads(pickle.dumps(self.reader)) == self.reader
 
     # -- lidar -----------------------------------------------------------------------------------------------
 

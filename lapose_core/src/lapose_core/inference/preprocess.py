@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lapose_core.drive import Drive, Image, Intrinsics
 from lapose_core.inference.findings import Crop
 from lapose_core.undistort import Rectangle, SourceBoxes, is_distorted, outline, source_boxes, visible_rectangle
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WIDEST = np.radians(85.0)
 """Horizontal field of view in radians of the widest camera that the model is trained on (`lapose_core.synth`)."""
@@ -87,6 +89,8 @@ class Preprocessor:
             raise ValueError(
                 f"expected a frame of {self.width}x{self.height} RGB uint8, got shape {list(image.shape)} {image.dtype}"
             )
+        import torch  # not for those who only ask for the crop
+
         from lapose_core.area_mean import area_mean, grid_mean
 
         if self._boxes is not None:

@@ -22,7 +22,7 @@ def collection(readers: Sequence[Reader]) -> Reader:
         name="folder",
         title="a folder of any of these",
         matches=partial(_matches, readers),
-        list=lambda path: list(_each(readers, path)),
+        list=partial(_list, readers),
         open=partial(_open, readers),
         each=partial(_each, readers),
     )
@@ -58,6 +58,10 @@ def _each(readers: Sequence[Reader], path: Path) -> Iterator[Listing]:
             yield replace(drives[0], key=entry.name)
         else:
             yield from (replace(d, key=f"{entry.name}/{d.key}", name=f"{entry.name}/{d.name}") for d in drives)
+
+
+def _list(readers: Sequence[Reader], path: Path) -> list[Listing]:
+    return list(_each(readers, path))
 
 
 def _open(readers: Sequence[Reader], path: Path, key: str, options: LogOptions) -> Drive:

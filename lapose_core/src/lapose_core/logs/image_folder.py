@@ -114,10 +114,14 @@ def open_image_folder(path: Path, options: LogOptions) -> Drive:
     )
 
 
+def _open(path: Path, key: str, options: LogOptions) -> Drive:
+    return open_image_folder(path, options)
+
+
 READER = Reader(
     name="images",
     title="a folder of .png or .jpg pictures",
     matches=_matches,
     list=_list,
-    open=lambda path, key, options: open_image_folder(path, options),
+    open=_open,
 )

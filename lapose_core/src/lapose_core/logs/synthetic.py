@@ -147,10 +147,18 @@ def _regimes(values: object, count: int, where: Path) -> dict[str, NDArray]:
     return regimes
 
 
+def _matches(path: Path) -> bool:
+    return path.name == DESCRIPTION if path.is_file() else (path / DESCRIPTION).is_file()
+
+
+def _open(path: Path, key: str, options: LogOptions) -> Drive:
+    return open_synthetic(path, options)
+
+
 READER = Reader(
     name="synthetic",
     title="a drive of lapose synth",
-    matches=lambda path: path.name == DESCRIPTION if path.is_file() else (path / DESCRIPTION).is_file(),
+    matches=_matches,
     list=_list,
-    open=lambda path, key, options: open_synthetic(path, options),
+    open=_open,
 )
