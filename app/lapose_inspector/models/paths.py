@@ -66,7 +66,10 @@ class PathSegment:
 
     def pose_at(self, frame: int) -> Array:
         """The same [4, 4] at one frame, looking at no other samples than those around it."""
-        first = min(max(int(np.searchsorted(self.frames, frame, side="right")) - 1, 0), max(len(self.frames) - 2, 0))
+        at = max(int(np.searchsorted(self.frames, frame, side="right")) - 1, 0)
+        if frame >= self.frames[-1] or self.frames[at] == frame:
+            return self.poses[at]
+        first = min(at, max(len(self.frames) - 2, 0))
         pair = slice(first, first + 2)
         near = PathSegment(self.frames[pair], self.poses[pair], self.first + first)
         return near.poses_at(np.array([frame]))[0]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vispy.scene import TurntableCamera
 
 from lapose_core.geometry import Array
+from lapose_inspector.visuals.steady_matrix import SteadyMatrix
 
 NEAREST, FARTHEST = 0.5, 200_000.0
 """Limits of the zoom, metres across the view."""
@@ -32,6 +33,7 @@ class DriveCamera(TurntableCamera):
         """Called after the view has moved, turned or zoomed."""
         self._moving = False
         super().__init__(fov=40.0, elevation=38.0, azimuth=0.0, scale_factor=100.0, center=(0.0, 0.0, 0.0))
+        self._projection = SteadyMatrix()  # it changes with the zoom alone
         self._pan_from: tuple[float, float, float] | None = None
 
     def viewbox_mouse_event(self, event) -> None:  # type: ignore[no-untyped-def]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from vispy import scene
-from vispy.visuals.transforms import MatrixTransform
 
 from lapose_core.geometry import Array
 from lapose_inspector.visuals.dots import Dots
 from lapose_inspector.visuals.frusta import EDGES
 from lapose_inspector.visuals.lazy import Lazy, Rehearsed
 from lapose_inspector.visuals.ribbon import Ribbon
+from lapose_inspector.visuals.steady_matrix import SteadyMatrix
 
 
 class CursorCamera:
@@ -21,7 +21,7 @@ class CursorCamera:
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
         self._node = scene.Node(parent=parent)
-        self._node.transform = MatrixTransform()
+        self._node.transform = SteadyMatrix()
         self._node.visible = False
         self._node.order = order  # vispy sorts siblings only, so the group carries the order
         self._colour = colour
@@ -76,7 +76,8 @@ class CursorCamera:
         self._pose = pose
         if pose is not None and self._visuals is None:
             self._visuals = self._make()
-        self._node.visible = pose is not None
+        if self._node.visible != (pose is not None):
+            self._node.visible = pose is not None
         self._place()
 
     def set_size(self, size: float) -> None:

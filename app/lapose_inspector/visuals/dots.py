@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from vispy import gloo
 from vispy.scene.visuals import create_visual_node
 from vispy.visuals import Visual
 
@@ -63,11 +62,12 @@ class DotsVisual(Visual):
             return
         places = np.zeros((len(points), 3), np.float32)
         places[:, : points.shape[1]] = points
-        self.shared_program["a_position"] = gloo.VertexBuffer(places)
+        # As arrays, which go into the buffers that are there: making others takes longer.
+        self.shared_program["a_position"] = places
         each = np.broadcast_to(np.asarray(colours, np.float32), (len(points), 4))
-        self.shared_program["a_colour"] = gloo.VertexBuffer(np.ascontiguousarray(each))
+        self.shared_program["a_colour"] = np.ascontiguousarray(each)
         holes = np.broadcast_to(np.asarray(hole, np.float32), len(points))
-        self.shared_program["a_hole"] = gloo.VertexBuffer(np.ascontiguousarray(holes))
+        self.shared_program["a_hole"] = np.ascontiguousarray(holes)
         self.update()
 
     def _prepare_transforms(self, view) -> None:  # type: ignore[no-untyped-def]

@@ -66,7 +66,7 @@ class Lazy(Generic[N]):
 
     @visible.setter
     def visible(self, visible: bool) -> None:
-        if visible or self._node is not None:
+        if visible != self.visible:  # else vispy would go through the whole scene for nothing
             self.node.visible = visible
 
 

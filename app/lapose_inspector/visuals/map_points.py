@@ -14,6 +14,8 @@ Points2 = NDArray[np.float32]  # [N, 2]
 
 SYMBOLS = ("disc", "triangle_up")
 """Of the points of the first and the second result."""
+RING, RIM = 17.5, 2.5
+"""Pixels of the ring at the cursor: its diameter and its width."""
 HOLLOW = 0.55
 """Share of a dot's radius that is clear where dots stand for the second result."""
 
@@ -75,7 +77,7 @@ class MapCursor:
 
     def __init__(self, parent: scene.Node, colour: NDArray[np.float32], *, order: int) -> None:
         self._trail = Lazy(lambda: Ribbon(2.0, parent=parent), order=order)
-        self._ring = Lazy(lambda: markers(parent), order=order + 1)
+        self._ring = Lazy(lambda: Dots(parent=parent), order=order + 1)
         self.parts: tuple[Rehearsed, ...] = (self._trail, self._ring)
         self._colour = colour
         self._points: Points2 = np.zeros((0, 2), np.float32)
@@ -90,12 +92,8 @@ class MapCursor:
         self._points = points
         self._ring.visible = len(points) > 0
         self._trail.visible = len(points) > 1
-        clear = self._colour.copy()
-        clear[3] = 0.0
         if len(points):
-            self._ring.node.set_data(
-                points[-1:], size=15, face_color=clear, edge_color=self._colour, edge_width=2.5, symbol="disc"
-            )
+            self._ring.node.set_data(points[-1:], self._colour, RING, 1.0 - 2.0 * RIM / RING)
         if len(points) > 1:
             colours = np.tile(self._colour, (len(points), 1))
             colours[:, 3] = np.linspace(0.0, 0.6, len(points))

@@ -86,7 +86,7 @@ class RibbonVisual(Visual):
         self.set_gl_state("translucent", depth_test=False, cull_face=False)
         self._draw_mode = "triangles"
         self._index_buffer = gloo.IndexBuffer()
-        self.shared_program["a_corner"] = gloo.VertexBuffer(CORNERS)
+        self.shared_program["a_corner"] = CORNERS
         self.freeze()
         self.set_segments(np.zeros((1, 2, 3), np.float32), np.zeros(4, np.float32))  # until others come: not seen
 
@@ -95,12 +95,12 @@ class RibbonVisual(Visual):
         count = len(segments)
         if count != self._count:
             self._count = count
-            self.shared_program["a_corner"] = gloo.VertexBuffer(np.tile(CORNERS, (count, 1)))
+            self.shared_program["a_corner"] = np.tile(CORNERS, (count, 1))
             index = TRIANGLES[None] + 4 * np.arange(count, dtype=np.uint32)[:, None]
             self._index_buffer.set_data(index.ravel())
         for name, end in (("a_start", 0), ("a_end", 1)):
-            points = np.repeat(np.asarray(segments[:, end], np.float32), 4, axis=0)
-            self.shared_program[name] = gloo.VertexBuffer(points)
+            # As an array, which goes into the buffer that is there: making another takes longer.
+            self.shared_program[name] = np.repeat(np.asarray(segments[:, end], np.float32), 4, axis=0)
         self.set_colours(colours)
 
     def set_colours(self, colours: NDArray[np.float32]) -> None:
@@ -109,7 +109,7 @@ class RibbonVisual(Visual):
             return
         each = np.broadcast_to(np.asarray(colours, np.float32), (self._count, 2, 4))
         for name, end in (("a_start_colour", 0), ("a_end_colour", 1)):
-            self.shared_program[name] = gloo.VertexBuffer(np.repeat(each[:, end], 4, axis=0))
+            self.shared_program[name] = np.repeat(each[:, end], 4, axis=0)
         self.update()
 
     def _prepare_transforms(self, view) -> None:  # type: ignore[no-untyped-def]
