@@ -211,7 +211,7 @@ def fill(ours: Ours, drive: Drive) -> tuple[float, ProxyState]:
     source = drive.open_frames()
     began = time.perf_counter()
     for index, picture in pictures(source):
-        ours.store.take(index, picture)
+        ours.store.proxy.take(index, picture)
     built = time.perf_counter() - began
     source.close()
     if len(ours.store.proxy.missing):

@@ -11,6 +11,7 @@ import pytest
 from log_files import X264, real, write_video
 
 from lapose_core.drive import LogError
+from lapose_core.frames.budget import ByteBudget
 from lapose_core.video import VideoSource
 from lapose_core.video_index import build_index
 
@@ -103,6 +104,42 @@ def test_any_order_gives_the_frames_of_a_sequential_decode(video: Path) -> None:
     for i in visits:
         assert np.array_equal(source.read(i), expected[i]), f"frame {i}"
     source.close()
+
+
+def test_frames_played_one_after_the_other_are_true_through_steps_back_and_jumps(video: Path) -> None:
+    expected = sequential(video)
+    source = VideoSource(video)
+    order = random.Random(5)
+    for _ in range(3):
+        begin = order.randrange(len(expected))
+        played = list(range(begin, len(expected)))[: order.randrange(20, 70)]
+        back = list(range(played[-1], max(played[-1] - 30, -1), -1))
+        for i in [*played, *back, order.randrange(len(expected)), played[-1]]:
+            assert np.array_equal(source.read(i), expected[i]), f"frame {i}"
+    source.close()
+
+
+def test_what_was_played_last_outlives_its_decoder_in_the_cache_and_the_decoder_does_not_grow(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", options=X264, gop=30, frames=120)
+    expected = sequential(path)
+    cache = ByteBudget(1 << 30).cache("frames")
+    source = VideoSource(path)
+    source.share(cache)
+    sizes = []
+    for i in range(100):
+        source.read(i)
+        sizes.append(source.nbytes + cache.bytes)
+    picture = expected[0].nbytes // 2
+    assert sizes[-1] <= sizes[50] + picture
+    lent = {i: cache.get(i).planes[0].buffer_ptr for i in range(90, 100)}
+    source.read(40)
+    # The decoder's memory would stay as long as one frame of it.
+    assert all(cache.get(i).planes[0].buffer_ptr != where for i, where in lent.items())
+    kept = [i for i in range(120) if i in cache]
+    source.close()
+    assert {*range(90, 100), 40} <= set(kept)
+    for i in kept:
+        assert np.array_equal(cache.get(i).to_ndarray(format="rgb24"), expected[i]), f"frame {i}"
 
 
 def test_iterating_and_reading_do_not_disturb_each_other(video: Path) -> None:

@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from lapose_core.disposable import disposable_test, is_disposable
 from lapose_core.drive import Image, LogError
 from lapose_core.frames.budget import ByteBudget, Cache
-from lapose_core.frames.keeper import FrameKeeper
+from lapose_core.frames.keeper import FrameKeeper, frame_bytes
 from lapose_core.frames.picture import GivenUp, Picture
 from lapose_core.video_index import (
     Packet,
@@ -40,6 +40,11 @@ _FURTHER_BACK = (0, 64, 512, 4096)
 # Frames kept before one that is jumped to: enough for the first steps back while those before are decoded. With all
 # that are passed a jump was an eighth slower.
 _BEFORE = 16
+# Frames read one after the other after which the next ones are kept in the decoder's own memory, and how many of them:
+# the eight that the store decodes ahead, and as many behind the cursor as after a jump. Copies took a seventh of
+# playback's processor time.
+_PLAYING = 16
+_LENT = _BEFORE + 8
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
 
@@ -49,7 +54,9 @@ class VideoSource:
 
     The last frames passed on the way to the one asked for are kept, and all of them once a request goes back within a
     group of pictures, so stepping back through it decodes it once more; up to ``cache_bytes``. They are kept as decoded
-    (half the size of RGB), converted on demand. Pictures on the way that no other refers to are not decoded at all.
+    (half the size of RGB), converted on demand, and copied, for a decoder's memory stays as long as one of its frames
+    does; while one frame after the other is read, the last few are lent from it until the next seek. Pictures on the
+    way that no other refers to are not decoded at all.
     The display matrix is applied where it is of quarter turns, mirrored or not.
 
     Raises:
@@ -67,6 +74,10 @@ class VideoSource:
         self._cache = self._own = self._budget.cache("frames")
         self._reformatter = VideoReformatter()
         self._keeper = FrameKeeper()
+        self._read = -1  # the frame last asked for
+        self._onward = 0  # how many in a row were the one after the one before
+        self._lent: deque[int] = deque()  # frames kept in the decoder's memory
+        self._most_lent = 0  # of this decoder, which keeps its memory for so many
         self._pending: deque[tuple[int, Any]] = deque()  # decoded, not yet passed
         self._packets: Iterator[tuple[int, Packet]] = iter(())
         self._fed = -1  # number of the last packet given to the decoder
@@ -107,6 +118,8 @@ class VideoSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
+        self._onward = self._onward + 1 if index == self._read + 1 else 0
+        self._read = index
         return self._image(index, self._frame(index, self._worth_keeping(index)))
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
@@ -125,7 +138,7 @@ class VideoSource:
     def nbytes(self) -> int:
         """About what the decoder holds, and what is kept that no cache was given for."""
         width, height = self._coded_size
-        return _POOL * width * height * 3 // 2 + self._own.bytes
+        return (_POOL + self._most_lent - len(self._lent)) * width * height * 3 // 2 + self._own.bytes
 
     def keep_at_most(self, cache_bytes: int) -> None:
         """Keep so many bytes of frames passed on the way, where no cache was given for them."""
@@ -146,6 +159,7 @@ class VideoSource:
     def close(self) -> None:
         """Free the decoder, and the kept frames unless they are shared."""
         self._own.close()
+        self._take_back()
         self._cache = self._own
         self._pending.clear()
         self._packets = iter(())  # it refers to this object, which would keep the decoder's memory alive
@@ -159,6 +173,24 @@ class VideoSource:
         elif i <= self._last:
             self._gone_back = True
         return 0 if self._gone_back else max(0, i - _BEFORE)
+
+    def _keep(self, number: int, frame: Any) -> None:
+        if self._onward < _PLAYING:
+            self._cache.put(number, *self._keeper.keep(frame))
+            return
+        self._cache.put(number, frame, frame_bytes(frame))
+        self._lent.append(number)
+        if len(self._lent) > _LENT:
+            self._cache.pop(self._lent.popleft())
+        self._most_lent = max(self._most_lent, len(self._lent))
+
+    def _take_back(self) -> None:
+        """Give the frames that were lent memory of their own."""
+        while self._lent:
+            number = self._lent.popleft()
+            frame = self._cache.get(number)
+            if frame is not None:
+                self._cache.put(number, *self._keeper.keep(frame))
 
     def _frame(self, i: int, keep_from: int | None) -> Any:
         """Frame i; of those passed, the ones from ``keep_from`` on are kept, None for none of them."""
@@ -194,7 +226,7 @@ class VideoSource:
                 number, frame = self._pending.popleft()
                 self._last = max(self._last, number)
                 if keep_from is not None and number >= keep_from and number not in self._cache:
-                    self._cache.put(number, *self._keeper.keep(frame))
+                    self._keep(number, frame)
                 if number == i:
                     return frame
                 if number > i + _REORDER_LIMIT:
@@ -240,6 +272,7 @@ class VideoSource:
 
     def _seek(self, start: int) -> None:
         """Make ``start`` the next packet: by the container's index if that proves right, else by counting."""
+        self._take_back()
         if not self._drained:
             self._output(None)  # what is still inside the decoder may be damaged
         # A file is mostly damaged at its end, and with several threads a damaged frame is not always told as such.
@@ -255,6 +288,7 @@ class VideoSource:
         self._container.close()
         self._container, self._stream = open_video(self.path)
         self._damaged = False
+        self._most_lent = 0
 
     def _seek_by_index(self, stamp: int | None, offset: int | None, start: int) -> bool:
         try:

@@ -9,6 +9,11 @@ import av.error
 from av.filter import Graph
 
 
+def frame_bytes(frame: Any) -> int:
+    """Bytes of a decoded frame's planes."""
+    return sum(plane.buffer_size for plane in frame.planes)
+
+
 class FrameKeeper:
     """Takes frames out of the memory of their decoder; for one thread.
 
@@ -29,7 +34,7 @@ class FrameKeeper:
             del other
         except (av.error.FFmpegError, ValueError):
             pass  # it stays what it was
-        return frame, sum(plane.buffer_size for plane in frame.planes)
+        return frame, frame_bytes(frame)
 
     def _reference(self, frame: Any) -> Any:
         """A second frame that holds the same memory: what leaves a filter graph without filters."""

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from lapose_core.drive import FrameSource, Image
+from lapose_core.frames.keeper import frame_bytes
 
 
 class GivenUp(Exception):
@@ -39,7 +40,7 @@ class Picture:
 
     @property
     def nbytes(self) -> int:
-        return sum(plane.buffer_size for plane in self.frame.planes)
+        return frame_bytes(self.frame)
 
     def rgb(self, reformatter: VideoReformatter | None = None, threads: int = 1) -> Image:
         """The picture [H, W, 3] RGB uint8, exactly as its source's ``read`` gives it.
