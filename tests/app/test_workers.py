@@ -18,6 +18,7 @@ from app_drives import SIZE, drive_in_memory, picture, write_folder
 
 from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
+from lapose_core.sample_video import write_counted
 from lapose_inspector.beside.devices import Placed
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
@@ -431,6 +432,34 @@ class TestAnalysis:
             again.start(open_log(folder), 10.0, 0)
         again.close()
         assert len(first.args[0].analysis.windows_done) >= done > 0
+
+    def test_what_the_analysis_decodes_becomes_preview_pictures_that_the_window_finds(
+        self, checkpoint: Path, qtbot, tmp_path: Path
+    ) -> None:
+        from lapose_core.frames.proxies import ProxyFolder
+
+        drive = open_log(write_counted(tmp_path / "log.mp4", count=100, gop=50, size=(1024, 576)))
+        proxies = ProxyFolder(tmp_path / "previews", 1 << 30)
+        seen = proxies.open(drive)
+        assert seen is not None
+        pictured: list[str] = []
+        worker = AnalysisWorker(tmp_path / "results", proxies=proxies, pictured=pictured.append)
+        try:
+            self.load(worker, checkpoint, qtbot)
+            with qtbot.waitSignal(worker.finished, timeout=120_000):
+                worker.start(drive, 5.0, 0)
+        finally:
+            worker.close()
+        assert set(pictured) == {drive.fingerprint}
+        assert seen.state.done == 0
+        seen.look_again()
+        # All but what follows the last sample.
+        assert seen.state.done >= drive.even_indices(5.0)[-1]
+        source = drive.open_frames()
+        for index in (0, 31, 77):
+            assert seen.agrees(index, source.read(index))
+        source.close()
+        seen.close()
 
     def test_many_workers_leave_neither_handles_nor_threads(self, checkpoint: Path, qtbot, tmp_path: Path) -> None:
         if sys.platform != "linux":

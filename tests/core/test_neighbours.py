@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lapose_core.inference.nearest import nearest_of_each
 from lapose_core.inference.neighbours import LatentIndex, typical_distance
 
 
@@ -62,3 +63,18 @@ def test_typical_distance_is_that_of_random_pairs() -> None:
     latents = np.random.default_rng(0).standard_normal((500, 50)).astype(np.float32)
     assert typical_distance(latents) == pytest.approx(10.0, abs=0.3)
     assert np.isnan(typical_distance(latents[:1]))
+
+
+def test_the_nearest_of_each_are_the_same_in_blocks_and_far_from_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    latents = (1000.0 + rng.standard_normal((300, 12))).astype(np.float32)
+    queries = (1000.0 + rng.standard_normal((70, 12))).astype(np.float32)
+    whole = nearest_of_each(queries, latents, 3)
+    monkeypatch.setattr("lapose_core.inference.nearest.BLOCK", 300 * 16)
+    rows, distances = nearest_of_each(queries, latents, 3)
+    np.testing.assert_array_equal(rows, whole[0])
+    for query, near, apart in zip(queries, rows, distances, strict=True):
+        np.testing.assert_allclose(apart, brute_force(latents, query, 3), rtol=1e-3)
+        exact = np.linalg.norm(latents[near].astype(np.float64) - query, axis=1)
+        np.testing.assert_allclose(exact, apart, rtol=1e-3)
+    np.testing.assert_array_equal(nearest_of_each(latents, latents, 1)[0][:, 0], np.arange(300))
