@@ -79,17 +79,17 @@ def held(app: Inspector) -> dict[str, float]:
     those beside it together, their number with them."""
     gc.collect()
     app.memory.look()
-    own = Path("/proc/self")
-    beside = beside_this()
+    own, beside = Path("/proc/self"), beside_this()
+    status = dict(line.split(":", 1) for line in (own / "status").read_text().splitlines())
     return {
-        "rss_mib": resident(own),
+        "rss_mib": float(status["VmRSS"].split()[0]) / 1024,
         "heap_mib": heap() / MIB,
         "kept_mib": app.memory.use.used / MIB,
         "threads": count(own, "task"),
         "python_threads": float(threading.active_count()),
         "files": count(own, "fd"),
         "beside_processes": float(len(beside)),
-        "beside_rss_mib": sum(map(resident, beside)),
+        "beside_pss_mib": sum(map(share, beside)),
         "beside_threads": sum(count(process, "task") for process in beside),
         "beside_files": sum(count(process, "fd") for process in beside),
     }
@@ -108,11 +108,11 @@ def beside_this() -> list[Path]:
     return found
 
 
-def resident(process: Path) -> float:
-    """MiB in memory; what processes share is counted in each."""
+def share(process: Path) -> float:
+    """MiB in memory; of what several processes have in common each counts its part."""
     with contextlib.suppress(OSError, KeyError):
-        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-        return float(status["VmRSS"].split()[0]) / 1024
+        lines = (process / "smaps_rollup").read_text().splitlines()[1:]
+        return float(dict(line.split(":", 1) for line in lines)["Pss"].split()[0]) / 1024
     return 0.0
 
 
