@@ -302,7 +302,7 @@ class Inspector(AskedFor):
 
         if self.session.drive is not None:
             sections = drive_information(self.session)
-            TableDialog("Drive information", sections, self.window).open()
+            TableDialog("Drive information", sections, self.display.colours.muted, self.window).open()
 
     def show_palette(self) -> None:
         from lapose_inspector.views.command_palette import CommandPalette, Entry
@@ -327,7 +327,7 @@ class Inspector(AskedFor):
     def show_shortcuts(self) -> None:
         from lapose_inspector.views.dialogs import ShortcutsDialog
 
-        ShortcutsDialog(self.window.actions_.commands, self.window).open()
+        ShortcutsDialog(self.window.actions_.commands, self.display.colours.muted, self.window).open()
 
     def show_about(self) -> None:
         from lapose_inspector.views.dialogs import AboutDialog

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from PySide6.QtCore import Qt, qVersion
-from PySide6.QtGui import QFontDatabase, QGuiApplication, QPalette
+from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -24,6 +24,9 @@ from PySide6.QtWidgets import (
 from lapose_inspector import __version__
 from lapose_inspector.actions import MENUS, Command
 from lapose_inspector.models.session import ModelInfo
+
+Sections = Sequence[tuple[str, Sequence[tuple[str, str]]]]
+"""Headings, and under each the rows of a name and a value."""
 
 
 class Dialog(QDialog):
@@ -90,12 +93,13 @@ class ErrorDialog(Dialog):
 
 
 class TableDialog(Dialog):
-    """Rows of a name and a value under headings, as one can read and copy."""
+    """Rows of a name, in the colour ``muted``, and a value under headings, as one can read and copy."""
 
-    def __init__(self, title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], parent: QWidget) -> None:
+    def __init__(
+        self, title: str, sections: Sequence[tuple[str, Sequence[tuple[str, str]]]], muted: str, parent: QWidget
+    ) -> None:
         super().__init__(title, parent)
         # One text, for a label in each of a hundred rows would take some 70 ms to be styled and laid out.
-        muted = parent.palette().color(QPalette.ColorRole.PlaceholderText).name()
         lines: list[str] = []
         rows_shown: list[str] = []
         for heading, rows in sections:
@@ -122,7 +126,7 @@ class TableDialog(Dialog):
 class ShortcutsDialog(TableDialog):
     """The keys of every command, by menu."""
 
-    def __init__(self, commands: Sequence[Command], parent: QWidget) -> None:
+    def __init__(self, commands: Sequence[Command], muted: str, parent: QWidget) -> None:
         sections = []
         for menu in MENUS:
             rows = [
@@ -131,7 +135,7 @@ class ShortcutsDialog(TableDialog):
                 if c.shortcuts and c.menu.split("/")[0] == menu
             ]
             sections.append((menu, rows))
-        super().__init__("Keyboard shortcuts", sections, parent)
+        super().__init__("Keyboard shortcuts", sections, muted, parent)
         self.resize(660, 640)
 
 
