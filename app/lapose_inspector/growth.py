@@ -12,8 +12,9 @@ from lapose_inspector.models.derived import Derived
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-SLICE = 0.003
-"""Seconds after which no further panel is told in the same turn of the event loop."""
+SLICE = 0.001
+"""Seconds after which no further panel is told in the same turn of the event loop: one that has much to do stands
+alone."""
 PAUSE = 12
 """Milliseconds between two turns: what a panel then has to paint is painted, and keys and the mouse are heard."""
 

@@ -23,7 +23,7 @@ from lapose_inspector.views.canvas_overlay import panel_layout
 from lapose_inspector.views.canvas_panel import CanvasPanel
 from lapose_inspector.views.colour_legend import ColourLegend
 from lapose_inspector.views.map_projector import MapProjector
-from lapose_inspector.views.map_text import map_text
+from lapose_inspector.views.map_text import axes_text, invitation, map_text
 from lapose_inspector.views.map_tools import MapTools
 
 if TYPE_CHECKING:
@@ -315,13 +315,7 @@ class LatentMapView(CanvasPanel[Stage]):
             self._draw()
 
     def _say(self) -> None:
-        session = self._session
-        if session.drive is None:
-            self.overlay.say("Open a driving log: each analysed transition<br>becomes a point here")
-        elif session.analysis is None or not session.analysis.done.any():
-            self.overlay.say("Each analysed transition becomes a point here.<br>Waiting for the model")
-        else:
-            self.overlay.say("")
+        self.overlay.say(invitation(self._session))
 
     @Slot()
     def _update_text(self) -> None:
@@ -330,16 +324,11 @@ class LatentMapView(CanvasPanel[Stage]):
         self.caption.setVisible(projection is not None)
         if projection is None:
             return
-        count, doing = len(projection.points), ""
-        if self.map_state.method == "t-sne" and self.projector.refining:
-            doing = f"refining t-SNE {self.projector.progress:.0%}"
-        elif self.projector.failure:
-            doing = f"projection failed: {self.projector.failure}"
-        chosen = (self._selected, self._session.display.colours.selection)
+        count, chosen = len(projection.points), (self._selected, self._session.display.colours.selection)
         thinned, plain = self.scene.thins(count), self.scene.plain(count)
-        text = map_text(self._data, projection, chosen, doing, thinned=thinned, plain=plain)
-        self.state.setText(text)
-        self.caption.setText(f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}")
+        doing = self.projector.doing
+        self.state.setText(map_text(self._data, projection, chosen, doing, thinned=thinned, plain=plain))
+        self.caption.setText(axes_text(projection))
         fitted, texts = self._fitted
         if not self._touched and (fitted is not projection or texts != self._texts()):
             self._fit()

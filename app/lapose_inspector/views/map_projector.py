@@ -47,6 +47,13 @@ class MapProjector(QObject):
         """Whether t-SNE is under way: the map will still move."""
         return self._refining > 0
 
+    @property
+    def doing(self) -> str:
+        """What is under way, or what went wrong, in a few words; empty where nothing is."""
+        if self._state.method == "t-sne" and self.refining:
+            return f"refining t-SNE {self.progress:.0%}"
+        return f"projection failed: {self.failure}" if self.failure else ""
+
     def forget(self) -> None:
         """Nothing that is shown or under way belongs to the present results."""
         self.quick.cancel()

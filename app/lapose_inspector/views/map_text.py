@@ -6,7 +6,22 @@ from html import escape
 
 from lapose_inspector.beside.projecting import Projection
 from lapose_inspector.models.map_data import MapData
+from lapose_inspector.models.session import Session
 from lapose_inspector.models.thinning import SOFTWARE_POINTS
+
+
+def invitation(session: Session) -> str:
+    """What would bring points; nothing where there are some, or soon will be."""
+    if session.drive is None:
+        return "Open a driving log: each analysed transition<br>becomes a point here"
+    if session.analysis is None or not session.analysis.done.any():
+        return "Each analysed transition becomes a point here.<br>Waiting for the model"
+    return ""
+
+
+def axes_text(projection: Projection) -> str:
+    """What lies to the right and what above."""
+    return f"&rarr; {projection.axes[0]}<br>&uarr; {projection.axes[1]}"
 
 
 def map_text(
