@@ -46,7 +46,7 @@ class Scrubber(QWidget):
         self._timeline.followed.connect(self._on_frame)
         self._timeline.range_changed.connect(self._redraw)
         self._timeline.loop_changed.connect(self._on_loop)
-        session.analysis_changed.connect(self._redraw, partial(in_sight, self))
+        session.analysis_changed.connect(self._on_analysis, partial(in_sight, self))
         session.selection.changed.connect(self._redraw)
         session.display.theme_changed.connect(self._on_theme)
 
@@ -55,7 +55,7 @@ class Scrubber(QWidget):
         self._timeline.followed.disconnect(self._on_frame)
         self._timeline.range_changed.disconnect(self._redraw)
         self._timeline.loop_changed.disconnect(self._on_loop)
-        self._session.analysis_changed.disconnect(self._redraw)
+        self._session.analysis_changed.disconnect(self._on_analysis)
         self._session.selection.changed.disconnect(self._redraw)
         self._session.display.theme_changed.disconnect(self._on_theme)
 
@@ -87,6 +87,12 @@ class Scrubber(QWidget):
 
     def _on_theme(self, _: str) -> None:
         self._redraw()
+
+    def _on_analysis(self) -> None:
+        self._redraw()
+        if in_sight(self):
+            # Now, for several panels may be painted in one turn of the event loop.
+            self._static = self._draw_static()
 
     def _redraw(self) -> None:
         self._static = None

@@ -70,7 +70,9 @@ class TrajectoryView(CanvasPanel[Stage]):
 
     def _follow_session(self) -> None:
         session, display = self._session, self._session.display
-        session.analysis_changed.connect(self._on_analysis_change, partial(in_sight, self))
+        # In two steps, each of which may have a turn of the event loop to itself.
+        for show in (self._show_path, self._suit_view):
+            session.analysis_changed.connect(show, partial(in_sight, self))
         self._follow(
             (session.timeline.followed, self._on_frame_change),
             (session.selection.changed, self._on_selection),
@@ -131,7 +133,8 @@ class TrajectoryView(CanvasPanel[Stage]):
     def close_panel(self) -> None:
         self.lidar_box.close_panel()
         if self.drawn:
-            self._session.analysis_changed.disconnect(self._on_analysis_change)
+            for show in (self._show_path, self._suit_view):
+                self._session.analysis_changed.disconnect(show)
             self.lidar.close()
             self.scene.camera.on_change = None
         super().close_panel()
@@ -162,6 +165,10 @@ class TrajectoryView(CanvasPanel[Stage]):
         self.scene.grid.shown = session.drive is not None and session.display.overlay("grid")
 
     def _on_analysis_change(self) -> None:
+        self._show_path()
+        self._suit_view()
+
+    def _show_path(self) -> None:
         session = self._session
         path, predicted = session.predicted_path, session.predicted_segments()
         self._errors = None if path is None else path.errors
@@ -173,6 +180,8 @@ class TrajectoryView(CanvasPanel[Stage]):
         self.lidar.on_prediction()
         self._recolour()
         self._on_selection()
+
+    def _suit_view(self) -> None:
         self._on_frame_change()
         self._say()
         self._fit()
