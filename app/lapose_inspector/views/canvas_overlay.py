@@ -45,6 +45,15 @@ class _Pane(QWidget):
         return done
 
 
+class _Holder(QWidget):
+    """Between a window and what is pointed out in it. It stays when that goes: the window would be laid out anew for
+    each of its children that comes or goes."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+
 class CanvasOverlay(QWidget):
     """Four corners for widgets, a message in the middle and a tooltip by the mouse, over a canvas that may come later:
     until then there is its ground."""
@@ -114,9 +123,12 @@ class CanvasOverlay(QWidget):
     def point_out(self, widget: QWidget, position: tuple[float, float]) -> None:
         """Show a widget beside a canvas position and not over it: inside the window, for which the canvas
         itself may be too low."""
-        window = self.window()
-        if widget.parentWidget() is not window:
-            widget.setParent(window)
+        window, holder = self.window(), widget.parentWidget()
+        if not isinstance(holder, _Holder) or holder.parentWidget() is not window:
+            if isinstance(holder, _Holder):
+                holder.deleteLater()
+            holder = _Holder(window)
+            widget.setParent(holder)
         widget.adjustSize()
         at = self.mapTo(window, QPoint(int(position[0]), int(position[1])))
         x, y = at.x() + 14, at.y() + 14
@@ -124,9 +136,11 @@ class CanvasOverlay(QWidget):
             x = at.x() - 14 - widget.width()
         if y + widget.height() > window.height() - 4:
             y = at.y() - 14 - widget.height()
-        widget.move(QPoint(max(4, x), max(4, y)))
+        holder.setGeometry(max(4, x), max(4, y), widget.width(), widget.height())
+        widget.move(0, 0)
         widget.show()
-        widget.raise_()
+        holder.show()
+        holder.raise_()
 
     def set_theme(self, colours: ThemeColours) -> None:
         # Style sheets on ground and pane alone: one on this widget would cascade over the canvas's native colours.
