@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from panel_drive import analyse, make_drive, winding_path
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from lapose_inspector.models.colours import DARK, PREDICTION
 from lapose_inspector.models.curves import Summary, value_range
+from lapose_inspector.models.derived import derive
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.tracks_view import TracksView
 from lapose_inspector.visuals.tracks import AXIS, GUTTER, LEAST_HEIGHT, RIGHT, rows
@@ -362,3 +363,33 @@ def test_what_is_selected_is_shaded_whether_it_is_little_or_much(qapp, count):
         if colour is not None:
             assert set(shaded[shaded > 0].tolist()) == {int(colour[1:], 16)}
     assert image.pixel(100 + int(first[0]), 81) & 0xFFFFFF == 0
+
+
+def test_a_growing_result_is_drawn_in_two_steps_and_then_as_at_once(make_view, qtbot):
+    session = session_of(until=0.4)
+    drive = session.drive
+    view = make_view(session)
+    view.grab()
+    before = view.grab().toImage()
+    whole = derive(drive, RATE, analyse(drive, winding_path(600, RATE), RATE, until=0.8), session.display.alignment)
+    session.grow(whole)
+    assert session.analysis_changed.tell_next()
+    session.timeline.seek(420)  # the cursor moves between the two
+    between = view.grab().toImage()
+    plots = QRect(int(GUTTER) + 300, 0, 300, 200)
+    assert between.copy(plots) == before.copy(plots)
+    while session.analysis_changed.tell_next():
+        pass
+    grown = view.grab().toImage()
+    assert grown.copy(plots) != before.copy(plots)
+    session.set_analysis(whole.analysis)
+    view._redraw()
+    assert view.grab().toImage() == grown
+    session.grow(derive(drive, RATE, analyse(drive, winding_path(600, RATE), RATE), session.display.alignment))
+    session.analysis_changed.tell_next()
+    wheel(view, QPointF(700, 90), 3)  # what is drawn by half is of another view now
+    while session.analysis_changed.tell_next():
+        pass
+    zoomed = view.grab().toImage()
+    view._redraw()
+    assert view.grab().toImage() == zoomed

@@ -21,6 +21,7 @@ from lapose_inspector.visuals.tracks import (
     RIGHT,
     Track,
     gutter,
+    paint_axis,
     paint_ground,
     paint_plots,
     rows,
@@ -32,6 +33,8 @@ from lapose_inspector.visuals.tracks_notes import paint_notes
 
 THIRD = 54.0
 """Pixels of margin more for the values of a compared trajectory."""
+HALF = 3
+"""Plots that are drawn in the first of two turns of the event loop."""
 CLICK = 4.0
 """Pixels the pointer may move between press and release of a click."""
 
@@ -51,6 +54,8 @@ class TracksView(QWidget):
         self._static: QPixmap | None = None
         self._plots: QPixmap | None = None
         """Of it, what neither selection nor loop change."""
+        self._coming: tuple[Plotted, QPixmap] | None = None
+        """A snapshot whose plots are drawn by half."""
         self._marks: Marks | None = None
         self._mark: Mark | None = None
         self._moment: tuple[int | None, ...] = ()
@@ -67,7 +72,9 @@ class TracksView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setToolTip("Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub")
         session.drive_changed.connect(self._on_drive)
-        session.analysis_changed.connect(self._on_series, partial(in_sight, self))
+        # In two steps, each of which may have a turn of the event loop to itself.
+        for take in (self._take_series, self._finish_series):
+            session.analysis_changed.connect(take, partial(in_sight, self))
         session.timeline.followed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
         session.selection.changed.connect(self._reshade)
@@ -80,7 +87,8 @@ class TracksView(QWidget):
         """Let go of the session."""
         session = self._session
         session.drive_changed.disconnect(self._on_drive)
-        session.analysis_changed.disconnect(self._on_series)
+        for take in (self._take_series, self._finish_series):
+            session.analysis_changed.disconnect(take)
         session.timeline.followed.disconnect(self._on_cursor)
         session.timeline.loop_changed.disconnect(self._on_loop)
         session.selection.changed.disconnect(self._reshade)
@@ -140,12 +148,32 @@ class TracksView(QWidget):
         self._on_series()
 
     def _on_series(self) -> None:
+        self._coming = None
         self._plotted = plotted(self._session, self._recorded)
         self._fit_bar()
         self._redraw()
-        if self.isVisible() and self.tracks:
-            # Now, for several panels may be painted in one turn of the event loop.
-            self._static = self._drawn_static(self._picture)
+
+    def _take_series(self) -> None:
+        """Draw the upper half of the plots; until the lower one is drawn, too, those before are shown."""
+        coming = plotted(self._session, self._recorded)
+        if self._plots is None or len(coming.tracks) != len(self.tracks) or not in_sight(self):
+            self._on_series()
+            return
+        picture = self._pixmap(self._picture)
+        with QPainter(picture) as painter:
+            self._paint_part(painter, picture.deviceIndependentSize().toSize(), coming, slice(HALF))
+        self._coming = coming, picture
+
+    def _finish_series(self) -> None:
+        if self._coming is None:
+            return
+        (self._plotted, self._plots), self._coming = self._coming, None
+        with QPainter(self._plots) as painter:
+            self._paint_part(painter, self._picture, self._plotted, slice(HALF, None))
+            self._paint_axis(painter, self._picture)
+        self._marks, self._readouts = None, ()
+        self._static = self._drawn_static(self._picture)
+        self.update()
 
     def _on_cursor(self) -> None:
         span = self.span
@@ -185,6 +213,8 @@ class TracksView(QWidget):
         self._on_series()
 
     def _redraw(self) -> None:
+        if self._coming is not None:  # drawn for another view
+            self._plotted, self._coming = self._coming[0], None
         self._plots = self._marks = None
         self._readouts = ()
         self._reshade()
@@ -279,8 +309,15 @@ class TracksView(QWidget):
         paint_ground(painter, size, session.display.colours, self.span, self._loop(), selected, doubtful)
 
     def _paint_plots(self, painter: QPainter, size: QSize) -> None:
+        self._paint_part(painter, size, self._plotted, slice(None))
+        self._paint_axis(painter, size)
+
+    def _paint_part(self, painter: QPainter, size: QSize, what: Plotted, part: slice) -> None:
+        paint_plots(painter, size, self.font(), self._session.display.colours, self.span, what.tracks, part)
+
+    def _paint_axis(self, painter: QPainter, size: QSize) -> None:
         session, time_of = self._session, self._session.timeline.time_of
-        paint_plots(painter, size, self.font(), session.display.colours, self.span, self.tracks)
+        paint_axis(painter, size, self.font(), session.display.colours, self.span)
         notes, last = session.annotations, session.timeline.n_frames - 1
         spans = (
             (time_of(min(n.first_frame, last)), time_of(min(n.last_frame, last)), notes.palette.colour_of(n.label))
@@ -307,7 +344,7 @@ class TracksView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._fit_bar()
-        self._static = self._plots = self._marks = None
+        self._redraw()
         super().resizeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

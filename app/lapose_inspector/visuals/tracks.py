@@ -133,13 +133,23 @@ def paint_ground(
 
 
 def paint_plots(
-    painter: QPainter, size: QSize, font: QFont, colours: ThemeColours, span: TimeSpan, tracks: tuple[Track, ...]
+    painter: QPainter,
+    size: QSize,
+    font: QFont,
+    colours: ThemeColours,
+    span: TimeSpan,
+    tracks: tuple[Track, ...],
+    part: slice = slice(None),
 ) -> None:
-    """The plots with their names, and the labels of the time axis."""
+    """The plots with their names, or a ``part`` of them."""
     painter.setFont(font)
-    for (top, height), track in zip(rows(size.height(), len(tracks)), tracks, strict=True):
+    for (top, height), track in list(zip(rows(size.height(), len(tracks)), tracks, strict=True))[part]:
         _paint_name(painter, top, height, track, colours, two=span.left < WIDE)
         _paint_track(painter, QRectF(span.left, top, span.width, height), track, span, colours)
+
+
+def paint_axis(painter: QPainter, size: QSize, font: QFont, colours: ThemeColours, span: TimeSpan) -> None:
+    """The labels of the time axis."""
     painter.setFont(small(font))
     painter.setPen(QColor(colours.muted))
     for box, text in tick_labels(size, span, painter.font()):
