@@ -68,11 +68,12 @@ class PanelDock(QDockWidget):
         # Without this attribute a subclass of QWidget paints no background from the style sheet.
         panel.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setWidget(panel)
-        if hasattr(panel, "look"):
+        look = getattr(panel, "look", None)
+        if look is not None:
             # In the next turn: Qt tells it before the panel has its place. A single shot whose panel goes before it
             # comes would keep the panel's method, and so the window, alive.
             self._soon = QTimer(self, singleShot=True, interval=0)
-            self._soon.timeout.connect(panel.look)
+            self._soon.timeout.connect(look)
             self.visibilityChanged.connect(self._soon.start)
 
     def colour(self, c: ThemeColours) -> None:
