@@ -28,10 +28,10 @@ BEGIN, END = "<!-- figures: benchmarks/run_all.py -->", "<!-- end of figures -->
 BENCHMARKS: dict[str, tuple[bool, list[str], list[str]]] = {
     "stream": (False, ["--short"], []),
     "pipeline": (False, ["--short", "--proxy"], ["--proxy"]),
-    "scrub": (False, ["--seconds", "60", "--reads", "20", "--seeks", "500"], []),
+    "scrub": (False, ["--seconds", "60", "--reads", "60", "--seeks", "500"], []),
     "scrub medium": (
         False,
-        ["--preset", "medium", "--seconds", "60", "--reads", "20", "--seeks", "500"],
+        ["--preset", "medium", "--seconds", "60", "--reads", "60", "--seeks", "500"],
         ["--preset", "medium", "--seconds", "120", "--seeks", "1000"],
     ),
     "startup": (True, ["--short"], []),

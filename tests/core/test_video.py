@@ -132,14 +132,34 @@ def test_what_was_played_last_outlives_its_decoder_in_the_cache_and_the_decoder_
     picture = expected[0].nbytes // 2
     assert sizes[-1] <= sizes[50] + picture
     lent = {i: cache.get(i).planes[0].buffer_ptr for i in range(90, 100)}
-    source.read(40)
+    source.settle()
     # The decoder's memory would stay as long as one frame of it.
     assert all(cache.get(i).planes[0].buffer_ptr != where for i, where in lent.items())
-    kept = [i for i in range(120) if i in cache]
+    source.read(40)
     source.close()
+    kept = [i for i in range(120) if i in cache]
     assert {*range(90, 100), 40} <= set(kept)
     for i in kept:
         assert np.array_equal(cache.get(i).to_ndarray(format="rgb24"), expected[i]), f"frame {i}"
+
+
+def test_a_jump_keeps_what_was_read_before_and_the_decoder_does_not_grow_by_jumps(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", options=X264, gop=30, frames=120)
+    cache = ByteBudget(1 << 30).cache("frames")
+    source = VideoSource(path)
+    source.share(cache)
+    sizes, before = [], None
+    for i in (85, 25, 115, 55) * 3:
+        source.read(i)
+        assert all(n in cache for n in range(i - 15, i + 1))
+        assert before is None or before in cache
+        sizes.append(source.nbytes)
+        before = i
+        if len(sizes) % 4 == 0:
+            cache.clear()
+            before = None
+    assert sizes[-4:] == sizes[4:8]
+    source.close()
 
 
 def test_iterating_and_reading_do_not_disturb_each_other(video: Path) -> None:

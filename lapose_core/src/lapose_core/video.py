@@ -40,11 +40,11 @@ _FURTHER_BACK = (0, 64, 512, 4096)
 # Frames kept before one that is jumped to: enough for the first steps back while those before are decoded. With all
 # that are passed a jump was an eighth slower.
 _BEFORE = 16
-# Frames read one after the other after which the next ones are kept in the decoder's own memory, and how many of them:
-# the eight that the store decodes ahead, and as many behind the cursor as after a jump. Copies took a seventh of
-# playback's processor time.
-_PLAYING = 16
+# Frames kept in the decoder's own memory: the eight that the store decodes ahead, and as many behind the cursor as
+# after a jump. Copies took a seventh of playback's processor time, and a twentieth of a jump's.
 _LENT = _BEFORE + 8
+# Frames read one after the other after which those that are lent no longer are copied when there are more.
+_PLAYING = 16
 # Packets to look at after a seek for one that the index knows.
 _RECOGNISE = 500
 
@@ -54,9 +54,9 @@ class VideoSource:
 
     The last frames passed on the way to the one asked for are kept, and all of them once a request goes back within a
     group of pictures, so stepping back through it decodes it once more; up to ``cache_bytes``. They are kept as decoded
-    (half the size of RGB), converted on demand, and copied, for a decoder's memory stays as long as one of its frames
-    does; while one frame after the other is read, the last few are lent from it until the next seek. Pictures on the
-    way that no other refers to are not decoded at all.
+    (half the size of RGB), converted on demand. The decoder's memory stays as long as one of its frames does, so it
+    lends only the last few, until ``settle`` or the next seek; the others are copies. Pictures on the way that no other
+    refers to are not decoded at all.
     The display matrix is applied where it is of quarter turns, mirrored or not.
 
     Raises:
@@ -119,8 +119,9 @@ class VideoSource:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
         self._onward = self._onward + 1 if index == self._read + 1 else 0
+        frame = self._frame(index, self._worth_keeping(index))
         self._read = index
-        return self._image(index, self._frame(index, self._worth_keeping(index)))
+        return self._image(index, frame)
 
     def iterate(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[tuple[int, Image]]:
         """Frames start, start + step, ... before stop with their indices, in one pass that keeps none."""
@@ -156,6 +157,12 @@ class VideoSource:
         """
         self._frame(index, keep_from=0)
 
+    def settle(self) -> None:
+        """Copy the frames that the decoder lends, which stay so, until ``give_up`` says that there is no time: for when
+        nobody waits for a frame."""
+        while self._lent and not (self.give_up is not None and self.give_up()):
+            self._copy(self._lent.popleft())
+
     def close(self) -> None:
         """Free the decoder, and the kept frames unless they are shared."""
         self._own.close()
@@ -170,27 +177,40 @@ class VideoSource:
         group = self.index.start_before(int(self.index.packet[i]))
         if group != self._visited:
             self._visited, self._gone_back = group, False
-        elif i <= self._last:
+        elif i < self._read:
             self._gone_back = True
         return 0 if self._gone_back else max(0, i - _BEFORE)
 
     def _keep(self, number: int, frame: Any) -> None:
-        if self._onward < _PLAYING:
+        # To one who goes to and fro, or decodes ahead of another, many frames matter; else mostly the last few.
+        if self._gone_back or self._read < 0:
             self._cache.put(number, *self._keeper.keep(frame))
             return
         self._cache.put(number, frame, frame_bytes(frame))
+        while self._lent and self._lent[0] not in self._cache:
+            self._lent.popleft()
         self._lent.append(number)
         if len(self._lent) > _LENT:
-            self._cache.pop(self._lent.popleft())
+            oldest = self._lent.popleft()
+            if self._onward >= _PLAYING:
+                self._cache.pop(oldest)
+            else:
+                self._copy(oldest)
         self._most_lent = max(self._most_lent, len(self._lent))
 
+    def _copy(self, number: int) -> None:
+        frame = self._cache.get(number)
+        if frame is not None:
+            self._cache.put(number, *self._keeper.keep(frame))
+
     def _take_back(self) -> None:
-        """Give the frames that were lent memory of their own."""
-        while self._lent:
-            number = self._lent.popleft()
-            frame = self._cache.get(number)
-            if frame is not None:
-                self._cache.put(number, *self._keeper.keep(frame))
+        """Keep no more of what was lent than the frame last read: a hand that moves on so soon seldom comes back."""
+        for number in self._lent:
+            if number == self._read:
+                self._copy(number)
+            else:
+                self._cache.pop(number)
+        self._lent.clear()
 
     def _frame(self, i: int, keep_from: int | None) -> Any:
         """Frame i; of those passed, the ones from ``keep_from`` on are kept, None for none of them."""

@@ -313,12 +313,33 @@ def test_the_background_waits_while_frames_come_in_passing(video: Log, tmp_path:
     store = open_store(video, viewer, ByteBudget(MIB), proxy)
     source = video.drive.open_frames()
     for index, frame in pictures(source):
-        assert store.take(index, frame) or store.proxy is None
+        assert store.proxy is None or store.proxy.take(index, frame)
         time.sleep(0.02)
         assert len(proxy.missing) >= COUNT - index - 1
     source.close()
     assert len(proxy.missing) <= 1  # the first may come before the proxy is open
     store.close()
+
+
+def test_at_rest_the_frames_before_a_jump_get_memory_of_their_own_and_stay(video: Log) -> None:
+    viewer, budget = Viewer(video), ByteBudget(64 * MIB)
+    store = FrameStore(video.drive, budget, shown=viewer.shown, failed=viewer.on_failed)
+    store.request(1)
+    viewer.wait(1)
+    passed = 17 * SIZE[0] * SIZE[1] * 3 // 2  # frames 34 to 50
+    settled = store.decoder_bytes + passed
+    store.request(50)
+    viewer.wait(50)
+    until = time.monotonic() + 20
+    while store.decoder_bytes < settled:  # the decoder has its memory back once the frames have theirs
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    kept = budget.used
+    store.request(3)
+    viewer.wait(3)
+    assert budget.used > kept
+    store.close()
+    assert not viewer.wrong
 
 
 def test_stepping_back_decodes_the_group_of_a_jump_once_more_and_others_once(video: Log) -> None:

@@ -57,6 +57,13 @@ class VideoLike(SharingSource, Protocol):
     def prepare(self, index: int) -> None: ...
 
 
+@runtime_checkable
+class LendingSource(VideoLike, Protocol):
+    """One that keeps its last frames in its decoder's memory until there is time to copy them."""
+
+    def settle(self) -> None: ...
+
+
 class CachedReader:
     """Frames of ``drive``, each decoded once while it is in ``cache``; for one thread. It opens the log when needed."""
 
@@ -89,6 +96,12 @@ class CachedReader:
             source.prepare(index)
         else:
             self.read(index)
+
+    def settle(self, give_up: Callable[[], bool]) -> None:
+        """Do what was put off for the sake of a quick answer, until ``give_up`` says that somebody waits again."""
+        if isinstance(self._source, LendingSource):
+            self._source.give_up = give_up
+            self._source.settle()
 
     @property
     def nbytes(self) -> int:

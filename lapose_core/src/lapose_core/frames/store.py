@@ -29,6 +29,8 @@ from lapose_core.frames.reader import CachedReader
 
 REST = 0.08
 """Seconds without another request after which the cursor rests, and the full frame is fetched."""
+SETTLED = 0.5
+"""Seconds without another request after which the frames just passed are kept for longer."""
 GRACE = 0.04
 """Seconds that the full frame has before its preview is shown, where it is the next one or needs no decoding."""
 LARGEST_STRIDE = 8
@@ -194,9 +196,18 @@ class FrameStore:
 
     def _next(self, after: int) -> _Request | None:
         """Wait for a request with a higher number; None at the end."""
+        if not self._asks(after, SETTLED):
+            self._reader.settle(lambda: self._asks(after, 0))
+        self._asks(after, None)
         with self._condition:
-            self._condition.wait_for(lambda: self._closing or (self._request and self._request.number > after))
             return None if self._closing else self._request
+
+    def _asks(self, after: int, timeout: float | None) -> bool:
+        """Whether within ``timeout`` seconds there is a request with a higher number, or the end."""
+        with self._condition:
+            return self._condition.wait_for(
+                lambda: self._closing or (self._request is not None and self._request.number > after), timeout
+            )
 
     def _wait_for_rest(self, request: _Request) -> bool:
         """Whether the full frame of ``request`` is wanted: of a jump that a preview answers, once the cursor rests."""
