@@ -344,13 +344,11 @@ def test_a_floated_canvas_is_still_drawn(launch, log_folder: Path, qtbot) -> Non
     dock = app.window.docks["trajectory"]
     dock.setFloating(True)
     qtbot.waitExposed(dock)
-    qtbot.wait(300)
     canvas = app.window.trajectory.canvas.native
-    assert colours_in(canvas.grab().toImage()) > 20
+    qtbot.waitUntil(lambda: canvas.settled and colours_in(canvas.grab().toImage()) > 20, timeout=30_000)
     QTest.keyClick(canvas, Qt.Key.Key_Home)
     dock.setFloating(False)
-    qtbot.wait(200)
-    assert colours_in(canvas.grab().toImage()) > 20
+    qtbot.waitUntil(lambda: canvas.settled and colours_in(canvas.grab().toImage()) > 20, timeout=30_000)
 
 
 def test_rates_give_results_of_their_own(launch, log_folder: Path, qtbot) -> None:
