@@ -21,7 +21,7 @@ from message_files import START, STEP, encode, ros_image, stamp, write_protobuf,
 
 from lapose_core.drive import Drive, FrameSource, Image, LogError
 from lapose_core.frames.budget import MIB, ByteBudget
-from lapose_core.frames.picture import pictures
+from lapose_core.frames.picture import Picture, pictures
 from lapose_core.frames.proxy import Proxy
 from lapose_core.frames.store import REST, FrameStore
 from lapose_core.logs import open_log
@@ -289,6 +289,17 @@ def test_the_proxy_is_made_in_the_background_and_stays(video: Log, tmp_path: Pat
         assert not viewer.wrong
 
 
+def test_the_decoder_of_previews_counts_while_they_are_made(video: Log, tmp_path: Path) -> None:
+    viewer, go_on = Viewer(video), threading.Event()
+    drive = replace(video.drive, open_frames=lambda: Held(video.drive.open_frames(), go_on))
+    proxy = Proxy(tmp_path / "proxy", drive, 1 << 30)
+    store = FrameStore(drive, ByteBudget(MIB), lambda: proxy, shown=viewer.shown, failed=viewer.on_failed)
+    wait_until(lambda: store.decoder_bytes > 10 * SIZE[0] * SIZE[1])
+    go_on.set()
+    wait_until(lambda: not store.decoder_bytes)
+    store.close()
+
+
 def test_a_proxy_of_other_pictures_shows_none_of_them(video: Log, tmp_path: Path) -> None:
     """A log may change without its fingerprint telling: its pictures lie deeper than the fingerprint looks."""
     other = Proxy(tmp_path / "proxy", video.drive, 1 << 30)
@@ -330,10 +341,7 @@ def test_at_rest_the_frames_before_a_jump_get_memory_of_their_own_and_stay(video
     settled = store.decoder_bytes + passed
     store.request(50)
     viewer.wait(50)
-    until = time.monotonic() + 20
-    while store.decoder_bytes < settled:  # the decoder has its memory back once the frames have theirs
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: store.decoder_bytes >= settled)  # the decoder has its memory back once the frames have theirs
     kept = budget.used
     store.request(3)
     viewer.wait(3)
@@ -374,6 +382,23 @@ class Counting:
 
     def __len__(self) -> int:
         return len(self._source)
+
+
+class Held:
+    """A video source whose pictures come once they may."""
+
+    def __init__(self, source: FrameSource, go_on: threading.Event) -> None:
+        self._source, self._go_on = source, go_on
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Picture]]:
+        assert self._go_on.wait(20)
+        yield from pictures(self._source, start, stop)
 
 
 class Broken:

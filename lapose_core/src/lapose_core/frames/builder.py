@@ -12,7 +12,7 @@ import numpy as np
 from lapose_core.drive import Drive, FrameSource
 from lapose_core.frames.picture import pictures
 from lapose_core.frames.proxy import Proxy
-from lapose_core.frames.reader import VideoLike
+from lapose_core.frames.reader import VideoLike, bytes_of
 from lapose_core.priority import BEHIND_WINDOW, BEHIND_WORK, stand_back
 
 if TYPE_CHECKING:
@@ -32,15 +32,20 @@ class ProxyBuilder:
     def __init__(self, drive: Drive, proxy: Proxy, store: FrameStore) -> None:
         self._drive, self._proxy, self._store = drive, proxy, store
         self._unreadable: set[int] = set()
+        self._source: FrameSource | None = None
         self.thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self.thread.start()
 
+    @property
+    def nbytes(self) -> int:
+        """About what its decoder holds."""
+        return bytes_of(self._source)
+
     def _run(self) -> None:
         stand_back(BEHIND_WINDOW + BEHIND_WORK)
-        source: FrameSource | None = None
         try:
             while not self._wait():
-                source = source or self._open()
+                source = self._source = self._source or self._open()
                 if not self._store.trusted:
                     self._check(source)
                     continue
@@ -52,8 +57,9 @@ class ProxyBuilder:
             if not self._store.closing:
                 log.warning("no more preview pictures of %s are made", self._drive.name, exc_info=True)
         finally:
-            if source is not None:
-                source.close()
+            last, self._source = self._source, None
+            if last is not None:
+                last.close()
 
     def _open(self) -> FrameSource:
         source = self._drive.open_frames()

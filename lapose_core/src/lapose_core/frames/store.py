@@ -133,7 +133,8 @@ class FrameStore:
     @property
     def decoder_bytes(self) -> int:
         """About what the open decoders hold for themselves."""
-        return self._reader.nbytes + self._behind.nbytes
+        builder = 0 if self.builder is None else self.builder.nbytes
+        return self._reader.nbytes + self._behind.nbytes + builder
 
     @property
     def closing(self) -> bool:
