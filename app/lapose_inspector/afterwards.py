@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
@@ -65,11 +66,13 @@ class Afterwards(QObject):
                 self._timer.stop()
 
     def _bring_in(self, modules: tuple[str, ...]) -> None:
+        frames = weakref.ref(self._app.frames)  # the thread may outlive the window
+
         def run() -> None:
             for module in modules:
                 brought = importlib.import_module(module)
-                if module == SHRINKS:
-                    self._app.frames.shrink_in_thread(brought.shrink)
+                if module == SHRINKS and (loader := frames()) is not None:
+                    loader.shrink_in_thread(brought.shrink)
 
         self._imports = threading.Thread(target=run, name="imports", daemon=True)
         self._imports.start()
