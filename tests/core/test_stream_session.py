@@ -128,6 +128,17 @@ def test_what_a_stream_has_said_stays_as_it_was() -> None:
             assert_same(found, model.estimate(images[:, :n], times[:, :n]))
 
 
+def test_a_stream_runs_where_its_model_is() -> None:
+    """A device without memory computes no values, but no tensor of another may meet its own."""
+    config = tiny()
+    session = LaPose(config).eval().to("meta").stream(torch.tensor([[1.1, float("nan")]]))
+    for i in range(config.window + 2):
+        said = session.push(torch.empty(3, config.image_height, config.image_width, device="meta"), 0.2 * i)
+    assert said is not None
+    assert said.translation.device.type == "meta"
+    assert said.translation.shape == (1, config.window - 1, 3)
+
+
 def test_a_stream_refuses_time_that_stands_still_and_foreign_images() -> None:
     model = with_all_weights(tiny())
     images, times = clip(model, batch=1)
