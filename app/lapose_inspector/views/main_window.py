@@ -105,9 +105,8 @@ class MainWindow(QMainWindow):
             self.browser, self.triage, self.video, self.trajectory, self.latent_map, self.forward, self.tracks,
             self.notes, self.gallery, self.compare, self.why,
         )  # fmt: skip
-        self.docks = {
-            key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, self.panels, strict=True)
-        }
+        widgets: tuple[QWidget, ...] = self.panels
+        self.docks = {key: PanelDock(key, PANELS[key], panel, self) for key, panel in zip(PANELS, widgets, strict=True)}
 
         self.menus = self.actions_.fill_menu_bar(self.menuBar())
         self.recent_menu = self.menus["File"].addMenu("Open recent")
