@@ -4,7 +4,8 @@
 
 Two scenes, each watched while the drive plays:
 
-* ``drive``: a 1080p30 log made here. Its analysis, the building of its previews and t-SNE run.
+* ``drive``: a 1080p30 log made here. Its analysis, the building of its previews and t-SNE run; ``drive_analysed``
+  transitions and ``drive_preview_bytes`` came meanwhile.
 * ``large``: a result of 100,000 transitions (20,000 with ``--short``), which grows as if it were being analysed, with
   t-SNE of it under way, the 3D view orbiting and the mouse hovering over the map.
 
@@ -121,13 +122,25 @@ def large(transitions: int) -> tuple[Drive, DriveAnalysis, list[WindowResult]]:
     return drive, analysis, windows
 
 
-def watch_drive(app: Inspector, log: Path, seconds: float, pulse: Pulse) -> None:
+def watch_drive(app: Inspector, log: Path, previews: Path, seconds: float, pulse: Pulse) -> dict[str, int]:
+    """Returns what was done meanwhile beside the window."""
     app.open(log)
     until(lambda: app.session.analysis is not None and bool(app.session.analysis.done.any()), 120)
     app.window.latent_map.set_method("t-sne")
     app.timeline.play()
     pulse.reset()
+    began = analysed(app), size(previews)
     run(seconds)
+    return {"drive_analysed": analysed(app) - began[0], "drive_preview_bytes": size(previews) - began[1]}
+
+
+def analysed(app: Inspector) -> int:
+    """Transitions that the analysis has done."""
+    return 0 if app.session.analysis is None else int(app.session.analysis.done.sum())
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def watch_large(app: Inspector, transitions: int, seconds: float, pulse: Pulse) -> None:
@@ -207,7 +220,7 @@ def main() -> None:
             collect_what_comes()
             pulse = Pulse()
             if log is not None and scene == "drive":
-                watch_drive(app, log, seconds, pulse)
+                figures |= watch_drive(app, log, Path(folder) / scene / "cache" / "previews", seconds, pulse)
             else:
                 watch_large(app, transitions, seconds, pulse)
             pulse.end()
