@@ -91,3 +91,13 @@ def test_a_label_has_room_for_its_widest_text_and_follows_its_font(qtbot) -> Non
     label.show()
     qtbot.waitUntil(lambda: label.minimumWidth() > 1.5 * narrow, timeout=20_000)
     assert label.minimumHeight() >= label.sizeHint().height()
+
+
+def test_text_of_another_kind_takes_no_more_room_than_it_needs(qtbot) -> None:
+    label = SteadyLabel()
+    qtbot.addWidget(label)
+    label.show_text("frame 132 / 220 · 5.28 s", "frame 220 / 220 · 8.80 s")
+    long = label.width()
+    label.show_text("frame 0 / 72 · 0.00 s", "frame 72 / 72 · 2.88 s")
+    assert label.width() < long
+    assert label.width() >= label.fontMetrics().horizontalAdvance("frame 72 / 72 · 2.88 s")

@@ -105,11 +105,10 @@ class StatusBar(QStatusBar):
             # What does not change with an analysis: at 100,000 frames it takes a millisecond.
             even = drive.even_rate(self._session.rate)
             self._rates = f"·  {drive.rate:.1f} fps{DOT}analysed at {even:.3g} Hz"
-            self.where.keep_room_for(self._place(timeline.n_frames - 1))
+            self.where.show_text(self._place(timeline.frame), self._place(timeline.n_frames - 1))
         for label in (self.where, self.rates):
             label.setVisible(drive is not None)
         self._show_rates()
-        self._show_where()
 
     def _on_rate(self, _: float) -> None:
         self._on_drive()

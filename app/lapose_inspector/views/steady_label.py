@@ -23,17 +23,14 @@ class SteadyLabel(QLabel):
         self._letters = 0
         """Of the text that it was made so large for."""
 
-    def keep_room_for(self, widest: str) -> None:
-        """There is always room for ``widest`` from now on."""
-        if widest != self._widest:
-            self._widest = widest
-            self._fit(anew=True)
-
-    def show_text(self, text: str) -> None:
-        """Show ``text``, as wide as before where that is wide enough."""
-        if text != self.text():
+    def show_text(self, text: str, widest: str | None = None) -> None:
+        """Show ``text``, as wide as before where that is wide enough; where ``widest`` is given and another one than
+        before, as wide as the two need."""
+        anew = widest is not None and widest != self._widest
+        self._widest = self._widest if widest is None else widest
+        if anew or text != self.text():
             self.setText(text)
-            self._fit()
+            self._fit(anew=anew)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
