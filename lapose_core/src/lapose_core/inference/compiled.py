@@ -21,7 +21,8 @@ def compile_blocks(model: LaPose, batch: int = 1, backend: str = "inductor") -> 
         backend: of ``torch.compile``.
 
     Returns:
-        why it could not be done here (no C++ compiler, say), in which case the model runs as before; or "".
+        why it could not be done here (no C++ compiler, say, or one that fails), in which case the model runs as before;
+        or "".
     """
     config = model.config
     images = torch.zeros(batch, config.window, 3, config.image_height, config.image_width)
@@ -38,8 +39,14 @@ def compile_blocks(model: LaPose, batch: int = 1, backend: str = "inductor") -> 
         torch._dynamo.reset()
         for block in _blocks(model):
             block._compiled_call_impl = None
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
+        return _words(error)
     return ""
+
+
+def _words(error: Exception) -> str:
+    """One line; of a C++ compiler that fails, what it printed is of no use to who has no headers for it."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return "the C++ compiler does not work here" if "CalledProcessError" in said else said
 
 
 def _blocks(model: LaPose) -> list[torch.nn.Module]:
