@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import threading
@@ -20,9 +21,10 @@ from video_surgery import display_matrix
 import lapose_core.frames.proxy
 from lapose_core.drive import Drive
 from lapose_core.frames.budget import ByteBudget
+from lapose_core.frames.jpeg import small_size
 from lapose_core.frames.picture import pictures
 from lapose_core.frames.proxies import ProxyFolder
-from lapose_core.frames.proxy import Proxy, proxy_size
+from lapose_core.frames.proxy import Proxy
 from lapose_core.logs import open_log
 
 SIZE, COUNT, ROOM = (1008, 560), 6, 1 << 30
@@ -73,7 +75,7 @@ def assert_true(proxy: Proxy, drive: Drive, frames: list[int]) -> None:
 
 
 def test_every_picture_is_its_frames(proxy: Proxy, drive: Drive) -> None:
-    assert proxy.size == (960, 533)
+    assert proxy.size == (504, 280)
     assert proxy.read(0) is None
     fill(proxy, drive)
     assert not len(proxy.missing)
@@ -187,13 +189,16 @@ def test_damaged_bytes_are_found_and_made_again(tmp_path: Path, drive: Drive) ->
     again.close()
 
 
-@pytest.mark.parametrize("what", ["other drive", "no description", "nonsense"])
+@pytest.mark.parametrize("what", ["other drive", "other size", "no description", "nonsense"])
 def test_what_is_of_something_else_is_begun_anew(tmp_path: Path, drive: Drive, what: str) -> None:
     proxy = Proxy(tmp_path / "proxy", drive, ROOM)
     fill(proxy, drive)
     proxy.close()
     if what == "other drive":
         drive = replace(drive, timestamps=drive.timestamps[:4], fingerprint=drive.fingerprint)
+    elif what == "other size":
+        path = tmp_path / "proxy" / "proxy.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"size": [960, 533]}))
     elif what == "no description":
         (tmp_path / "proxy" / "proxy.json").unlink()
     else:
@@ -242,13 +247,13 @@ def test_a_nearly_full_disk_is_left_alone(tmp_path: Path, drive: Drive, monkeypa
 
 
 def test_its_limit_holds(tmp_path: Path, drive: Drive) -> None:
-    proxy = Proxy(tmp_path / "proxy", drive, 250_000)
+    proxy = Proxy(tmp_path / "proxy", drive, 120_000)
     source = drive.open_frames()
     taken = [proxy.take(i, source.read(i)) for i in range(COUNT)]
     source.close()
     assert taken == sorted(taken, reverse=True)
     assert 0 < proxy.state.done < COUNT
-    assert proxy.state.bytes <= 250_000
+    assert proxy.state.bytes <= 120_000
     assert "limit" in proxy.state.stopped
     proxy.close()
 
@@ -278,7 +283,7 @@ def test_many_threads_may_feed_and_read_it(proxy: Proxy, drive: Drive) -> None:
 
 class TestFolder:
     def test_the_least_recently_used_goes_first(self, tmp_path: Path, drive: Drive) -> None:
-        width, height = proxy_size(*SIZE)
+        width, height = small_size(*SIZE)
         one = int(COUNT * width * height * 0.15)
         folder = ProxyFolder(tmp_path / "proxies", ROOM)
         drives = [replace(drive, fingerprint=key) for key in ("a" * 16, "b" * 16, "c" * 16)]
@@ -355,14 +360,6 @@ class TestBudget:
         a.clear()
         assert b.get(1) == "b"
         assert budget.used == 10
-
-
-def test_the_size_keeps_the_aspect_and_never_grows() -> None:
-    assert proxy_size(1920, 1080) == (960, 540)
-    assert proxy_size(1080, 1920) == (540, 960)
-    assert proxy_size(1241, 376) == (960, 291)
-    assert proxy_size(640, 360) == (640, 360)
-    assert proxy_size(9000, 3) == (960, 1)
 
 
 def test_pictures_differ() -> None:

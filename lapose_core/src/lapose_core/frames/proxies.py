@@ -28,12 +28,13 @@ class ProxyFolder:
 
         Other drives' proxies make room for it where they must.
         """
-        from lapose_core.frames.proxy import Proxy, proxy_size  # PyAV, without which the folder can be tidied
+        from lapose_core.frames.jpeg import small_size  # PyAV, without which the folder can be tidied
+        from lapose_core.frames.proxy import Proxy
 
         key = drive.fingerprint
         if max(drive.width, drive.height) <= SMALLEST or not re.fullmatch(r"[A-Za-z0-9-]+", key):
             return None
-        width, height = proxy_size(drive.width, drive.height)
+        width, height = small_size(drive.width, drive.height)
         need = min(int(len(drive) * width * height * _BYTES_PER_PIXEL), self.limit)
         try:
             others = self._make_room(key, self.limit - need)

@@ -33,12 +33,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Image
-from lapose_core.frames.jpeg import Encoder, JpegError, decode
+from lapose_core.frames.jpeg import Encoder, JpegError, decode, small_size
 from lapose_core.frames.picture import Picture
 
 VERSION = 1
-LONG_SIDE = 960
-"""Pixels of a proxy's longer side, at most: about what a video panel shows on a large display."""
 KEEP_FREE = 1 << 30
 """Bytes of the disk that a proxy never takes."""
 _ROW = np.dtype([("frame", "<u4"), ("length", "<u4"), ("offset", "<u8"), ("crc", "<u4"), ("check", "<u4")])
@@ -79,7 +77,7 @@ class Proxy:
 
     def __init__(self, folder: Path, drive: Drive, limit: int) -> None:
         self.folder, self.limit = folder, limit
-        self.size = proxy_size(drive.width, drive.height)
+        self.size = small_size(drive.width, drive.height)
         self._count = len(drive)
         self._source_size = (drive.width, drive.height)
         self._files: list[Path] = []
@@ -299,12 +297,6 @@ class Proxy:
         for file in (*self._in.values(), *(self._out or ())):
             file.close()
         self._in, self._out = {}, None
-
-
-def proxy_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of the small pictures of frames ``width`` x ``height``; never larger than those."""
-    scale = min(1.0, LONG_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _check(rows: NDArray[Any]) -> NDArray[np.uint32]:
