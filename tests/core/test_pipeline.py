@@ -161,6 +161,34 @@ def test_a_jump_is_followed_at_once_even_while_frames_are_awaited(model: LaPose)
     steps.close()
 
 
+def test_decoding_follows_a_jump_while_the_model_is_still_at_its_step(model: LaPose) -> None:
+    memory = MemoryDrive(400)
+    run = analyzer(model, memory)
+    steps = run.steps()
+    for _ in range(3):
+        next(steps)
+    jumper = threading.Thread(target=run.seek, args=(300,))
+    jumper.start()
+    jumper.join()
+    deadline = time.monotonic() + 20
+    while 311 not in memory.reads and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert list(range(296, 312)) == [i for i in memory.reads if 296 <= i < 312]
+    assert next(s for s in steps if s is not None).start == 296
+    steps.close()
+
+
+def test_who_jumps_away_and_back_at_once_gets_the_window_that_was_begun(model: LaPose) -> None:
+    run = analyzer(model, MemoryDrive(400))
+    steps = run.steps(start_frame=100)
+    for _ in range(3):
+        next(steps)
+    for frame in (300, 20, 100):
+        run.seek(frame)
+    assert next(s for s in steps if s is not None).start == 96
+    steps.close()
+
+
 def test_playing_on_does_not_keep_a_slow_model_from_finishing_windows(model: LaPose) -> None:
     run = analyzer(model, SlowDrive(200))
     outcomes = []

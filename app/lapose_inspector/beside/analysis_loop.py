@@ -110,7 +110,10 @@ class AnalysisLoop:
     def request_seek(self, frame: int) -> None:
         with self._condition:
             self._seek = frame
+            job = None if self._drop or self._start is not None else self._job
             self._condition.notify()
+        if job is not None:
+            job.analyzer.seek(frame)  # decoding goes there while the model is still at its step
 
     def request_cancel(self) -> None:
         with self._condition:

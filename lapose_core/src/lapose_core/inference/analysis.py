@@ -92,9 +92,11 @@ class DriveAnalyzer:
         self.analysis = analysis
         self.notice, self._tap = notice or _logger.warning, tap
         self._problems: dict[int, str] = {}  # sample -> why it cannot be read
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._cursor = 0
-        self._moved = False
+        self._queue: SampleQueue | None = None  # while it runs
+        self._working: list[int] = []  # windows that the model is at
+        self._elsewhere = False  # whether the user has jumped away from them
 
     @staticmethod
     def key(
@@ -107,12 +109,19 @@ class DriveAnalyzer:
         return ResultKey(drive.fingerprint, view, checkpoint_hash, float(rate))
 
     def seek(self, frame: int) -> None:
-        """Go on from the window that holds the drive's ``frame``. May be called from any thread."""
+        """Go on from the window that holds the drive's ``frame``. May be called from any thread.
+
+        Frames of there are decoded from now on; the model follows when its step is over.
+        """
         sample = int(np.searchsorted(self.analysis.frames, frame, side="right")) - 1
         starts = np.asarray(self.analysis.window_starts)
         with self._lock:
             self._cursor = max(0, int(np.searchsorted(starts, sample, side="right")) - 1)
-            self._moved = True
+            target = self._upcoming(self.batch + 1)
+            if self._queue is None or not target or not self._is_away(target[0]):
+                return
+            self._elsewhere = True
+            self._queue.plan(dict.fromkeys(s for w in target for s in self._samples_of(w)))
 
     def run(self, start_frame: int = 0) -> Generator[WindowResult | FailedWindow, None, None]:
         """Yield each window's result or failure, already part of ``analysis``, until every window was tried.
@@ -137,7 +146,7 @@ class DriveAnalyzer:
         """
         self.seek(start_frame)
         ahead = self.analysis.window_length * (self.batch + 1)
-        queue = SampleQueue(self.drive, self.preprocessor, self.analysis.frames, ahead, self._tap)
+        self._queue = queue = SampleQueue(self.drive, self.preprocessor, self.analysis.frames, ahead, self._tap)
         encoder = FrameEncoder(self.model, self.analysis.times, ahead)
         upload = Upload(next(self.model.parameters()).device)
         try:
@@ -150,6 +159,7 @@ class DriveAnalyzer:
                     upload = Upload(next(self.model.parameters()).device)
                 self.analysis.withdraw()
         finally:
+            self._queue = None
             self.analysis.withdraw()
             queue.close()
 
@@ -168,7 +178,7 @@ class DriveAnalyzer:
             for sample in chunk:
                 while (image := queue.take(sample, _LOOK_AROUND)) is None:
                     yield None
-                    if self._elsewhere(windows):
+                    if self._elsewhere:
                         return
                 if isinstance(image, Unreadable):
                     self._problems[sample] = image.reason
@@ -179,7 +189,7 @@ class DriveAnalyzer:
                 if fresh and missing:
                     self._preview(encoder, windows[0], images[-1][0])
             yield None
-            if self._elsewhere(windows):
+            if self._elsewhere:
                 return
         for window in [w for w in windows if self._problem(w) is not None]:
             yield self._fail(window, self._problem(window) or "")
@@ -213,24 +223,23 @@ class DriveAnalyzer:
             return (ahead or pending)[:count]
 
     def _next_windows(self) -> list[int]:
-        self._moved = False
-        return self._upcoming(self.batch)
+        with self._lock:
+            self._elsewhere = False
+            self._working = self._upcoming(self.batch)
+            return self._working
 
-    def _elsewhere(self, windows: list[int]) -> bool:
-        """Whether the user has jumped away from these windows. One that plays on has not: a model slower than the
-        playback would never finish a window."""
-        if not self._moved:
-            return False
-        self._moved = False
-        target = self._upcoming(1)
-        return bool(target) and not windows[0] - 1 <= target[0] <= windows[-1] + 2
+    def _is_away(self, window: int) -> bool:
+        """Whether who wants ``window`` has jumped away from those being worked at. One that plays on has not: a model
+        slower than the playback would never finish a window."""
+        at = self._working
+        return bool(at) and not at[0] - 1 <= window <= at[-1] + 2
 
     def _estimate(
         self, windows: list[int], encoded: EncodedWindows
     ) -> Generator[WindowResult | FailedWindow | None, None, None]:
         actions = infer_actions(self.model, encoded)
         yield None
-        if self._elsewhere(windows):
+        if self._elsewhere:
             return
         estimates = estimate_encoded(self.model, encoded, actions, self.analysis.camera)
         for row, index in enumerate(windows):
