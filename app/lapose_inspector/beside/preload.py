@@ -19,6 +19,7 @@ os.environ.setdefault("NUMEXPR_NUM_THREADS", "1")
 import pyarrow
 
 from lapose_core import area_mean  # noqa: F401
+from lapose_core.frames import box_mean  # noqa: F401
 from lapose_core.inference import analysis, checking, confidence, explain, reconstruction, store  # noqa: F401
 from lapose_core.training import checkpoints  # noqa: F401
 from lapose_inspector.beside import analysis_loop  # noqa: F401
