@@ -12,7 +12,6 @@ import argparse
 import time
 
 import numpy as np
-import torch
 from measure import parser, report
 
 from lapose_core.inference.neighbours import LatentIndex
@@ -24,7 +23,6 @@ def main() -> None:
     options.add_argument("--width", type=int, default=50)
     options.add_argument("--queries", type=int, default=20)
     options.add_argument("--neighbours", type=int, default=100)
-    options.add_argument("--device", default="cpu")
     run(options.parse_args())
 
 
@@ -37,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     latents = np.cumsum(rng.standard_normal((options.count, options.width), np.float32) * 0.1, axis=0)
     latents -= latents.mean(0)
     start = time.perf_counter()
-    index = LatentIndex(latents, options.device)
+    index = LatentIndex(latents)
     built = time.perf_counter() - start
     times = []
     for number, row in enumerate(rng.integers(0, options.count, options.queries + 1)):
@@ -51,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
             assert np.allclose(found.distances, wanted, rtol=1e-9), "not the nearest"
     times = times[1:]
     figures: dict[str, object] = {
-        "latents": options.count, "width": options.width, "neighbours": options.neighbours, "device": options.device,
-        "threads": torch.get_num_threads(), "index_s": built, "query_median_ms": float(np.median(times)),
+        "latents": options.count, "width": options.width, "neighbours": options.neighbours,
+        "index_s": built, "query_median_ms": float(np.median(times)),
         "query_p95_ms": float(np.percentile(times, 95)), "query_max_ms": max(times),
     }  # fmt: skip
     report("latent_search", {}, figures)
