@@ -19,7 +19,7 @@ DOT = "  ·  "
 
 
 class StatusBar(QStatusBar):
-    """Drive, frame, time and rate on the left; device and analysis on the right."""
+    """Drive, rates, frame and time on the left; device and analysis on the right."""
 
     def __init__(self, session: Session, actions: ActionSet, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,8 @@ class StatusBar(QStatusBar):
         self.note.setContentsMargins(8, 0, 0, 0)
         # A long note is cut off rather than making the window wider; the tooltip has all of it.
         self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        for label in (self.drive, self.where, self.rates):
+        # The frame and its time come last: there is always room for the drive's last frame, which would be a gap here.
+        for label in (self.drive, self.rates, self.where):
             self.addWidget(label)
         self.addWidget(self.note, 1)
         for widget in (self.doing, self.progress, self.cancel, self.memory, self.device):
