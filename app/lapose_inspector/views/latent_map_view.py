@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from lapose_core.geometry import Array
@@ -22,6 +22,7 @@ from lapose_inspector.views.canvas_mouse import CanvasMouse, Position
 from lapose_inspector.views.canvas_overlay import panel_layout
 from lapose_inspector.views.canvas_panel import CanvasPanel
 from lapose_inspector.views.colour_legend import ColourLegend
+from lapose_inspector.views.map_fit import MapFit
 from lapose_inspector.views.map_projector import MapProjector
 from lapose_inspector.views.map_text import axes_text, invitation, map_text
 from lapose_inspector.views.map_tools import MapTools
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
     from lapose_inspector.views.map_gestures import MapGestures
     from lapose_inspector.views.map_pointer import MapPointer, Shown
     from lapose_inspector.visuals.canvas import SceneCanvas
-    from lapose_inspector.visuals.map_scene import Insets, MapScene
+    from lapose_inspector.visuals.map_scene import MapScene
 
 TRAIL_SECONDS = 3.0
 """How much of the drive before the cursor is drawn as a line through the map."""
-MARGIN = 18.0
-"""Pixels between the points and the texts or edges about them."""
 
 
 class Stage(NamedTuple):
@@ -62,10 +61,7 @@ class LatentMapView(CanvasPanel[Stage]):
         self.map_state = state or MapState()
         self._data = MapData()
         self._key: object = None
-        self._touched = False
         self._selected = 0
-        self._fitted: tuple[Projection | None, tuple[int, int, int]] = (None, (0, 0, 0))
-        """What was fitted between texts of which size."""
         self._zoomed = QTimer(self, singleShot=True, interval=120)
         self._zoomed.timeout.connect(self._redraw_points)
         self.projector = MapProjector(self.map_state, self)
@@ -142,6 +138,7 @@ class LatentMapView(CanvasPanel[Stage]):
         self.colour_legend = ColourLegend()
         self.overlay.place(self.colour_legend, "bottom right")
         layout.addWidget(self.overlay, 1)
+        self.fit = MapFit(self)
 
     def _connect(self) -> None:
         self._follow(
@@ -215,7 +212,7 @@ class LatentMapView(CanvasPanel[Stage]):
     def _forget(self) -> None:
         """Nothing that is shown or under way belongs to the present drive and model."""
         self.projector.forget()
-        self._touched = False
+        self.fit.keeps = True
         self._draw()
 
     def _project(self) -> None:
@@ -223,7 +220,7 @@ class LatentMapView(CanvasPanel[Stage]):
         self.projector.project(self._data, analysis is not None and analysis.complete)
 
     def _on_method(self, _: object = None) -> None:
-        self._touched = False
+        self.fit.keeps = True
         self._project()
 
     @Slot(object)
@@ -241,7 +238,7 @@ class LatentMapView(CanvasPanel[Stage]):
             self.scene.clear()
         else:
             thins = self.scene.thins(len(projection.points))
-            whole = thins and not self._touched
+            whole = thins and self.fit.keeps
             rows = projection.thinned if whole else self.scene.rows_drawn(projection.points)
             colours = series_colours(shown, display.theme, rows)
             several = len(self._data.sources) > 1
@@ -329,35 +326,14 @@ class LatentMapView(CanvasPanel[Stage]):
         doing = self.projector.doing
         self.state.setText(map_text(self._data, projection, chosen, doing, thinned=thinned, plain=plain))
         self.caption.setText(axes_text(projection))
-        fitted, texts = self._fitted
-        if not self._touched and (fitted is not projection or texts != self._texts()):
-            self._fit()
+        self.fit.follow()
 
     # -- view and mouse
 
     def fit_view(self) -> None:
         """Show all points, and keep doing so while the map grows."""
-        self._touched = False
-        self._fit()
+        self.fit.keep()
         self.canvas.update()
-
-    def _fit(self) -> None:
-        if self.projection is not None and len(self.projection.points):
-            self._fitted = self.projection, self._texts()
-            self.scene.fit(self.projection.extent, self._insets())
-
-    def _texts(self) -> tuple[int, int, int]:
-        """Height of the state, width and height of the caption; the legend's size is left out, so that another
-        colouring moves no point."""
-        caption = self.caption.sizeHint()
-        return self.state.sizeHint().height(), caption.width(), caption.height()
-
-    def _insets(self) -> tuple[Insets, Insets]:
-        """Where the points lie under no text: over what stands at the bottom or, in a low panel, beside it."""
-        state, width, height = self._texts()
-        legend = QSize(0, 0) if self.colour_legend.isHidden() else self.colour_legend.sizeHint()
-        top, over = state + MARGIN, max(height, legend.height()) + MARGIN
-        return (MARGIN, top, MARGIN, over), (width + MARGIN, top, legend.width() + MARGIN, MARGIN)
 
     def _on_click(self, position: Position) -> None:
         id = self.pointer.pick(position)
@@ -392,7 +368,7 @@ class LatentMapView(CanvasPanel[Stage]):
 
     def _on_camera(self) -> None:
         if not self.gestures.drawing and not self.pointer.holding:
-            self._touched = True
+            self.fit.keeps = False
             self._zoomed.start()
         self.pointer.popup.hide()
 
@@ -402,5 +378,4 @@ class LatentMapView(CanvasPanel[Stage]):
         super().leaveEvent(event)
 
     def _on_resize(self, event) -> None:  # type: ignore[no-untyped-def]
-        if not self._touched:
-            self._fit()
+        self.fit.follow(resized=True)
