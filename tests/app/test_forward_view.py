@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import weakref
 
 import numpy as np
@@ -118,6 +120,27 @@ def test_of_many_cursor_moves_the_last_one_wins(bench):
     bench.wait_for(35)
     bench.qtbot.wait(200)
     assert bench.view.shown_transition == 35
+
+
+def test_what_a_killed_process_does_not_answer_is_said_and_comes_with_the_next_analysis(bench):
+    drive = make_drive(240)
+    bench.show()
+    bench.open(drive)
+    bench.wait_for(0)
+    bench.qtbot.waitUntil(lambda: bench.session.analysis.complete and not bench.analysis.checking, timeout=60_000)
+    pid = bench.analysis.process.pid
+    os.kill(pid, signal.SIGSTOP)  # it answers no more, and is not gone yet
+    bench.session.timeline.seek(50)
+    os.kill(pid, signal.SIGKILL)
+    bench.qtbot.waitUntil(lambda: "ended by itself (it was killed" in bench.view.words, timeout=30_000)
+    assert bench.view.words.startswith("Transition 10 cannot be reconstructed")
+    assert "start the analysis again" in bench.view.words
+    # Nor does one that is asked for afterwards keep the user waiting.
+    bench.session.timeline.seek(75)
+    bench.qtbot.waitUntil(lambda: bench.view.words.startswith("Transition 15 cannot be"), timeout=30_000)
+    bench.analysis.start(drive, RATE, 0)
+    bench.wait_for(15)
+    assert "nats per code" in bench.view.words
 
 
 def test_a_hidden_panel_costs_no_model_time(bench):

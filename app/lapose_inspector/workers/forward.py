@@ -21,7 +21,8 @@ SAMPLE = 4000
 
 
 class ForwardWorker(QObject):
-    """``request`` from the GUI thread; the answer comes back there, for the newest request only."""
+    """``request`` from the GUI thread; the answer comes back there, for the newest request only. One that failed is
+    made again with an analysis that begins."""
 
     ready = Signal(object, object)
     """ForwardRequest and Intervention, or Film where several steps were asked for."""
@@ -31,22 +32,31 @@ class ForwardWorker(QObject):
         super().__init__(parent)
         self._analysis = analysis
         self._wanted: ForwardRequest | None = None
+        self._failed: ForwardRequest | None = None
+        analysis.prepared.connect(self._on_prepared)
         analysis.process.predicted.connect(self._on_predicted)
         analysis.process.unpredictable.connect(self._on_unpredictable)
 
     def request(self, request: ForwardRequest | None) -> None:
         """Ask for a prediction of the drive under analysis; replaces an earlier one. None withdraws it."""
-        self._wanted = request
+        self._wanted, self._failed = request, None
         self._analysis.process.request_prediction(request)
+
+    @Slot(object)
+    def _on_prepared(self, _: object) -> None:
+        if self._failed is not None:
+            self.request(self._failed)
 
     @Slot(int, object, object)
     def _on_predicted(self, generation: int, request: object, result: object) -> None:
         if generation == self._analysis.generation and request is self._wanted:
+            self._wanted = None
             self.ready.emit(request, result)
 
     @Slot(int, object, str)
     def _on_unpredictable(self, generation: int, request: object, message: str) -> None:
         if generation == self._analysis.generation and request is self._wanted:
+            self._wanted, self._failed = None, self._wanted
             self.failed.emit(request, message)
 
 

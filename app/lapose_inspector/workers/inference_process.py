@@ -89,6 +89,9 @@ class InferenceProcess(QObject):
         self._again = False  # the checkpoint is loaded anew, which nobody needs to hear of
         self._start: AnalysisStart | None = None
         self._request: tuple[int, ForwardRequest | None] = (0, None)
+        self._transition: int | None = None
+        self._topics: set[str] = set()
+        self._ending = ""  # how the process ended by itself, in words
         # Of the thread that reads.
         self._analysis: DriveAnalysis | None = None
         self._sent: Derived | None = None
@@ -112,9 +115,11 @@ class InferenceProcess(QObject):
 
     def ask(self, topic: str, question: Question | None) -> None:
         """See ``AnalysisLoop.ask``: ``answered`` or ``unanswered`` follows."""
+        (self._topics.discard if question is None else self._topics.add)(topic)
         self._put("ask", topic, question)
 
     def request_reconstruction(self, transition: int | None) -> None:
+        self._transition = transition
         self._put("request_reconstruction", transition)
 
     def request_prediction(self, request: ForwardRequest | None) -> None:
@@ -171,6 +176,7 @@ class InferenceProcess(QObject):
             if name == "request_load":
                 self._checkpoint, self._again = message, False
             if self._process is None and not self._begin(message):
+                self._refuse()
                 continue
             self._send(name, arguments)
 
@@ -182,8 +188,9 @@ class InferenceProcess(QObject):
             process = Process("inference", analyse)
             process.pipe.send(self._made_of)
         except OSError as error:
-            self.lost.emit(f"it could not be started: {error}")
+            self._lose(f"it could not be started: {error}")
             return False
+        self._ending = ""
         self._process = process
         self._reader = threading.Thread(target=self._read, args=(process,), name="from inference", daemon=True)
         self._reader.start()
@@ -224,7 +231,24 @@ class InferenceProcess(QObject):
         self._process = self._analysis = self._sent = None
         self.kept_bytes = 0
         if not self._stopping:
-            self.lost.emit(how)
+            self._lose(how)
+
+    def _lose(self, how: str) -> None:
+        self._ending = how
+        self.lost.emit(how)
+        self._refuse()
+
+    def _refuse(self) -> None:
+        """Tell of all that was asked that no process answers; who has the answer already does not listen."""
+        start = self._start
+        if not self._ending or start is None:
+            return
+        reason = f"the process of the model ended by itself ({self._ending}); start the analysis again"
+        if self._transition is not None:
+            self.unreconstructable.emit(start.generation, self._transition, reason)
+        self._on_unpredictable(start.generation, self._request[0], reason)
+        for topic in tuple(self._topics):
+            self.unanswered.emit(start.generation, topic, reason)
 
     def _on_loaded(self, info: ModelInfo) -> None:
         again, self._again = self._again, False
@@ -255,7 +279,7 @@ class InferenceProcess(QObject):
 
     def _on_unpredictable(self, generation: int, number: int, message: str) -> None:
         asked, request = self._request
-        if number == asked:
+        if number == asked and request is not None:
             self.unpredictable.emit(generation, request, message)
 
     def _on_kept(self, size: int) -> None:
