@@ -183,7 +183,7 @@ class Comparer(QObject):
 
     def compare_reference(self, name: Name) -> None:
         """Compare with a classical reference on the analysis's samples."""
-        from lapose_core.evaluation.classical import load_method
+        from lapose_core.evaluation.classical import check_installed
         from lapose_core.evaluation.classical_reference import TITLES, reference_camera
 
         session = self._session
@@ -192,7 +192,7 @@ class Comparer(QObject):
             return
         size = (1, 1) if session.model_info is None else session.model_info.image_size
         try:
-            load_method(name)
+            check_installed(name)
             camera = reference_camera(drive, session.analysis, size)
         except (ImportError, ValueError) as error:
             self._app.window.show_panel("compare")

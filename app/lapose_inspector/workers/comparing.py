@@ -123,26 +123,17 @@ def compute_reference(
     """Computes a classical reference, or takes the one that was kept in ``folder``: ``stored_only`` that or none."""
 
     def work(stale: Stale, tell: Told) -> Trajectory | None:
-        from lapose_core.evaluation.classical_reference import (
-            TITLES,
-            ReferenceCache,
-            ReferenceCancelled,
-            classical_reference,
-        )
+        from lapose_core.evaluation.classical_reference import TITLES, ReferenceCache
+        from lapose_inspector.beside.reference import compute
 
         cache = ReferenceCache(folder)
-        path = cache.path_of(drive, frames, name, camera)
-        kept = cache.load(path)
+        kept = cache.load(cache.path_of(drive, frames, name, camera))
         if kept is not None:
             return kept
         if stored_only:
             raise ValueError(f"The {TITLES[name]} of the last time is no longer stored: have it computed again")
-        try:
-            made = classical_reference(drive, frames, name, camera, progress=tell, cancelled=stale)
-        except ReferenceCancelled:
-            return None
-        cache.save(path, made)
-        return made
+        title = f"the {TITLES[name]}"
+        return run_politely(title, compute, drive.bare(), frames, name, camera, folder, tell=tell, stale=stale)
 
     return work
 

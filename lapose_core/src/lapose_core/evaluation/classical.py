@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -67,6 +68,19 @@ NO_ROAD = "The road's texture does not tell a length: the scale is arbitrary."
 
 #: The baselines by the names a user gives.
 METHODS = ("opencv", "colmap")
+
+
+_LIBRARIES = {"opencv": "cv2", "colmap": "pycolmap"}
+
+
+def check_installed(name: str) -> None:
+    """Check that a method's library is there, without importing it: the threads that come with it would stay.
+
+    Raises:
+        ImportError: where it is absent; the message names the extra to install.
+    """
+    if find_spec(_LIBRARIES[name]) is None:
+        raise ImportError(f'{_LIBRARIES[name]} is not installed: pip install "lapose-core[classical]"')
 
 
 def load_method(name: str) -> Method:
