@@ -15,7 +15,8 @@ from lapose_core.evaluation.confidence_data import Measured
 from lapose_core.geometry import accumulate, make_poses
 from lapose_core.inference.analysis import DriveAnalyzer
 from lapose_core.inference.checking import DriveChecker
-from lapose_core.inference.checks import CHECKS, Checks
+from lapose_core.inference.checks import Checks
+from lapose_core.inference.checks_file import CHECKS
 from lapose_core.inference.confidence import (
     CONFIDENCE,
     PARTS,

@@ -11,18 +11,15 @@ They are computed after the analysis, in a pass of their own over the same sampl
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.evaluation.segments import Pictures
 from lapose_core.geometry import Array
 
-CHECKS = "checks.parquet"
-_SAMPLES = ("luminance", "texture")
+PER_SAMPLE = ("luminance", "texture")
+"""The fields with a value a sample; the others have one a transition."""
 
 
 @dataclass
@@ -51,7 +48,7 @@ class Checks:
     @classmethod
     def unknown(cls, samples: int) -> Checks:
         """Of a drive of M samples that was not looked at yet."""
-        return cls(**{f.name: np.full(samples - (f.name not in _SAMPLES), np.nan) for f in fields(cls)})
+        return cls(**{f.name: np.full(samples - (f.name not in PER_SAMPLE), np.nan) for f in fields(cls)})
 
     def copy(self) -> Checks:
         return Checks(**{f.name: getattr(self, f.name).copy() for f in fields(self)})
@@ -65,30 +62,3 @@ class Checks:
     def pictures(self) -> Pictures:
         """What the pictures are like."""
         return Pictures(self.luminance, self.texture)
-
-
-def write_checks(checks: Checks, confidence: Array | None, path: Path) -> None:
-    """Write checks as a table with a row a sample; the last one has no transition.
-
-    Raises:
-        OSError: where the disk refuses.
-    """
-    columns = {f.name: getattr(checks, f.name) for f in fields(checks)}
-    columns["confidence"] = np.full(len(checks.luminance) - 1, np.nan) if confidence is None else confidence
-    samples = len(checks.luminance)
-    padded = {name: np.concatenate([v, np.full(samples - len(v), np.nan)]) for name, v in columns.items()}
-    pq.write_table(pa.table(padded), path)
-
-
-def read_checks(path: Path, samples: int) -> tuple[Checks, Array] | None:
-    """Checks and confidence of a drive of M samples; None where there are none, or they are damaged: they are then
-    computed anew."""
-    try:
-        table = pq.ParquetFile(path).read()
-        if len(table) != samples:
-            return None
-        columns = {name: table.column(name).to_numpy().astype(np.float64) for name in table.column_names}
-        found = {f.name: columns[f.name][: samples - (f.name not in _SAMPLES)].copy() for f in fields(Checks)}
-        return Checks(**found), columns["confidence"][:-1].copy()
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
-        return None

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.geometry import Array, as_poses, quaternion_from_matrix
-from lapose_core.inference.checks import CHECKS, read_checks, write_checks
+from lapose_core.inference.checks_file import CHECKS, read_checks, write_checks
 from lapose_core.inference.known_camera import KnownCamera
 from lapose_core.inference.result import BlendSums, DriveAnalysis, ResultKey
 
