@@ -6,6 +6,7 @@ The window sends the names of methods of `AnalysisLoop` with their arguments, an
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lapose_core.drive import Drive, LogError
+from lapose_core.frames.heap import return_memory
 from lapose_inspector.beside.analysis_job import AnalysisJob, LoadedModel, windows_at_once
 from lapose_inspector.beside.devices import Place
 from lapose_inspector.beside.passing import PassingPictures
@@ -41,6 +43,8 @@ SHOWING_SHARE = 0.1
 """Of the window's time that showing a growing result may take: that of a very long drive is shown less often."""
 LONGEST_INTERVAL = 5.0
 """Seconds between two snapshots, at the most."""
+REST = 2.0
+"""Seconds without anything to do after which memory is tidied, which takes some 50 ms."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,7 @@ class AnalysisLoop:
 
     def _serve(self) -> bool:
         """Wait for the next thing to do and do it; False at the end."""
+        self._rest()
         with self._condition:
             self._condition.wait_for(self._has_work)
             if self._stopping:
@@ -215,6 +220,14 @@ class AnalysisLoop:
         elif self._job is not None and self._job.checks.running and start is None:
             self._check_one(self._job)
         return True
+
+    def _rest(self) -> None:
+        """Where nothing comes for a while, the system gets back what windows and pictures left behind."""
+        with self._condition:
+            if self._condition.wait_for(self._has_work, REST):
+                return
+        gc.collect()
+        return_memory()
 
     def _has_work(self) -> bool:
         requests = self._load is not None or self._start is not None or self._drop or self._cancel
