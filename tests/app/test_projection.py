@@ -244,6 +244,24 @@ def test_a_long_tsne_ends_with_the_iteration_it_is_in(qtbot):
     qtbot.waitUntil(lambda: "projection" not in unfinished(), timeout=4000)
 
 
+def test_the_process_of_tsne_ends_when_it_has_nothing_to_do_and_comes_back(qtbot):
+    worker = ProjectionWorker(idle=0.05)
+    latents, _ = clusters(100)
+    seen = set()
+    for _ in range(2):
+        with qtbot.waitSignal(worker.projected, timeout=60_000, check_params_cb=lambda found: found.progress == 1.0):
+            worker.request(latents, all_of(100), "t-sne")
+            qtbot.waitUntil(lambda: worker.process_id is not None, timeout=60_000)
+            seen.add(worker.process_id)
+        qtbot.waitUntil(lambda: worker.process_id is None, timeout=60_000)
+    assert len(seen) == 2
+    with qtbot.waitSignal(worker.progressed, timeout=60_000):
+        worker.request(clusters(3000)[0], all_of(3000), "t-sne")
+    worker.cancel()
+    qtbot.waitUntil(lambda: worker.process_id is None, timeout=60_000)
+    worker.stop()
+
+
 def test_a_tsne_whose_process_is_killed_says_so_and_can_be_asked_again(qtbot):
     worker = ProjectionWorker()
     latents, _ = clusters(3000)

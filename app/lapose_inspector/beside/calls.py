@@ -105,6 +105,10 @@ class Calls:
         with self._lock:
             return None if self._process is None else self._process.pid
 
+    def rest(self) -> None:
+        """End the process, which the next call starts anew. For the thread of ``run``."""
+        self._let_go(0.0)
+
     def close(self, patience: float = 0.0) -> None:
         """End the process: after ``patience`` seconds also one that is in the middle of something."""
         with self._lock:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_core.drive import Drive, FrameSource, Image
-from lapose_core.frames.reader import bytes_of, few_frames
+from lapose_core.drive import Drive, Image
 from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.open_sources import OpenSources
 from lapose_inspector.workers.thumbnails import shrink
 
 CACHE = 400
@@ -44,8 +45,8 @@ class GalleryPictures(QObject):
         super().__init__(parent)
         self._width = width
         self._cache: OrderedDict[PairKey, Pair] = OrderedDict()
-        self._sources = _Sources()
-        self._worker = LatestWorker("gallery", self)
+        self._sources = OpenSources(SOURCES)
+        self._worker = LatestWorker("gallery", self, rest=self._sources.close)
         self._read.connect(self._on_read)
 
     @property
@@ -69,7 +70,7 @@ class GalleryPictures(QObject):
                 if stale():
                     return None
                 try:
-                    source = sources.of(key.drive, open_drive)
+                    source = sources.named(key.drive, partial(open_drive, key.drive))
                     pair: Pair | str = (
                         shrink(source.read(key.frames[0]), width),
                         shrink(source.read(key.frames[1]), width),
@@ -97,28 +98,3 @@ class GalleryPictures(QObject):
             self._cache.popitem(last=False)
         if not stale():
             self.ready.emit(key, pair)
-
-
-class _Sources:
-    """Open frame sources by drive. Belongs to the worker's thread, but for the last ``close``."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[str, FrameSource] = OrderedDict()
-
-    def of(self, fingerprint: str, open_drive: OpenDrive) -> FrameSource:
-        source = self._open.pop(fingerprint, None)
-        if source is None:
-            drive = open_drive(fingerprint)
-            while len(self._open) >= SOURCES:
-                self._open.popitem(last=False)[1].close()
-            source = few_frames(drive)
-        self._open[fingerprint] = source
-        return source
-
-    @property
-    def nbytes(self) -> int:
-        return sum(bytes_of(source) for source in tuple(self._open.values()))
-
-    def close(self) -> None:
-        while self._open:
-            self._open.popitem()[1].close()

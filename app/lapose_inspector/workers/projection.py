@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from lapose_inspector.beside.calls import Calls, Stale
 from lapose_inspector.beside.projecting import Projection, Targets, along, extend, pca, refine
-from lapose_inspector.workers.latest import LatestWorker
+from lapose_inspector.workers.latest import IDLE, LatestWorker
 
 Request = Literal["pca", "t-sne", "directions", "extend"]
 
@@ -21,7 +21,7 @@ class ProjectionWorker(QObject):
     """Projects in a thread of its own, t-SNE in a process. Latest wins: a request drops the one before it.
 
     ``projected`` carries a Projection; t-SNE sends many, with growing ``progress``, and before
-    the first of them only ``progressed``, 0..1.
+    the first of them only ``progressed``, 0..1. The process ends when it had nothing to do for ``idle`` seconds.
     """
 
     projected = Signal(object)
@@ -29,10 +29,10 @@ class ProjectionWorker(QObject):
     failed = Signal(str)
     _interim = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, idle: float = IDLE) -> None:
         super().__init__(parent)
-        self._worker = LatestWorker("projection", self)
         self._beside = Calls("t-SNE")
+        self._worker = LatestWorker("projection", self, rest=self._beside.rest, idle=idle)
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self.failed)
         self._interim.connect(self._on_interim)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_core.drive import Drive, FrameSource, Image, LogError
-from lapose_core.frames.reader import bytes_of, few_frames
+from lapose_core.drive import Drive, Image, LogError
 from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.open_sources import OpenSources
 from lapose_inspector.workers.thumbnails import shrink
 
 KEPT = 600
@@ -28,8 +28,8 @@ class SegmentPictures(QObject):
         # By the drive's id, and with the drive, so that the id stays its own: two cameras of one log may share a
         # fingerprint, and no picture may ever be another's.
         self._kept: OrderedDict[tuple[int, int], tuple[Drive, Image | None]] = OrderedDict()
-        self._source = _Source()
-        self._worker = LatestWorker("segment pictures", self)
+        self._sources = OpenSources()
+        self._worker = LatestWorker("segment pictures", self, rest=self._sources.close)
         self._found.connect(self._on_found)
 
     _found = Signal(object, int, object)
@@ -38,7 +38,7 @@ class SegmentPictures(QObject):
     def nbytes(self) -> int:
         """What the pictures take, and about what the open log does."""
         kept = sum(image.nbytes for _, image in self._kept.values() if image is not None)
-        return kept + self._source.nbytes
+        return kept + self._sources.nbytes
 
     def get(self, drive: Drive, frame: int) -> Image | None:
         """The picture where it was read, else None."""
@@ -53,14 +53,14 @@ class SegmentPictures(QObject):
         missing = [(drive, frame) for drive, frame in frames if not self.has(drive, frame)]
         if not missing:
             return
-        source, found = self._source, self._found
+        sources, found = self._sources, self._found
 
         def job(stale: Stale) -> object:
             # Drive by drive and forward, as decoders like it best.
             for drive, frame in sorted(missing, key=lambda pair: (id(pair[0]), pair[1])):
                 if stale():
                     break
-                found.emit(drive, frame, source.read(drive, frame))
+                found.emit(drive, frame, _read(sources, drive, frame))
             return None
 
         self._worker.submit(job)
@@ -68,7 +68,7 @@ class SegmentPictures(QObject):
     def close(self) -> None:
         """End the thread."""
         if self._worker.stop():
-            self._source.close()
+            self._sources.close()
 
     @Slot(object, int, object)
     def _on_found(self, drive: Drive, frame: int, picture: Image | None) -> None:
@@ -78,28 +78,9 @@ class SegmentPictures(QObject):
         self.loaded.emit()
 
 
-class _Source:
-    """The frame source of one drive at a time. Belongs to the worker's thread, but for the last ``close``."""
-
-    def __init__(self) -> None:
-        self._drive: Drive | None = None
-        self._source: FrameSource | None = None
-
-    def read(self, drive: Drive, frame: int) -> Image | None:
-        """The frame made small; None where it cannot be read."""
-        try:
-            if self._source is None or self._drive is not drive:
-                self.close()
-                self._source, self._drive = few_frames(drive), drive
-            return shrink(self._source.read(frame), WIDTH)
-        except (LogError, OSError, ValueError):
-            return None
-
-    @property
-    def nbytes(self) -> int:
-        return bytes_of(self._source)
-
-    def close(self) -> None:
-        if self._source is not None:
-            self._source.close()
-        self._source = self._drive = None
+def _read(sources: OpenSources, drive: Drive, frame: int) -> Image | None:
+    """The frame made small; None where it cannot be read."""
+    try:
+        return shrink(sources.of(drive).read(frame), WIDTH)
+    except (LogError, OSError, ValueError):
+        return None

@@ -7,16 +7,16 @@ from collections import OrderedDict
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from lapose_core.drive import Drive, FrameSource, Image
-from lapose_core.frames.reader import bytes_of, few_frames
+from lapose_core.drive import Drive, Image
 from lapose_inspector.workers.latest import LatestWorker, Stale
+from lapose_inspector.workers.open_sources import OpenSources
 
 CACHE = 64
 """Pairs kept: 64 pairs of 160 x 75 pixels are under 5 MB."""
 
 
 class ThumbnailLoader(QObject):
-    """Reads frame pairs, latest wins, with a frame source of its own that lives in the worker's thread.
+    """Reads frame pairs, latest wins, with a frame source of its own, in the worker's thread.
 
     ``ready`` carries the pair of frame indices and the two pictures [h, w, 3]; ``failed`` the pair and why.
     """
@@ -27,18 +27,18 @@ class ThumbnailLoader(QObject):
     def __init__(self, width: int = 160, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._width = width
-        self._reader = _PairReader()
+        self._sources = OpenSources()
         self._cache: OrderedDict[tuple[int, int], tuple[Image, Image]] = OrderedDict()
         self._drive: Drive | None = None
         self._wanted: tuple[int, int] | None = None
-        self._worker = LatestWorker("thumbnails", self)
+        self._worker = LatestWorker("thumbnails", self, rest=self._sources.close)
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self._on_failed)
 
     @property
     def nbytes(self) -> int:
         """What the pictures take, and about what the open log does."""
-        return sum(image.nbytes for pair in self._cache.values() for image in pair) + self._reader.nbytes
+        return sum(image.nbytes for pair in self._cache.values() for image in pair) + self._sources.nbytes
 
     def set_drive(self, drive: Drive | None) -> None:
         """Read from another drive from now on."""
@@ -57,17 +57,18 @@ class ThumbnailLoader(QObject):
             self._worker.cancel()
             self.ready.emit(pair, self._cache[pair])
             return
-        reader, width = self._reader, self._width
+        sources, width = self._sources, self._width
 
         def job(stale: Stale) -> object:
-            return drive, pair, reader.read(drive, pair, width)
+            source = sources.of(drive)
+            return drive, pair, (shrink(source.read(first), width), shrink(source.read(second), width))
 
         self._worker.submit(job)
 
     def stop(self) -> None:
         """End the thread and close the frame source."""
         if self._worker.stop():
-            self._reader.close()
+            self._sources.close()
 
     @Slot(object)
     def _on_done(self, result: tuple[Drive, tuple[int, int], tuple[Image, Image]]) -> None:
@@ -81,29 +82,6 @@ class ThumbnailLoader(QObject):
     @Slot(str)
     def _on_failed(self, reason: str) -> None:
         self.failed.emit(self._wanted, reason)
-
-
-class _PairReader:
-    """Belongs to the worker's thread, but for the last ``close``."""
-
-    def __init__(self) -> None:
-        self._drive: Drive | None = None
-        self._source: FrameSource | None = None
-
-    def read(self, drive: Drive, pair: tuple[int, int], width: int) -> tuple[Image, Image]:
-        if self._source is None or self._drive is not drive:
-            self.close()
-            self._source, self._drive = few_frames(drive), drive
-        return shrink(self._source.read(pair[0]), width), shrink(self._source.read(pair[1]), width)
-
-    @property
-    def nbytes(self) -> int:
-        return bytes_of(self._source)
-
-    def close(self) -> None:
-        if self._source is not None:
-            self._source.close()
-        self._source = self._drive = None
 
 
 def shrink(image: Image, width: int) -> Image:
