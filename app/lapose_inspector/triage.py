@@ -155,3 +155,4 @@ class TriageController(QObject):
         took = 1000 * (time.monotonic() - self._asked_at)
         self._soon.setInterval(max(GROWING, round(SHARE * took)))
         self.model.take(rows, evaluation, missing)  # type: ignore[arg-type]
+        self.pictures.keep(row.drive for row in rows)

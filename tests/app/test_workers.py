@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,9 +23,10 @@ from lapose_core.sample_video import write_counted
 from lapose_inspector.beside.devices import Placed
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
-from lapose_inspector.workers.latest import LatestWorker
+from lapose_inspector.workers.latest import LatestWorker, unfinished
 from lapose_inspector.workers.opening import OpenRequest, OpenWorker
 from lapose_inspector.workers.reconstruction import ReconstructionWorker
+from lapose_inspector.workers.thumbnails import ThumbnailLoader
 
 
 class SlowFrames:
@@ -586,3 +588,57 @@ def test_background_threads_stand_behind_the_window(qtbot) -> None:
         worker.submit(niceness)
     worker.stop()
     assert done.args[0] > niceness()
+
+
+def test_a_worker_without_jobs_ends_its_thread_lets_go_and_comes_back(qtbot) -> None:
+    let_go: list[str] = []
+    worker = LatestWorker("resting", rest=lambda: let_go.append(threading.current_thread().name), idle=0.05)
+    for number in range(3):
+        with qtbot.waitSignal(worker.done, timeout=30_000) as done:
+            worker.submit(lambda _, n=number: (n, threading.current_thread().name))
+        assert done.args[0] == (number, "resting")
+        qtbot.waitUntil(lambda: "resting" not in unfinished(), timeout=30_000)
+        assert let_go == ["resting"] * (number + 1)
+    assert worker.stop()
+
+
+def test_a_job_that_comes_while_a_worker_lets_go_is_done(qtbot) -> None:
+    resting, goes_on = threading.Event(), threading.Event()
+
+    def rest() -> None:
+        resting.set()
+        assert goes_on.wait(30)
+
+    worker = LatestWorker("resting", rest=rest, idle=0.01)
+    with qtbot.waitSignal(worker.done, timeout=30_000):
+        worker.submit(lambda _: 1)
+    assert resting.wait(30)
+    with qtbot.waitSignal(worker.done, timeout=30_000) as done:
+        worker.submit(lambda _: 2)
+        goes_on.set()
+    assert done.args == [2]
+    assert worker.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_small_pictures_keep_a_log_open_only_while_they_are_asked_for(qtbot, tmp_path: Path) -> None:
+    drive = open_log(write_counted(tmp_path / "log.mp4", count=20, gop=10))
+
+    def handles() -> int:
+        links = []
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                links.append(os.readlink(f"/proc/self/fd/{number}"))
+        return links.count(str(drive.path))
+
+    loader = ThumbnailLoader()
+    loader.set_drive(drive)
+    before = handles()
+    with qtbot.waitSignal(loader.ready, timeout=30_000):
+        loader.request(3, 4)
+    assert handles() == before + 1
+    qtbot.waitUntil(lambda: handles() == before, timeout=60_000)
+    with qtbot.waitSignal(loader.ready, timeout=30_000):
+        loader.request(7, 9)
+    loader.stop()
+    assert handles() == before

@@ -13,7 +13,7 @@ from lapose_inspector.beside.calls import LostError, Stale
 
 Job = Callable[[Stale], object]
 
-IDLE = 15.0
+IDLE = 10.0
 """Seconds without a job after which a worker's thread ends, with what it kept for the next: open logs, a process."""
 PATIENCE = 1.0
 """Seconds that the end of a worker waits for a job that does not ask whether it is stale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -47,6 +47,12 @@ class SegmentPictures(QObject):
     def has(self, drive: Drive, frame: int) -> bool:
         """Whether the frame was read, or found to be unreadable."""
         return (id(drive), frame) in self._kept
+
+    def keep(self, drives: Iterable[Drive]) -> None:
+        """Forget the pictures of all other drives, and so those drives."""
+        known = {id(drive) for drive in drives}
+        for key in [key for key in self._kept if key[0] not in known]:
+            del self._kept[key]
 
     def want(self, frames: Sequence[tuple[Drive, int]]) -> None:
         """Read these frames, in this order, and no others."""
