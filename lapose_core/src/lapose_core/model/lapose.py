@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -12,9 +13,11 @@ from lapose_core.model.inverse_dynamics import InverseDynamics
 from lapose_core.model.motion import MotionDecoder
 from lapose_core.model.pose_head import PoseHead, PoseOutput, recouple, unit_quaternion
 from lapose_core.model.st_transformer import gaps
-from lapose_core.model.streaming import StreamSession
 from lapose_core.model.tokenizer import FrameInputs, Tokenizer, prepare
 from lapose_core.model.vqvae import VqVae
+
+if TYPE_CHECKING:
+    from lapose_core.model.streaming import StreamSession
 
 
 @dataclass
@@ -116,4 +119,7 @@ class LaPose(nn.Module):
     def stream(self, camera: Tensor | None = None) -> StreamSession:
         """A session that takes one new frame and gives one new action at the cost of one frame; its camera is
         ``camera`` [1, 2]."""
+        # Its kernels bring a compiler, for which nobody else should wait.
+        from lapose_core.model.streaming import StreamSession
+
         return StreamSession(self, camera)

@@ -21,6 +21,7 @@ from lapose_core.model.st_transformer import Block, TimeEmbedding
 
 MINIMUM_SCALE = 1.0  # metres: below it translations are not divided
 SMALLEST_SCALE = 0.01  # metres: log s of a clip that stands still
+NARROWEST, WIDEST = 0.5, 2.0  # fields of view, radians: far beyond any camera; the tangent has its pole at pi
 
 
 @dataclass
@@ -125,9 +126,7 @@ class PoseHead(nn.Module):
 def _angle_per_pixel(fov: Tensor) -> Tensor:
     """The angle that a pixel in the middle of the image spans, over that of the middle camera: [B, N] -> [B, 1, 1].
     What a turn displaces is known in pixels, so the camera, told or guessed, makes it an angle."""
-    whole = fov.mean(1, keepdim=True)[..., None].clamp(
-        0.5, 2.0
-    )  # far beyond any camera; the tangent has its pole at pi
+    whole = fov.mean(1, keepdim=True)[..., None].clamp(NARROWEST, WIDEST)
     return torch.tan(whole / 2) / MIDDLE[FOV]
 
 
