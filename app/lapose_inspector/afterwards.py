@@ -16,9 +16,9 @@ LOOK = 20
 """Milliseconds between two looks at whether the time has come."""
 DRAWN = ("lapose_inspector.visuals.drive_scene", "lapose_inspector.visuals.map_scene")
 """What takes longest of the canvases' imports: a tenth of a second."""
-SHRINKS = "lapose_core.shrink"
+FITS = "lapose_core.area_mean"
 ASKED_FOR = (
-    SHRINKS,
+    FITS,
     "lapose_inspector.views.command_palette",
     "lapose_inspector.views.dialogs",
     "lapose_inspector.views.chooser",
@@ -71,8 +71,8 @@ class Afterwards(QObject):
         def run() -> None:
             for module in modules:
                 brought = importlib.import_module(module)
-                if module == SHRINKS and (loader := frames()) is not None:
-                    loader.shrink_in_thread(brought.shrink)
+                if module == FITS and (loader := frames()) is not None:
+                    loader.fit_in_thread(brought.screen_pixels)
 
         self._imports = threading.Thread(target=run, name="imports", daemon=True)
         self._imports.start()

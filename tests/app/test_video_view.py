@@ -24,9 +24,9 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
+from lapose_core.area_mean import screen_pixels
 from lapose_core.inference.preprocess import Preprocessor
 from lapose_core.inference.result import DriveAnalysis
-from lapose_core.shrink import shrink
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.value_line import ValueLine
 from lapose_inspector.views.video_view import LATE, VideoView
@@ -266,19 +266,20 @@ def test_values_beside_a_border_do_not_move_the_panel_up_and_down(qtbot):
     assert line.sizeHint().height() == one
 
 
-def test_a_picture_made_small_in_the_thread_is_painted_as_the_whole_one_would_be(make_view, qtbot):
+@pytest.mark.parametrize("size", [(320, 240), (900, 500)])
+def test_a_picture_fitted_in_the_thread_is_painted_as_the_whole_one_would_be(make_view, qtbot, size):
     session, drive = Session(), make_drive(20)
-    view = make_view(session, drive, (320, 240))
-    view._loader.shrink_in_thread(shrink)
+    view = make_view(session, drive, size)
+    view._loader.fit_in_thread(screen_pixels)
     session.timeline.seek(7)
     qtbot.waitUntil(lambda: shows(view, 7), timeout=20_000)
     came = view.canvas.room_for(view.canvas.image_size)
-    assert came.width() < drive.width
-    small = pixels(view.canvas.grab().toImage()).astype(int)
+    assert (came.width() < drive.width) == (size[0] < drive.width)
+    fitted = pixels(view.canvas.grab().toImage()).astype(int)
     view.canvas.set_image(drive.open_frames().read(7))
     whole = pixels(view.canvas.grab().toImage()).astype(int)
-    assert abs(small - whole).max() <= 2
-    wheel(view.canvas, QPointF(160, 100), 4)  # of a part there is no small picture
+    assert abs(fitted - whole).max() <= 2
+    wheel(view.canvas, QPointF(160, 100), 4)  # of a part there is no fitted picture
     assert view.canvas.room_for(view.canvas.image_size) is None
 
 

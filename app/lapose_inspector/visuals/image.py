@@ -92,7 +92,7 @@ class ImageCanvas(QWidget):
         """Show ``image`` [H, W, 3]; another size than before fits anew.
 
         A smaller picture that stands for one of ``size`` (width, height) lies where that one would: everything else
-        here counts in the pixels of ``size``. ``fitted`` is the image made as small as ``room_for`` says, where
+        here counts in the pixels of ``size``. ``fitted`` is the image made as large as ``room_for`` says, where
         somebody had the time for it.
         """
         old = self.image_size

@@ -12,12 +12,13 @@ from PySide6.QtGui import QImage
 
 from lapose_core.drive import Drive, Image
 from lapose_core.frames.budget import MIB, ByteBudget
+from lapose_inspector.visuals.image import PIXELS_VISIBLE
 
 if TYPE_CHECKING:
+    from lapose_core.area_mean import Pixels
     from lapose_core.frames.proxies import ProxyFolder
     from lapose_core.frames.proxy import ProxyState
     from lapose_core.frames.store import FrameStore
-    from lapose_core.shrink import Pixels
 
 DEFAULT_BUDGET = 256 * MIB
 
@@ -50,8 +51,8 @@ class FrameLoader(QObject):
         self.budget = budget or ByteBudget(DEFAULT_BUDGET)
         self._proxies = proxies
         self.room: QSize | None = None
-        """Of the screen, in pixels, that a whole frame takes; None where it is not to be made smaller."""
-        self._shrink: Callable[[Image, int, int], Pixels] | None = None
+        """Of the screen, in pixels, that a whole frame takes; None where it is not shown whole."""
+        self._fit: Callable[[Image, int, int], Pixels] | None = None
         self._generation = 0
         self._wanted: int | None = None
         self._announced: int | None = None
@@ -60,10 +61,10 @@ class FrameLoader(QObject):
         self._came.connect(self._on_came)
         self._broke.connect(self._on_broke)
 
-    def shrink_in_thread(self, shrink: Callable[[Image, int, int], Pixels]) -> None:
-        """From now on make frames as small as ``room`` in the thread that decodes them. Not from the beginning: what
-        compiles ``shrink`` would keep the opening screen waiting."""
-        self._shrink = shrink
+    def fit_in_thread(self, fit: Callable[[Image, int, int], Pixels]) -> None:
+        """From now on make frames as large as ``room`` in the thread that decodes them. Not from the beginning: what
+        compiles ``fit`` would keep the opening screen waiting."""
+        self._fit = fit
 
     def open(self, drive: Drive | None) -> None:
         """Serve frames of ``drive`` from now on; what was asked of another one is forgotten."""
@@ -118,11 +119,12 @@ class FrameLoader(QObject):
 
     def _bring(self, generation: int, index: int, image: Image, preview: bool) -> None:
         """Called in the store's threads."""
-        room, shrink, fitted = self.room, self._shrink, None
-        if room is not None and shrink is not None and _shrinks(image, room):
+        room, fit, fitted = self.room, self._fit, None
+        # Larger ones are drawn as squares.
+        if room is not None and fit is not None and 0 < room.width() < PIXELS_VISIBLE * image.shape[1]:
             fitted = QImage(room, QImage.Format.Format_RGB32)
             pixels = np.frombuffer(fitted.bits(), np.uint32).reshape(room.height(), room.width())
-            pixels[:] = shrink(image, room.width(), room.height())
+            pixels[:] = fit(image, room.width(), room.height())
         self._came.emit(generation, index, image, fitted, preview)
 
     @Slot(int, int, object, object, bool)
@@ -141,7 +143,3 @@ class FrameLoader(QObject):
     def _on_broke(self, generation: int, index: int, message: str) -> None:
         if generation == self._generation and index == self._wanted:
             self.failed.emit(index, message)
-
-
-def _shrinks(image: Image, room: QSize) -> bool:
-    return 0 < room.width() <= image.shape[1] and 0 < room.height() <= image.shape[0]

@@ -1,13 +1,14 @@
 """Resizing an image by the mean over the area of each pixel: over boxes with fractional borders that lie anywhere, or
 over those of a grid, which takes a tenth of the time.
 
-The kernels are compiled by numba at first use (a second or two) and cached beside the source. They run without
-Python's lock.
+The kernels are compiled by numba (a second or two, that for the screen when this is imported, the others at their first
+use) and cached beside the source. They run without Python's lock.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -15,10 +16,25 @@ from numpy.typing import NDArray
 
 from lapose_core.drive import Image
 from lapose_core.geometry import Array
+from lapose_core.taps import Taps, taps
 from lapose_core.undistort import SourceBoxes
 
-Taps = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Of an axis: which source pixels make each pixel, and their weights; both [pixels, taps]."""
+Pixels = NDArray[np.uint32]
+"""Pixels [h, w] as 0xffRRGGBB."""
+_READ = numba.types.Array(numba.uint8, 2, "C", readonly=True)  # which takes arrays of both kinds
+_TAPS = (numba.int64[:, ::1], numba.float32[:, ::1])
+
+
+def screen_pixels(image: Image, width: int, height: int) -> Pixels:
+    """An image [H, W, 3] RGB uint8 as ``width`` by ``height`` pixels of the screen, for a thread: Qt's own scaling
+    keeps Python's lock."""
+    out = np.empty((height, width), np.uint32)
+    lines = np.ascontiguousarray(image).reshape(len(image), -1)
+    _screen_pixels(lines, *_kept_taps(image.shape[0], height), *_kept_taps(image.shape[1], width), out)
+    return out
+
+
+_kept_taps = lru_cache(8)(taps)
 
 
 def area_mean(image: Image, boxes: SourceBoxes) -> NDArray[np.float32]:
@@ -40,6 +56,30 @@ def grid_mean(image: Image, rows: Taps, columns: Taps) -> NDArray[np.float32]:
     return out
 
 
+@numba.njit(inline="always")
+def _add_rows(image, index, weight, y, line):  # type: ignore[no-untyped-def]
+    """A line [3 W] of the weighted rows; before the columns, for rows are long, and the processor takes 16 values of
+    one at a time."""
+    line[:] = 0
+    for tap in range(index.shape[1]):
+        row, share = image[index[y, tap]], weight[y, tap]
+        if share != 0:
+            for i in range(len(line)):
+                line[i] += share * row[i]
+
+
+@numba.njit(inline="always")
+def _add_columns(line, index, weight, x, start):  # type: ignore[no-untyped-def]
+    """Red, green and blue of the weighted columns of a line, and ``start``."""
+    red = green = blue = start
+    for tap in range(index.shape[1]):
+        share, i = weight[x, tap], 3 * index[x, tap]
+        red += share * line[i]
+        green += share * line[i + 1]
+        blue += share * line[i + 2]
+    return red, green, blue
+
+
 @numba.njit(cache=True, nogil=True)
 def _grid_means(  # type: ignore[no-untyped-def]
     image: NDArray[np.uint8],  # [H, 3 W]
@@ -49,26 +89,33 @@ def _grid_means(  # type: ignore[no-untyped-def]
     column_weight: NDArray[np.float32],
     out: NDArray[np.float32],
 ):
-    width = image.shape[1]
-    line = np.empty(width, np.float32)  # rows first: they are long, and the processor takes 16 values of one at a time
-    for y in range(row_index.shape[0]):
-        line[:] = 0
-        for tap in range(row_index.shape[1]):
-            weight, row = row_weight[y, tap], image[row_index[y, tap]]
-            if weight != 0:
-                for i in range(width):
-                    line[i] += weight * row[i]
-        for x in range(column_index.shape[0]):
-            red = green = blue = np.float32(0)
-            for tap in range(column_index.shape[1]):
-                weight, i = column_weight[x, tap], 3 * column_index[x, tap]
-                red += weight * line[i]
-                green += weight * line[i + 1]
-                blue += weight * line[i + 2]
+    line = np.empty(image.shape[1], np.float32)
+    for y in range(out.shape[1]):
+        _add_rows(image, row_index, row_weight, y, line)
+        for x in range(out.shape[2]):
+            red, green, blue = _add_columns(line, column_index, column_weight, x, np.float32(0))
             # Weights are rounded: a white pixel must not come out whiter.
             out[0, y, x] = min(red / np.float32(255), np.float32(1))
             out[1, y, x] = min(green / np.float32(255), np.float32(1))
             out[2, y, x] = min(blue / np.float32(255), np.float32(1))
+
+
+@numba.njit(numba.void(_READ, *_TAPS, *_TAPS, numba.uint32[:, ::1]), cache=True, nogil=True)
+def _screen_pixels(  # type: ignore[no-untyped-def]
+    image: NDArray[np.uint8],  # [H, 3 W]
+    row_index: NDArray[np.int64],
+    row_weight: NDArray[np.float32],
+    column_index: NDArray[np.int64],
+    column_weight: NDArray[np.float32],
+    out: Pixels,
+):
+    line = np.empty(image.shape[1], np.float32)
+    for y in range(out.shape[0]):
+        _add_rows(image, row_index, row_weight, y, line)
+        for x in range(out.shape[1]):
+            red, green, blue = _add_columns(line, column_index, column_weight, x, np.float32(0.5))
+            high, middle, low = min(red, np.float32(255)), min(green, np.float32(255)), min(blue, np.float32(255))
+            out[y, x] = np.uint32(0xFF000000) | np.uint32(high) << 16 | np.uint32(middle) << 8 | np.uint32(low)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lapose_core.drive import Drive, Image, Intrinsics
 from lapose_core.inference.findings import Crop
+from lapose_core.taps import taps
 from lapose_core.undistort import Rectangle, SourceBoxes, is_distorted, outline, source_boxes, visible_rectangle
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Preprocessor:
         else:
             centre = (intrinsics.cx, intrinsics.cy) if intrinsics is not None else (width / 2, height / 2)
             self.crop = _largest_crop(width, height, model_size, centre)
-            self._column_taps = _taps(self.crop.width, model_size[0])
-            self._row_taps = _taps(self.crop.height, model_size[1])
+            self._column_taps = taps(self.crop.width, model_size[0])
+            self._row_taps = taps(self.crop.height, model_size[1])
             if intrinsics is not None:
                 part = intrinsics.crop(self.crop.left, self.crop.top, self.crop.width, self.crop.height)
                 self._intrinsics = part.resize(*model_size)
@@ -112,26 +112,6 @@ def _crop_around(lens: Intrinsics, seen: Rectangle) -> Crop:
     return Crop(
         int(left), int(top), int(right - left), int(bottom - top), tuple((float(x), float(y)) for x, y in border)
     )
-
-
-def _taps(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Which of ``before`` source pixels make each of ``after`` pixels, and their weights: both [after, taps].
-
-    Shrinking takes the exact mean over a pixel's area, with fractions of source pixels at its edges: that is
-    what a renderer at the model's size integrates, and the model was trained on one. Filters in common use
-    are up to a seventh blurrier on driving frames (``benchmarks/bench_inference.py``). Enlarging is linear.
-    """
-    if after <= before:
-        edges = np.arange(after + 1) * (before / after)
-        first = np.minimum(edges[:-1].astype(np.int64), before - 1)
-        index = first[:, None] + np.arange(int(np.ceil(before / after)) + 1)
-        inside = np.minimum(edges[1:, None], index + 1) - np.maximum(edges[:-1, None], index)
-        weight = np.maximum(inside, 0.0) * (after / before)
-    else:
-        centre = np.clip((np.arange(after) + 0.5) * (before / after) - 0.5, 0, before - 1)
-        index = centre.astype(np.int64)[:, None] + np.arange(2)
-        weight = np.maximum(1.0 - np.abs(centre[:, None] - index), 0.0)
-    return np.minimum(index, before - 1), weight.astype(np.float32)
 
 
 def _largest_crop(width: int, height: int, model_size: tuple[int, int], centre: tuple[float, float]) -> Crop:

@@ -1,11 +1,11 @@
-"""Pictures made small for the screen."""
+"""Pictures made as large as the screen wants them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lapose_core.shrink import shrink
+from lapose_core.area_mean import screen_pixels
 
 
 def channels(pixels: np.ndarray) -> np.ndarray:
@@ -23,17 +23,21 @@ def means(image: np.ndarray, width: int, height: int) -> np.ndarray:
 @pytest.mark.parametrize("size", [(40, 30), (39, 29), (17, 11), (8, 10), (1, 1), (40, 7)])
 def test_every_pixel_is_the_mean_of_its_area(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
-    assert abs(channels(shrink(image, *size)) - means(image, *size)).max() <= 0.501
+    assert abs(channels(screen_pixels(image, *size)) - means(image, *size)).max() <= 0.501
 
 
 def test_white_stays_white_and_what_is_read_only_or_a_view_is_read() -> None:
     white = np.full((53, 97, 3), 255, np.uint8)
     white.flags.writeable = False
-    assert (channels(shrink(white, 31, 17)) == 255).all()
+    assert (channels(screen_pixels(white, 31, 17)) == 255).all()
     image = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
-    assert np.array_equal(shrink(image[:, ::-1], 20, 15), shrink(image, 20, 15)[:, ::-1])
+    assert np.array_equal(screen_pixels(image[:, ::-1], 20, 15), screen_pixels(image, 20, 15)[:, ::-1])
 
 
-def test_it_does_not_grow() -> None:
-    with pytest.raises(ValueError, match="40 x 30 does not shrink to 41 x 10"):
-        shrink(np.zeros((30, 40, 3), np.uint8), 41, 10)
+def test_it_grows_in_straight_lines() -> None:
+    ramp = np.repeat(np.arange(0, 240, 24, dtype=np.uint8)[None, :, None], 4, 0).repeat(3, 2)
+    wide = channels(screen_pixels(ramp, 30, 9))
+    assert wide.shape == (9, 30, 3)
+    inner = wide[:, 1:-1]
+    np.testing.assert_array_equal(inner, np.broadcast_to(np.arange(0, 224, 8)[None, :, None], inner.shape))
+    assert (wide[:, -1] == 216).all()
