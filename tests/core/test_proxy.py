@@ -284,7 +284,7 @@ def test_many_threads_may_feed_and_read_it(proxy: Proxy, drive: Drive) -> None:
 class TestFolder:
     def test_the_least_recently_used_goes_first(self, tmp_path: Path, drive: Drive) -> None:
         width, height = small_size(*SIZE)
-        one = int(COUNT * width * height * 0.15)
+        one = int(COUNT * width * height * 0.3)
         folder = ProxyFolder(tmp_path / "proxies", ROOM)
         drives = [replace(drive, fingerprint=key) for key in ("a" * 16, "b" * 16, "c" * 16)]
         sizes = []

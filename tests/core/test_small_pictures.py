@@ -52,6 +52,8 @@ def test_the_size_is_a_whole_fraction_and_never_grows() -> None:
     assert small_size(1280, 720) == (640, 360)
     assert small_size(3840, 2160) == (640, 360)
     assert small_size(1241, 376) == (620, 188)
+    assert small_size(960, 540) == (960, 540)
+    assert small_size(962, 540) == (481, 270)
     assert small_size(720, 405) == (720, 405)
     assert small_size(9000, 3) == (692, 1)
 
@@ -74,7 +76,7 @@ def frame_of(width: int, height: int, levels: str, standard: str) -> av.VideoFra
 
 @pytest.mark.parametrize("standard", STANDARDS)
 @pytest.mark.parametrize("levels", RANGES)
-@pytest.mark.parametrize("size", [(1440, 810), (1282, 722), (1443, 815), (1601, 901)])
+@pytest.mark.parametrize("size", [(1440, 810), (1282, 722), (1443, 815), (1601, 901), (801, 451)])
 def test_a_small_picture_is_the_frame_made_small(size: tuple[int, int], levels: str, standard: str) -> None:
     picture = Picture(frame_of(*size, levels, standard))
     small = small_size(*size)

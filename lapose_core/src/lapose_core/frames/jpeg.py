@@ -19,7 +19,9 @@ from lapose_core.drive import Image
 from lapose_core.frames.picture import Picture
 
 LONG_SIDE = 720
-"""Pixels of a small picture's longer side, at most."""
+"""Pixels of a small picture's longer side, at most: more than a video panel shows on most displays."""
+WHOLE = 960
+"""Of a frame's longer side, up to which its picture is as large as it is."""
 _QUALITY = 80
 _LARGEST_FACTOR = 16  # of box_mean
 # Of red and blue in luma, by FFmpeg's number for the standard; where a video names none, FFmpeg takes the older one.
@@ -32,7 +34,7 @@ class JpegError(ValueError):
 
 
 def small_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of the small pictures of frames ``width`` x ``height``: a whole fraction of it, rounded."""
+    """Width and height of the small pictures of frames ``width`` x ``height``: a whole fraction of them, rounded."""
     factor = _factor(width, height)
     return max(1, round(width / factor)), max(1, round(height / factor))
 
@@ -62,7 +64,7 @@ class Encoder:
         """Whether each pixel is a square of the frame's, whose colours are understood."""
         known = frame.format.name in ("yuv420p", "yuvj420p") and int(frame.colorspace) in _WEIGHTS
         factor = _factor(frame.width, frame.height)
-        return known and 1 < factor <= _LARGEST_FACTOR and small_size(frame.width, frame.height) == self._size
+        return known and factor <= _LARGEST_FACTOR and small_size(frame.width, frame.height) == self._size
 
     def _scaled(self, frame: Any, width: int, height: int, pixels: str) -> Any:
         return self._reformatter.reformat(
@@ -96,7 +98,8 @@ def _jpeg(planes: list[NDArray[np.uint8]]) -> bytes:
 
 
 def _factor(width: int, height: int) -> int:
-    return -(-max(width, height) // LONG_SIDE)
+    longer = max(width, height)
+    return 1 if longer <= WHOLE else -(-longer // LONG_SIDE)
 
 
 def _small_planes(frame: Any, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
