@@ -11,6 +11,8 @@ BEHIND_WINDOW = 14
 """Niceness of what goes on behind a window: on a core that both want, the window's thread gets 95 %."""
 BEHIND_WORK = 5
 """Of what runs ahead of other work: who stands in front gets three quarters."""
+BEHIND_MODEL = 10
+"""Of decoding for a model that is to have a core for itself: a decoder's four threads on two cores weigh half of it."""
 
 
 def stand_back(by: int = BEHIND_WINDOW) -> None:

@@ -11,6 +11,7 @@ from lapose_core.drive import Drive
 from lapose_core.frames.budget import Cache
 from lapose_core.frames.heap import return_memory
 from lapose_core.frames.reader import CachedReader
+from lapose_core.priority import BEHIND_WORK, stand_back
 
 # A group of pictures is rarely longer: a frame so far before the one being decoded may come on the way to it.
 _ON_THE_WAY = 300
@@ -61,6 +62,8 @@ class Behind:
             self._condition.notify()
 
     def _run(self) -> None:
+        # On few cores it would keep those waiting that answer for the cursor's own frame.
+        stand_back(BEHIND_WORK)
         reader = self._reader
         try:
             while (frames := self._next(reader)) is not None:

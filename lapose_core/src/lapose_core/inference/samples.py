@@ -15,7 +15,7 @@ from torch import Tensor
 from lapose_core.drive import Drive, FrameSource, Image, LogError
 from lapose_core.frames.picture import GivenUp, Picture, PictureSource
 from lapose_core.inference.preprocess import Preprocessor
-from lapose_core.priority import BEHIND_WORK, stand_back
+from lapose_core.priority import BEHIND_MODEL, stand_back
 
 Tap = Callable[[int, Picture | Image], bool]
 """Is given frames that were decoded in passing, with their index; says whether it wants those between samples too."""
@@ -102,7 +102,7 @@ class SampleQueue:
 
     def _run(self) -> None:
         # The model, where it is the slower, must not wait for a core behind a decoder that runs ahead of it.
-        stand_back(BEHIND_WORK)
+        stand_back(BEHIND_MODEL)
         try:
             source = self._drive.open_frames()
         except Exception as error:
