@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lapose_core.model.pose_head import NARROWEST, WIDEST
 
-Rows = NDArray[np.float32]
+Array = NDArray[np.float32]
 
 F = np.float32
 # For vector registers: sums in any order, and divisions that raise nothing. Infinities keep their meaning.
@@ -37,7 +37,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit("void(f4[:,::1], f4[::1], f4[::1], f4, f4[:,::1])", **_LOOPS)
-def norm(x: Rows, weight: Rows, bias: Rows, eps: float, out: Rows):  # type: ignore[no-untyped-def]
+def norm(x: Array, weight: Array, bias: Array, eps: float, out: Array):  # type: ignore[no-untyped-def]
     """Layer norm of rows x [N, D]."""
     width = F(x.shape[1])
     for i in range(x.shape[0]):
@@ -54,19 +54,18 @@ def norm(x: Rows, weight: Rows, bias: Rows, eps: float, out: Rows):  # type: ign
             to[j] = (row[j] - mean) * share * weight[j] + bias[j]
 
 
-@numba.njit("void(f4[:,::1], f4[:,::1], f4[::1], f4[:,::1], b1)", **_LOOPS)
-def linear(x: Rows, weight: Rows, bias: Rows, out: Rows, add: bool):  # type: ignore[no-untyped-def]
-    """``x @ weight.T + bias`` of one row x [1, K] and weights [M, K], written to ``out`` [1, M] or added to it."""
-    row, to = x[0], out[0]
+@numba.njit("void(f4[::1], f4[:,::1], f4[::1], f4[::1], b1)", **_LOOPS)
+def linear(x: Array, weight: Array, bias: Array, out: Array, add: bool):  # type: ignore[no-untyped-def]
+    """``weight @ x + bias`` of x [K] and weights [M, K], written to ``out`` [M] or added to it."""
     for m in range(bias.size):
-        total, of = bias[m], weight[m]
-        for k in range(row.size):
-            total += row[k] * of[k]
-        to[m] = total + (to[m] if add else F(0))
+        total, row = bias[m], weight[m]
+        for k in range(x.size):
+            total += row[k] * x[k]
+        out[m] = total + (out[m] if add else F(0))
 
 
 @numba.njit("void(f4[:,::1])", **_LOOPS)
-def gelu(x: Rows):  # type: ignore[no-untyped-def]
+def gelu(x: Array):  # type: ignore[no-untyped-def]
     """In place. The error function is that of Abramowitz and Stegun (7.1.26), off by 1.5e-7 at the most."""
     for i in range(x.shape[0]):
         row = x[i]
@@ -79,7 +78,7 @@ def gelu(x: Rows):  # type: ignore[no-untyped-def]
 
 
 @numba.njit("void(f4[::1], f4[:,::1], i8, f4[::1], f4[::1])", **_LOOPS)
-def attend_one(query: Rows, keys_values: Rows, channels: int, scores: Rows, out: Rows):  # type: ignore[no-untyped-def]
+def attend_one(query: Array, keys_values: Array, channels: int, scores: Array, out: Array):  # type: ignore[no-untyped-def]
     """Attention of one query [D], by heads of ``channels``, over keys and values [N, 2 D] -> ``out`` [D]."""
     width = query.size
     scale = F(1) / np.sqrt(F(channels))
@@ -106,7 +105,7 @@ def attend_one(query: Rows, keys_values: Rows, channels: int, scores: Rows, out:
 
 
 @functools.cache
-def attention_among(heads: int, channels: int, rows: int) -> Callable[[Rows, int, Rows], None]:
+def attention_among(heads: int, channels: int, rows: int) -> Callable[[Array, int, Array], None]:
     """What all of ``rows`` rows read of the first ``filled``: (qkv [rows, 3 D], filled, out [rows, D]).
 
     Sizes are known when it is compiled: such short loops are all in vector registers then.
@@ -114,7 +113,7 @@ def attention_among(heads: int, channels: int, rows: int) -> Callable[[Rows, int
     width, scale = heads * channels, F(channels**-0.5)
 
     @numba.njit("void(f4[:,::1], i8, f4[:,::1])", **_LOOPS)
-    def kernel(qkv: Rows, filled: int, out: Rows):  # type: ignore[no-untyped-def]
+    def kernel(qkv: Array, filled: int, out: Array):  # type: ignore[no-untyped-def]
         keys = np.empty((channels, rows), F)
         shares, hidden = np.empty(rows, F), np.zeros(rows, F)
         hidden[filled:] = -np.inf
@@ -197,8 +196,8 @@ def _soften(scores):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit("f4(f4[:,::1], f4[:,:,::1], f4, f4, f4, f4[:,::1], f4[:,::1], f4[::1])", **_LOOPS)
-def metric_poses(read, maps, least_scale, given_fov, middle_fov, translation, quaternion, fov):  # type: ignore[no-untyped-def]
+@numba.njit("void(f4[:,::1], f4[:,:,::1], f4, f4, f4, f4[:,::1], f4[:,::1], f4[::1], f4[::1])", **_LOOPS)
+def metric_poses(read, maps, least_scale, given_fov, middle_fov, translation, quaternion, fov, scale):  # type: ignore[no-untyped-def]
     """What ``PoseHead.output`` and ``LaPose.estimate_of`` make of the head's last layer.
 
     Args:
@@ -207,18 +206,15 @@ def metric_poses(read, maps, least_scale, given_fov, middle_fov, translation, qu
         least_scale: ``MINIMUM_SCALE``.
         given_fov: NaN where the head's own is to be taken.
         middle_fov: by which a turn in pixels becomes an angle; 0 where the head says angles.
-        translation, quaternion, fov: [N, 3], [N, 4] and [N], written.
-
-    Returns:
-        s, not clamped.
+        translation, quaternion, fov, scale: [N, 3], [N, 4], [N] and [1], written.
     """
     count, ranks = maps.shape[:2]
-    scale = np.exp(read[0, 8])
+    scale[0] = np.exp(read[0, 8])
     mean = F(0)
     for i in range(count):
         fov[i] = read[1 + i, 7] if not np.isfinite(given_fov) else given_fov
         mean += fov[i] / F(count)
-    mean = F(min(max(mean, NARROWEST), WIDEST))
+    mean = min(max(mean, F(NARROWEST)), F(WIDEST))
     angle = np.tan(mean / F(2)) / middle_fov if middle_fov > 0 else F(1)
     for i in range(count):
         said = read[1 + i]
@@ -227,7 +223,7 @@ def metric_poses(read, maps, least_scale, given_fov, middle_fov, translation, qu
             for r in range(ranks):
                 total += said[9 + r] * maps[i, r, c]
             if c < 3:
-                translation[i, c] = total * max(scale, least_scale)
+                translation[i, c] = total * max(scale[0], least_scale)
             else:
                 quaternion[i, c - 3] = total * angle
         quaternion[i, 3] = said[6]
@@ -237,4 +233,3 @@ def metric_poses(read, maps, least_scale, given_fov, middle_fov, translation, qu
         length = max(np.sqrt(length), F(1e-12))
         for c in range(4):
             quaternion[i, c] /= length if said[6] >= 0 else -length
-    return scale

@@ -1,5 +1,9 @@
-"""The layers of a stream: each class is the module of its name, on that module's own parameters, for tensors without
-batch and time, [tokens, width]. What a CPU does better by loops of its own is in ``stream_kernels``.
+"""The layers of a stream: each class is the module of its name, on that module's own parameters, for rows [N, D]
+without batch and time.
+
+Each layer writes to memory of its own, which stays where it is: that memory is in the processor's caches, and views of
+it are made once. So what a layer gives holds until its next run. What a CPU does better by loops of its own is in
+``stream_kernels``.
 """
 
 from __future__ import annotations
@@ -11,14 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lapose_core.model import st_transformer as modules
 from lapose_core.model import stream_kernels as kernels
-from lapose_core.model.st_transformer import Block as BlockModule
-from lapose_core.model.st_transformer import Mlp as MlpModule
-from lapose_core.model.st_transformer import SelfAttention, attention
-from lapose_core.model.st_transformer import SpatioTemporalBlock as SpatioTemporalBlockModule
 from lapose_core.model.vqvae import Residual, VqVae
 
-Step = Callable[[Tensor], Tensor]
+SMALL, WIDE = 1 << 20, 1536  # weights, and outputs, of a linear layer on a CPU
 
 
 def has_kernels(x: Tensor) -> bool:
@@ -26,49 +27,14 @@ def has_kernels(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.float32
 
 
-class Linear:
-    """``nn.Linear``, or a convolution of single pixels, on rows [N, K].
+class Rows:
+    """A tensor [N, D] that stays in its place, and the same memory as an ``array`` where there are kernels for it."""
 
-    On a CPU, where weights are read anew for every frame, small ones are copied to [K, M], in which order they are read
-    in a fifth to a third less time; but for a single row, which is multiplied by a loop of its own. Products with more
-    than ``WIDE`` outputs are made in parts, at 84 thousand million operations a second instead of 75.
-    """
+    __slots__ = ("array", "tensor")
 
-    SMALL, WIDE = 1 << 20, 1536
-
-    def __init__(self, layer: nn.Linear | nn.Conv2d, outputs: slice = slice(None), *, rows: int | None = None) -> None:
-        """``outputs``: which of them; ``rows``: their number, where it is known to be one."""
-        assert layer.bias is not None
-        weight, self.bias = layer.weight.detach().flatten(1)[outputs], layer.bias.detach()[outputs]
-        self.weight = weight.t()
-        self.parts: list[slice] = []
-        self.arrays: tuple[kernels.Rows, kernels.Rows] | None = None
-        if rows == 1 and has_kernels(weight):
-            self.arrays = weight.numpy(), self.bias.numpy()
-        elif weight.device.type == "cpu":
-            if weight.nelement() <= self.SMALL:
-                self.weight = self.weight.contiguous()
-            elif len(weight) > self.WIDE:
-                self.parts = [slice(i, i + self.WIDE) for i in range(0, len(weight), self.WIDE)]
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        if self.arrays is not None:
-            out = rows.new_empty(1, len(self.bias))
-            kernels.linear(rows.numpy(), *self.arrays, out.numpy(), False)
-            return out
-        if not self.parts:
-            return torch.addmm(self.bias, rows, self.weight)
-        out = rows.new_empty(len(rows), len(self.bias))
-        for part in self.parts:
-            torch.addmm(self.bias[part], rows, self.weight[:, part], out=out[:, part])
-        return out
-
-    def onto(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Add to x, in place, what it makes of ``rows``."""
-        if self.arrays is not None:
-            kernels.linear(rows.numpy(), *self.arrays, x.numpy(), True)
-            return x
-        return x.add_(self.bias).addmm_(rows, self.weight)
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.array: Any = tensor.numpy() if has_kernels(tensor) else None
 
 
 def each(layers: nn.Module) -> list[Any]:
@@ -76,148 +42,201 @@ def each(layers: nn.Module) -> list[Any]:
     return list(layers.children())
 
 
-def norm(layer: nn.LayerNorm) -> Step:
-    """``nn.LayerNorm`` of rows."""
-    shape, eps = layer.normalized_shape, layer.eps
-    weight, bias = layer.weight.detach(), layer.bias.detach()
-    if not has_kernels(weight):
-        return lambda x: torch.layer_norm(x, shape, weight, bias, eps)
-    arrays = weight.numpy(), bias.numpy(), eps
+def weights(layer: nn.Linear | nn.Conv2d, outputs: slice = slice(None)) -> tuple[Tensor, Tensor]:
+    """Weights [K, M] and bias [M] of a linear layer, or of a convolution of single pixels.
 
-    def run(x: Tensor) -> Tensor:
-        out = torch.empty_like(x)
-        kernels.norm(x.numpy(), *arrays, out.numpy())
-        return out
-
-    return run
+    On a CPU, where weights are read anew for every frame, small ones are laid in the order of this shape, in which they
+    are read in a fifth to a third less time.
+    """
+    assert layer.bias is not None
+    weight, bias = layer.weight.detach().flatten(1)[outputs].t(), layer.bias.detach()[outputs]
+    small = weight.device.type == "cpu" and weight.nelement() <= SMALL
+    return (weight.contiguous() if small else weight), bias
 
 
-def gelu(x: Tensor) -> Tensor:
-    """Of rows, whose memory it may use."""
-    if not has_kernels(x):
-        return F.gelu(x)
-    kernels.gelu(x.numpy())
+def joined(*layers: nn.Linear) -> nn.Linear:
+    """The layers side by side: the outputs of one after those of the other."""
+    out = nn.Linear(layers[0].in_features, sum(x.out_features for x in layers), device="meta")
+    out.weight = nn.Parameter(torch.cat([x.weight for x in layers]))
+    biases = (x.weight.new_zeros(x.out_features) if x.bias is None else x.bias for x in layers)
+    out.bias = nn.Parameter(torch.cat(list(biases)))
+    return out
+
+
+class Linear:
+    """``nn.Linear`` of ``count`` rows. A CPU has a loop of its own for a single one."""
+
+    def __init__(self, layer: nn.Linear, count: int, outputs: slice = slice(None)) -> None:
+        """``outputs``: which of them."""
+        self.of_one: tuple[kernels.Array, kernels.Array] | None = None
+        if count == 1 and has_kernels(layer.weight):
+            self.weight, self.bias = layer.weight.detach()[outputs], layer.bias.detach()[outputs]
+            self.of_one = self.weight.numpy(), self.bias.numpy()
+        else:
+            self.weight, self.bias = weights(layer, outputs)
+
+    def onto(self, x: Rows, rows: Rows) -> None:
+        """Add to x what it makes of ``rows``."""
+        if self.of_one is not None:
+            kernels.linear(rows.array[0], *self.of_one, x.array[0], True)
+        else:
+            x.tensor.add_(self.bias).addmm_(rows.tensor, self.weight)
+
+
+class LinearTo(Linear):
+    """``Linear`` with rows ``out`` of its own.
+
+    On a CPU products with more than ``WIDE`` outputs are made in parts, at 84 thousand million operations a second
+    instead of 75.
+    """
+
+    def __init__(self, layer: nn.Linear, count: int, outputs: slice = slice(None)) -> None:
+        super().__init__(layer, count, outputs)
+        width = len(self.bias)
+        self.out = Rows(self.bias.new_empty(count, width))
+        step = WIDE if self.bias.device.type == "cpu" else width
+        columns = [slice(i, i + step) for i in range(0, width, step)] if self.of_one is None else []
+        self.parts = [(self.bias[part], self.weight[:, part], self.out.tensor[:, part]) for part in columns]
+
+    def __call__(self, rows: Rows) -> Rows:
+        if self.of_one is not None:
+            kernels.linear(rows.array[0], *self.of_one, self.out.array[0], False)
+        else:
+            for bias, weight, out in self.parts:
+                torch.addmm(bias, rows.tensor, weight, out=out)
+        return self.out
+
+
+class Norm:
+    """``nn.LayerNorm`` of rows, to the rows ``out``."""
+
+    def __init__(self, layer: nn.LayerNorm, out: Rows | int) -> None:
+        """``out`` may be their number: then they are its own."""
+        self.shape, self.eps = layer.normalized_shape, layer.eps
+        self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
+        self.out = Rows(self.weight.new_empty(out, *self.shape)) if isinstance(out, int) else out
+        self.arrays = (self.weight.numpy(), self.bias.numpy(), self.eps) if has_kernels(self.weight) else None
+
+    def __call__(self, x: Rows) -> Rows:
+        if self.arrays is not None:
+            kernels.norm(x.array, *self.arrays, self.out.array)
+        else:
+            self.out.tensor.copy_(torch.layer_norm(x.tensor, self.shape, self.weight, self.bias, self.eps))
+        return self.out
+
+
+def gelu(x: Rows) -> Rows:
+    """In place."""
+    if x.array is not None:
+        kernels.gelu(x.array)
+    else:
+        x.tensor.copy_(F.gelu(x.tensor))
     return x
 
 
-def of_vector(layers: nn.Module) -> Step:
+class OfVector:
     """A linear layer, a norm, GELU or a sequence of them, on a vector [K]."""
-    steps = [_of_row(layer) for layer in layers.modules() if not isinstance(layer, nn.Sequential | nn.Identity)]
 
-    def run(x: Tensor) -> Tensor:
-        x = x[None]
-        for step in steps:
-            x = step(x)
-        return x[0]
+    def __init__(self, layers: nn.Module) -> None:
+        kept = (layer for layer in layers.modules() if not isinstance(layer, nn.Sequential | nn.Identity))
+        self.steps = [_of_row(layer) for layer in kept]
 
-    return run
+    def __call__(self, x: Tensor) -> Tensor:
+        rows = Rows(x[None])
+        for step in self.steps:
+            rows = step(rows)
+        return rows.tensor[0]
 
 
-def _of_row(layer: nn.Module) -> Step:
+def _of_row(layer: nn.Module) -> Callable[[Rows], Rows]:
     if isinstance(layer, nn.LayerNorm):
-        return norm(layer)
+        return Norm(layer, 1)
     if isinstance(layer, nn.GELU):
-        return lambda x: gelu(x.clone())
+        return lambda x: gelu(Rows(x.tensor.clone()))
     assert isinstance(layer, nn.Linear)
-    return Linear(layer, rows=1)
+    return LinearTo(layer, 1)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """``attention`` of [H, Q, C], [H, K, C] and [H, K, C]."""
+class Attention:
+    """``SelfAttention`` among ``count`` rows; of ``few`` all read only the first, of which they are told how many."""
+
+    def __init__(self, module: modules.SelfAttention, count: int, *, few: bool = False) -> None:
+        self.qkv, self.out = LinearTo(module.qkv, count), Linear(module.out, count)
+        shape = (count, 3, module.heads, -1)
+        self.query, self.key, self.value = self.qkv.out.tensor.view(shape).permute(1, 2, 0, 3)  # each [H, N, C]
+        self.scores = self.query.new_empty(module.heads, count, count)
+        self.read = Rows(self.query.new_empty(count, len(self.out.bias)))
+        self.read_by_head = self.read.tensor.view(count, module.heads, -1).transpose(0, 1)
+        self.kernel: Callable[..., None] | None = None
+        if few and self.read.array is not None:
+            self.kernel = kernels.attention_among(module.heads, self.query.shape[-1], count)
+
+    def onto(self, x: Rows, rows: Rows, filled: int | None = None) -> None:
+        """Add to x what the rows read of the first ``filled`` of them. The others have to be finite."""
+        qkv = self.qkv(rows)
+        if self.kernel is not None:
+            self.kernel(qkv.array, filled, self.read.array)
+        else:
+            key, value, scores = self.key, self.value, self.scores
+            if filled is not None:
+                key, value, scores = key[:, :filled], value[:, :filled], scores[..., :filled]
+            self.read_by_head.copy_(attend(self.query, key, value, scores))
+        self.out.onto(x, self.read)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, scores: Tensor) -> Tensor:
+    """``attention`` of [H, Q, C], [H, K, C] and [H, K, C]; ``scores`` [H, Q, K] is memory that it may use."""
     if query.device.type != "cpu":
-        return attention(query, key, value)
-    scores = query.new_empty(*query.shape[:2], key.shape[1])
+        return modules.attention(query, key, value)
     scores.baddbmm_(query, key.transpose(1, 2), beta=0, alpha=query.shape[-1] ** -0.5)
     return torch.bmm(scores.softmax(-1), value)
 
 
-class Attention:
-    """``SelfAttention`` among rows [N, D]."""
-
-    def __init__(self, module: SelfAttention) -> None:
-        self.heads, self.qkv, self.out = module.heads, Linear(module.qkv), Linear(module.out)
-
-    def onto(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Add to x [N, D], in place, what the rows read."""
-        q, k, v = self.qkv(rows).view(len(rows), 3, self.heads, -1).permute(1, 2, 0, 3)
-        return self.out.onto(x, attend(q, k, v).transpose(0, 1).reshape(x.shape))
-
-
-class AttentionOfFew:
-    """``SelfAttention`` among the first of a fixed number of rows [N, D]; of the others only finiteness is asked."""
-
-    def __init__(self, module: SelfAttention, rows: int) -> None:
-        self.heads, self.qkv, self.out = module.heads, Linear(module.qkv), Linear(module.out)
-        self.kernel: Callable[..., None] | None = None
-        if has_kernels(module.out.weight):
-            self.kernel = kernels.attention_among(self.heads, len(module.out.weight) // self.heads, rows)
-
-    def onto(self, x: Tensor, rows: Tensor, filled: int) -> Tensor:
-        """Add to the first of x [N, D], in place, what they read of each other."""
-        qkv = self.qkv(rows)
-        if self.kernel is not None:
-            read = torch.empty_like(x)
-            self.kernel(qkv.numpy(), filled, read.numpy())
-        else:
-            q, k, v = qkv.view(len(rows), 3, self.heads, -1).permute(1, 2, 0, 3)
-            read = attend(q, k[:, :filled], v[:, :filled]).transpose(0, 1).reshape(x.shape)
-        return self.out.onto(x, read)
-
-
 class AttentionOfLast:
-    """What the last of rows [N, D] reads by ``SelfAttention``."""
+    """What the last of ``count`` rows reads by ``SelfAttention``."""
 
-    def __init__(self, module: SelfAttention) -> None:
+    def __init__(self, module: modules.SelfAttention, count: int) -> None:
         width = len(module.out.weight)
-        self.heads, self.out = module.heads, Linear(module.out, rows=1)
-        self.query, self.keys_values = Linear(module.qkv, slice(width), rows=1), Linear(module.qkv, slice(width, None))
+        self.query, self.out = LinearTo(module.qkv, 1, slice(width)), Linear(module.out, 1)
+        self.keys_values = LinearTo(module.qkv, count, slice(width, None))
+        self.read = Rows(self.out.bias.new_empty(1, width))
+        self.heads, self.channels = module.heads, width // module.heads
+        self.scores = self.read.tensor.new_empty(self.heads, count)
 
-    def onto(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Add it to x [1, D], in place."""
-        query, keys_values = self.query(rows[-1:]), self.keys_values(rows)
-        if has_kernels(x):
-            read, scores = torch.empty_like(x), x.new_empty(len(rows))
-            channels = x.shape[1] // self.heads
-            kernels.attend_one(query[0].numpy(), keys_values.numpy(), channels, scores.numpy(), read[0].numpy())
+    def onto(self, x: Rows, rows: Rows) -> None:
+        """Add it to x [1, D]."""
+        query, keys_values = self.query(Rows(rows.tensor[-1:])), self.keys_values(rows)
+        if self.read.array is not None:
+            scores = self.scores[0].numpy()
+            kernels.attend_one(query.array[0], keys_values.array, self.channels, scores, self.read.array[0])
         else:
-            k, v = keys_values.view(len(rows), 2, self.heads, -1).permute(1, 2, 0, 3)
-            read = attend(query.view(self.heads, 1, -1), k, v).view(x.shape)
-        return self.out.onto(x, read)
+            k, v = keys_values.tensor.view(-1, 2, self.heads, self.channels).permute(1, 2, 0, 3)
+            q = query.tensor.view(self.heads, 1, -1)
+            self.read.tensor.copy_(attend(q, k, v, self.scores[:, None]).view(1, -1))
+        self.out.onto(x, self.read)
 
 
 class Mlp:
-    """``Mlp`` of rows [N, D]."""
+    """``Mlp`` of ``count`` rows."""
 
-    def __init__(self, module: MlpModule, rows: int | None = None) -> None:
+    def __init__(self, module: modules.Mlp, count: int) -> None:
         widen, _, narrow = each(module)
-        self.widen, self.narrow = Linear(widen, rows=rows), Linear(narrow, rows=rows)
+        self.widen, self.narrow = LinearTo(widen, count), Linear(narrow, count)
 
-    def onto(self, x: Tensor, rows: Tensor) -> Tensor:
-        return self.narrow.onto(x, gelu(self.widen(rows)))
+    def onto(self, x: Rows, rows: Rows) -> None:
+        self.narrow.onto(x, gelu(self.widen(rows)))
 
 
 class Block:
-    """``Block`` on x [N, D], in place."""
+    """``Block`` on ``count`` rows, in place; ``few`` as in ``Attention``."""
 
-    def __init__(self, module: BlockModule) -> None:
-        self.norm_attention, self.attention = norm(module.norm_attention), Attention(module.attention)
-        self.norm_mlp, self.mlp = norm(module.norm_mlp), Mlp(module.mlp)
+    def __init__(self, module: modules.Block, count: int, *, few: bool = False) -> None:
+        self.norm_attention, self.norm_mlp = Norm(module.norm_attention, count), Norm(module.norm_mlp, count)
+        self.attention, self.mlp = Attention(module.attention, count, few=few), Mlp(module.mlp, count)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        x = self.attention.onto(x, self.norm_attention(x))
-        return self.mlp.onto(x, self.norm_mlp(x))
-
-
-class BlockOfFew:
-    """``Block`` on the first of a fixed number of rows, in place."""
-
-    def __init__(self, module: BlockModule, rows: int) -> None:
-        self.norm_attention, self.attention = norm(module.norm_attention), AttentionOfFew(module.attention, rows)
-        self.norm_mlp, self.mlp = norm(module.norm_mlp), Mlp(module.mlp)
-
-    def __call__(self, x: Tensor, filled: int) -> Tensor:
-        x = self.attention.onto(x, self.norm_attention(x), filled)
-        return self.mlp.onto(x, self.norm_mlp(x))
+    def __call__(self, x: Rows, filled: int | None = None) -> None:
+        self.attention.onto(x, self.norm_attention(x), filled)
+        self.mlp.onto(x, self.norm_mlp(x))
 
 
 class OverTime:
@@ -226,34 +245,35 @@ class OverTime:
     Keys and values lie in a ring. Their order there carries no meaning: rotary keys hold their own time.
     """
 
-    def __init__(self, module: SelfAttention, count: int, capacity: int) -> None:
-        self.qkv, self.out = Linear(module.qkv, rows=count), Linear(module.out, rows=count)
-        width = len(module.out.weight)
-        self.heads, self.channels, self.capacity = module.heads, width // module.heads, capacity
+    def __init__(self, module: modules.SelfAttention, count: int, capacity: int) -> None:
+        self.qkv, self.out = LinearTo(module.qkv, count), Linear(module.out, count)
+        heads, channels = module.heads, len(self.out.bias) // module.heads
+        self.read = Rows(self.out.bias.new_empty(count, len(self.out.bias)))
+        self.query, self.key, self.value = self.qkv.out.tensor.view(count, 3, heads, channels).unbind(1)
+        self.values = self.value.new_zeros(count, heads, capacity, channels)
         self.kernel: Callable[..., None] | None = None
-        shape = (count, self.heads, capacity, self.channels)
-        self.values = self.qkv.bias.new_zeros(shape)
-        if has_kernels(self.values):
-            self.kernel = kernels.attention_over_time(self.heads, self.channels, capacity)
-            shape = (count, self.heads, self.channels, capacity)
-        self.keys = self.qkv.bias.new_zeros(shape)
+        if self.read.array is not None:
+            self.kernel = kernels.attention_over_time(heads, channels, capacity)
+            self.keys = self.values.new_zeros(count, heads, channels, capacity)
+            self.arrays = self.keys.numpy(), self.values.numpy()
+        else:
+            self.keys = torch.zeros_like(self.values)
         self.seen = 0
 
-    def onto(self, x: Tensor, rows: Tensor, rotation: Tensor) -> Tensor:
-        """Add to x, in place, what these rows of a new frame read of the past; ``rotation`` is complex [C / 2]."""
-        qkv, slot, filled = self.qkv(rows), self.seen % self.capacity, min(self.seen + 1, self.capacity)
+    def onto(self, x: Rows, rows: Rows, rotation: Tensor) -> None:
+        """Add to x what these rows of a new frame read of the past; ``rotation`` is complex [C / 2]."""
+        qkv, capacity = self.qkv(rows), self.values.shape[2]
+        slot, filled = self.seen % capacity, min(self.seen + 1, capacity)
         self.seen += 1
         if self.kernel is not None:
-            read = torch.empty_like(x)
-            self.kernel(
-                qkv.numpy(), rotation.numpy(), self.keys.numpy(), self.values.numpy(), slot, filled, read.numpy()
-            )
-            return self.out.onto(x, read)
-        q, k, v = qkv.view(len(x), 3, self.heads, -1).unbind(1)
-        self.keys[:, :, slot], self.values[:, :, slot] = _rotated(k, rotation), v
-        keys, values = (past[:, :, :filled].flatten(0, 1) for past in (self.keys, self.values))
-        query = _rotated(q, rotation).view(-1, 1, self.channels)
-        return self.out.onto(x, attend(query, keys, values).view(x.shape))
+            self.kernel(qkv.array, rotation.numpy(), *self.arrays, slot, filled, self.read.array)
+        else:
+            self.keys[:, :, slot], self.values[:, :, slot] = _rotated(self.key, rotation), self.value
+            keys, values = (past[:, :, :filled].flatten(0, 1) for past in (self.keys, self.values))
+            query = _rotated(self.query, rotation).flatten(0, 1)[:, None]
+            scores = query.new_empty(len(query), 1, filled)
+            self.read.tensor.copy_(attend(query, keys, values, scores).view(self.read.tensor.shape))
+        self.out.onto(x, self.read)
 
 
 def _rotated(x: Tensor, rotation: Tensor) -> Tensor:
@@ -263,21 +283,21 @@ def _rotated(x: Tensor, rotation: Tensor) -> Tensor:
 
 
 class SpatioTemporalBlock:
-    """``SpatioTemporalBlock`` on the tokens x [N, D] of a new frame, in place; ``last``: only its last token."""
+    """``SpatioTemporalBlock`` on the ``count`` tokens of a new frame, in place; ``last``: only on its last token."""
 
-    def __init__(self, module: SpatioTemporalBlockModule, count: int, window: int, *, last: bool) -> None:
-        self.last = last
-        self.norm_spatial = norm(module.norm_spatial)
-        self.spatial = AttentionOfLast(module.spatial) if last else Attention(module.spatial)
-        self.norm_temporal = norm(module.norm_temporal)
-        rows = 1 if last else count
-        self.temporal = OverTime(module.temporal, rows, window)
-        self.norm_mlp, self.mlp = norm(module.norm_mlp), Mlp(module.mlp, rows)
+    def __init__(self, module: modules.SpatioTemporalBlock, count: int, window: int, *, last: bool) -> None:
+        self.last, self.norm_spatial = last, Norm(module.norm_spatial, count)
+        self.spatial = AttentionOfLast(module.spatial, count) if last else Attention(module.spatial, count)
+        count = 1 if last else count
+        self.norm_temporal, self.norm_mlp = Norm(module.norm_temporal, count), Norm(module.norm_mlp, count)
+        self.temporal, self.mlp = OverTime(module.temporal, count, window), Mlp(module.mlp, count)
 
-    def __call__(self, x: Tensor, rotation: Tensor) -> Tensor:
-        x = self.spatial.onto(x[-1:] if self.last else x, self.norm_spatial(x))
-        x = self.temporal.onto(x, self.norm_temporal(x), rotation)
-        return self.mlp.onto(x, self.norm_mlp(x))
+    def __call__(self, x: Rows, rotation: Tensor) -> None:
+        rows = self.norm_spatial(x)
+        x = Rows(x.tensor[-1:]) if self.last else x
+        self.spatial.onto(x, rows)
+        self.temporal.onto(x, self.norm_temporal(x), rotation)
+        self.mlp.onto(x, self.norm_mlp(x))
 
 
 class Codec:
@@ -289,8 +309,8 @@ class Codec:
         self.residuals = []
         for residual in (layer for layer in layers if isinstance(layer, Residual)):
             norm, _, conv, _, mix = each(residual.body)
-            self.residuals.append((norm, _channels_last(conv), Linear(mix)))
-        self.last = Linear(last)
+            self.residuals.append((norm, _channels_last(conv), weights(mix)))
+        self.last = weights(last)
 
     def __call__(self, image: Tensor) -> Tensor:
         x = (image * 2).sub_(1)[None].contiguous(memory_format=torch.channels_last)
@@ -298,11 +318,12 @@ class Codec:
             x = F.silu(F.conv2d(x, weight, bias, stride=2, padding=1), inplace=True)
         rows = x.permute(0, 2, 3, 1).flatten(0, 2)
         x = rows.view(1, *x.shape[2:], -1).permute(0, 3, 1, 2)  # over the same memory, wherever the rows are
-        for norm, (weight, bias), mix in self.residuals:
+        for norm, (weight, bias), (mix, shift) in self.residuals:
             y = F.silu(F.group_norm(x, norm.num_groups, norm.weight, norm.bias, norm.eps), inplace=True)
             y = F.silu(F.conv2d(y, weight, bias, padding=1), inplace=True)
-            mix.onto(rows, y.permute(0, 2, 3, 1).flatten(0, 2))
-        return F.normalize(self.last(rows), dim=-1).view(*x.shape[2:], -1)
+            rows.add_(shift).addmm_(y.permute(0, 2, 3, 1).flatten(0, 2), mix)
+        weight, bias = self.last
+        return F.normalize(torch.addmm(bias, rows, weight), dim=-1).view(*x.shape[2:], -1)
 
 
 def _channels_last(conv: nn.Conv2d) -> tuple[Tensor, Tensor | None]:

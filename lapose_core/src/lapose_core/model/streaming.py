@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,15 +25,18 @@ from lapose_core.model.st_transformer import rotary_frequencies
 from lapose_core.model.stream_kernels import metric_poses
 from lapose_core.model.stream_layers import (
     Block,
-    BlockOfFew,
     Codec,
     Linear,
+    LinearTo,
+    Norm,
+    OfVector,
+    Rows,
     SpatioTemporalBlock,
     each,
     gelu,
     has_kernels,
-    norm,
-    of_vector,
+    joined,
+    weights,
 )
 from lapose_core.model.tokenizer import Tokenizer, matching_width, pixel_rows
 from lapose_core.model.vqvae import VqVae
@@ -50,8 +54,9 @@ class StreamSession:
     def __init__(self, model: LaPose, camera: Tensor | None = None) -> None:
         """``camera`` [1, 2] is what is known of the camera (``lapose_core.model.camera``)."""
         self.model = model
-        self._tokens = _Tokens(model.tokenizer, model.vqvae)
-        self._action = _Action(model.inverse_dynamics, model.config.tokens, model.config.window)
+        x = Rows(model.inverse_dynamics.query.new_empty(model.config.tokens + 1, model.config.width))
+        self._tokens = _Tokens(model.tokenizer, model.vqvae, Rows(x.tensor[:-1]))
+        self._action = _Action(model.inverse_dynamics, x, model.config.window)
         self._poses = _Poses(model, camera)
         self._angular = model.tokenizer.time.angular
         self._previous: Prepared | None = None
@@ -79,7 +84,8 @@ class StreamSession:
         matches = self._matches(image)
         angle = self._angular * gap
         sinusoids = torch.cat([angle.sin(), angle.cos()])
-        latent = self._action(self._tokens(image, sinusoids), matches, float(time), gap)
+        self._tokens(image, sinusoids)
+        latent = self._action(matches, float(time), gap)
         first = not self._times
         self._times = [*self._times, float(time)][-c.window :]
         if first:
@@ -99,27 +105,28 @@ class StreamSession:
 
 
 class _Tokens:
-    """``Tokenizer`` on an image [3, H, W] and the sinusoids of its gap -> [S, D]."""
+    """``Tokenizer`` on an image [3, H, W] and the sinusoids of its gap, to the rows ``out`` [S, D]."""
 
-    def __init__(self, module: Tokenizer, codec: VqVae) -> None:
+    def __init__(self, module: Tokenizer, codec: VqVae, out: Rows) -> None:
         self.per_token, self.patch, self.gain = module.per_token, module.patch, module.gain
         self.codec = Codec(codec) if module.source == "codec" else None
-        self.place, self.embed = module.position + module.embed.bias, Linear(module.embed).weight
-        self.time = of_vector(module.time.project)
-        self.blocks = [Block(block) for block in each(module.blocks)]
-        self.norm = norm(module.norm)
+        self.embed, bias = weights(module.embed)
+        self.place, self.time = module.position + bias, OfVector(module.time.project)
+        self.x = Rows(torch.empty_like(self.place))
+        self.blocks = [Block(block, len(self.place)) for block in each(module.blocks)]
+        self.norm = Norm(module.norm, out)
 
-    def __call__(self, image: Tensor, sinusoids: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, sinusoids: Tensor) -> None:
         if self.codec is None:
             rows = pixel_rows(image, self.patch)
         else:
             cells, p = self.codec(image), self.per_token
             h, w, c = cells.shape
             rows = cells.view(h // p, p, w // p, p, c).transpose(1, 2).reshape(-1, p * p * c)
-        x = torch.add(self.place, self.time(sinusoids)).addmm_(rows, self.embed, alpha=self.gain)
+        torch.add(self.place, self.time(sinusoids), out=self.x.tensor).addmm_(rows, self.embed, alpha=self.gain)
         for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
+            block(self.x)
+        self.norm(self.x)
 
 
 class _Velocity:
@@ -127,60 +134,65 @@ class _Velocity:
 
     def __init__(self, module: VelocityReadout) -> None:
         first, _, second = each(module.weigh)
-        self.place, self.first = torch.addmm(first.bias, module.place, first.weight.t()), first.weight.t()
-        self.second = Linear(second)
-        self.gather, self.gap = of_vector(module.gather), of_vector(module.gap)
+        self.first, bias = weights(first)
+        self.place = torch.addmm(bias, module.place, self.first)
+        self.wide, self.second = Rows(torch.empty_like(self.place)), LinearTo(second, len(self.place))
+        self.gather, self.gap = OfVector(module.gather), OfVector(module.gap)
         self.nothing = torch.zeros_like(module.gather.bias)
 
     def __call__(self, matches: Tensor, gap: float) -> Tensor:
         if not gap:
             return self.nothing
-        weighed = self.second(gelu(torch.addmm(self.place, matches, self.first)))
-        seconds = matches.new_tensor([gap, math.log(gap)])
+        torch.addmm(self.place, matches, self.first, out=self.wide.tensor)
+        weighed = self.second(gelu(self.wide)).tensor
+        seconds = torch.from_numpy(np.array([gap, math.log(gap)], np.float32)).to(matches.device)
         return torch.add(self.gap(seconds), self.gather(weighed.flatten()), alpha=1 / gap)
 
 
 class _Action:
-    """``InverseDynamics`` on the visual tokens [S, D] and matches [S, F] of a new frame -> its action [A]."""
+    """``InverseDynamics`` on a new frame's matches [S, F] and x [S + 1, D] -> its action [A].
 
-    def __init__(self, module: InverseDynamics, tokens: int, window: int) -> None:
-        self.query = module.query
-        self.motion = Linear(module.motion) if module.motion is not None else None
+    The first of x are the frame's visual tokens; the last is the query's place.
+    """
+
+    def __init__(self, module: InverseDynamics, x: Rows, window: int) -> None:
+        self.x, self.tokens, self.query = x, Rows(x.tensor[:-1]), module.query
+        self.motion = Linear(module.motion, len(x.tensor) - 1) if module.motion is not None else None
         self.readout = module.readout
         self.velocity: _Velocity | None = None
         if module.velocity is not None:
             self.velocity = _Velocity(module.velocity)
-            self.tell, self.straight, self.bent = map(of_vector, (module.tell, module.straight, module.bent))
-        self.angular = rotary_frequencies(module.rotary_width)
-        self.radius = torch.ones_like(self.angular)
+            self.tell, self.straight, self.bent = map(OfVector, (module.tell, module.straight, module.bent))
+        self.angular = rotary_frequencies(module.rotary_width).numpy()
         *before, last = each(module.blocks)
-        self.blocks = [SpatioTemporalBlock(block, tokens + 1, window, last=False) for block in before]
-        self.blocks.append(SpatioTemporalBlock(last, tokens + 1, window, last=True))
-        self.norm, self.compress = norm(module.norm), of_vector(module.compress)
+        self.blocks = [SpatioTemporalBlock(block, len(x.tensor), window, last=False) for block in before]
+        self.blocks.append(SpatioTemporalBlock(last, len(x.tensor), window, last=True))
+        self.norm, self.compress = OfVector(module.norm), OfVector(module.compress)
         self.mean, self.spread = module.action_mean, module.action_spread
 
     @property
     def rings(self) -> list[Tensor]:
         return [past for block in self.blocks for past in (block.temporal.keys, block.temporal.values)]
 
-    def __call__(self, tokens: Tensor, matches: Tensor | None, time: float, gap: float) -> Tensor:
+    def __call__(self, matches: Tensor | None, time: float, gap: float) -> Tensor:
+        x = self.x
         query: Tensor = self.query
         around: Tensor | None = None
         if self.motion is not None:
             assert matches is not None
-            tokens = self.motion.onto(tokens, matches)
+            self.motion.onto(self.tokens, Rows(matches))
             if self.readout is not None:
                 query = query + self.readout(matches)
             elif self.velocity is not None:
                 velocity = self.velocity(matches, gap)
                 query = query + self.tell(velocity)
                 around = self.straight(velocity) + self.bent(velocity)
-        x = torch.cat([tokens, query[None]])
+        x.tensor[-1] = query
         # As in ``rotary``, angles are formed in float64, on the CPU.
-        rotation = torch.polar(self.radius, self.angular * time).to(x.device, torch.complex64)
+        rotation = torch.from_numpy(np.exp(1j * time * self.angular).astype(np.complex64)).to(x.tensor.device)
         for block in self.blocks:
-            x = block(x, rotation)
-        action = self.compress(self.norm(x[-1:])[0])
+            block(x, rotation)
+        action = self.compress(self.norm(x.tensor[-1]))
         if around is not None:
             action = action + around
         return (action - self.mean) / self.spread
@@ -195,31 +207,34 @@ class _Poses:
         self.camera = unknown_camera(1, device) if camera is None else camera.to(device)
         told = module.camera(self.camera) if module.camera is not None else 0.0
         self.position, self.scale_token = module.position + told, module.scale_token + told
-        self.embed, self.time = of_vector(module.embed), of_vector(module.gap.project)
-        self.blocks = [BlockOfFew(block, self.most + 1) for block in each(module.blocks)]
-        self.norm = norm(module.norm)
+        # What the first layer makes of an action, and its linear maps: of a new one, and of all of them.
+        self.say = OfVector(joined(module.embed, module.linear) if module.ranks else module.embed)
+        self.said = (self.position[:0], self.position.new_empty(0, module.ranks, 6))
+        self.time = OfVector(module.gap.project)
+        self.x = Rows(module.position.new_zeros(self.most + 1, module.position.shape[1]))  # the scale token and actions
+        self.blocks = [Block(block, self.most + 1, few=True) for block in each(module.blocks)]
+        self.norm = Norm(module.norm, self.most + 1)
         # What is read of a row: its motion, the gates of its linear maps and, of the scale token, the scale.
         read = [module.motion, module.scale, *([module.gates] if module.ranks else [])]
-        self.weight, self.bias = torch.cat([x.weight for x in read]).t(), torch.cat([x.bias for x in read])
-        # Of each action: what the first layer makes of it, and its linear maps.
-        self.said = (self.weight.new_empty(0, len(self.weight)), self.weight.new_empty(0, module.ranks, 6))
-        self.x = self.weight.new_zeros(self.most + 1, len(self.weight))  # the scale token and a row for each action
+        self.read = LinearTo(joined(*read), self.most + 1)
+        self.given_fov, self.middle_fov = math.nan, 0.0
+        if module.camera is not None and has_kernels(self.camera):
+            self.given_fov, self.middle_fov = float(self.camera[0, FOV]), MIDDLE[FOV]
 
     def __call__(self, latents: Tensor, sinusoids: Tensor, gap: float) -> WindowEstimate:
         module = self.module
         action = (latents[-1] - module.latent_mean) / module.latent_scale
+        row, new = self.say(action).split((len(module.scale_token), 6 * module.ranks))
         rows, maps = self.said
-        rows = torch.cat([rows, (self.embed(action) + self.time(sinusoids))[None]])[-self.most :]
-        new = torch.mv(module.linear.weight, action).mul_(gap) if module.ranks else action[:0]
-        self.said = rows, maps = rows, torch.cat([maps, new.view(1, module.ranks, 6)])[-self.most :]
+        rows = torch.cat([rows, (row + self.time(sinusoids))[None]])[-self.most :]
+        maps = torch.cat([maps, (new * gap).view(1, module.ranks, 6)])[-self.most :]
+        self.said = rows, maps
         filled = 1 + len(rows)
-        x = self.x
-        x[0] = self.scale_token
-        torch.add(rows, self.position[: len(rows)], out=x[1:filled])
+        self.x.tensor[0] = self.scale_token
+        torch.add(rows, self.position[: len(rows)], out=self.x.tensor[1:filled])
         for block in self.blocks:
-            x = block(x, filled)
-        read = torch.addmm(self.bias, self.norm(x), self.weight)[:filled]
-        return self._estimate(latents[None], read, maps)
+            block(self.x, filled)
+        return self._estimate(latents[None], self.read(self.norm(self.x)).tensor[:filled], maps)
 
     def _estimate(self, latents: Tensor, read: Tensor, maps: Tensor) -> WindowEstimate:
         """Of what was read of the scale token and the actions [1 + N, 9 + R], and the actions' linear maps."""
@@ -229,8 +244,8 @@ class _Poses:
             output = module.output(read[None, 1:, :8], moved, read[:1, 8], self.camera)
             return self.model.estimate_of(latents, output)
         count = len(maps)
-        translation, quaternion, fov = (read.new_empty(1, count, width) for width in (3, 4, 1))
-        given, middle = (float(self.camera[0, FOV]), MIDDLE[FOV]) if module.camera is not None else (math.nan, 0.0)
-        arrays = translation[0].numpy(), quaternion[0].numpy(), fov[0, :, 0].numpy()
-        scale = metric_poses(read.numpy(), maps.numpy(), MINIMUM_SCALE, given, middle, *arrays)
-        return WindowEstimate(latents, translation, quaternion, fov[..., 0], read.new_tensor([scale]))
+        translation, quaternion = read.new_empty(1, count, 3), read.new_empty(1, count, 4)
+        fov, scale = read.new_empty(1, count), read.new_empty(1)
+        arrays = [x.numpy() for x in (translation[0], quaternion[0], fov[0], scale)]
+        metric_poses(read.numpy(), maps.numpy(), MINIMUM_SCALE, self.given_fov, self.middle_fov, *arrays)
+        return WindowEstimate(latents, translation, quaternion, fov, scale)
