@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from lapose_core.geometry import Array
 from lapose_core.inference.checks import PER_SAMPLE, Checks
+from lapose_core.inference.columns import values_of
 
 CHECKS = "checks.parquet"
 
@@ -35,7 +36,7 @@ def read_checks(path: Path, samples: int) -> tuple[Checks, Array] | None:
         table = pq.ParquetFile(path).read()
         if len(table) != samples:
             return None
-        columns = {name: table.column(name).to_numpy().astype(np.float64) for name in table.column_names}
+        columns = {name: values_of(table.column(name)).astype(np.float64) for name in table.column_names}
         found = {f.name: columns[f.name][: samples - (f.name not in PER_SAMPLE)].copy() for f in fields(Checks)}
         return Checks(**found), columns["confidence"][:-1].copy()
     except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.geometry import Array
+from lapose_core.inference.columns import values_of
 from lapose_core.inference.result import ResultKey
 from lapose_core.inference.store import RESULT, SAMPLES, TRANSITIONS, StoreError, read_description
 
@@ -96,9 +97,9 @@ def read_latents(result: StoredResult) -> StoredLatents:
             samples = file.read(columns=["frame", "time"])
         with pq.ParquetFile(result.folder / TRANSITIONS) as file:
             column = file.read(columns=["latent"]).column("latent").combine_chunks()
-        frames, times = samples.column("frame").to_numpy(), samples.column("time").to_numpy()
+        frames, times = values_of(samples.column("frame")), values_of(samples.column("time"))
         count = len(frames) - 1
-        latents = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(count, -1)
+        latents = values_of(column.flatten()).astype(np.float32).reshape(count, -1)
     except (OSError, KeyError, ValueError, AttributeError, pa.ArrowException) as error:
         raise StoreError(f"{result.folder}: its latents cannot be read ({str(error).splitlines()[0]})") from error
     return StoredLatents(result, frames.astype(np.int64), times - times[0], latents)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from lapose_core.geometry import Array, as_poses, quaternion_from_matrix
 from lapose_core.inference.checks_file import CHECKS, read_checks, write_checks
+from lapose_core.inference.columns import values_of
 from lapose_core.inference.known_camera import KnownCamera
 from lapose_core.inference.result import BlendSums, DriveAnalysis, ResultKey
 
@@ -350,7 +351,7 @@ def _column(table: pa.Table, name: str, dtype: type, count: int) -> NDArray:
     values = table.column(name)
     if len(values) != count or values.null_count:
         raise ValueError(f"{name}: {len(values) - values.null_count} values, expected {count}")
-    array = values.to_numpy()
+    array = values_of(values)
     if array.dtype != dtype:
         raise ValueError(f"{name}: is {array.dtype}, expected {np.dtype(dtype)}")
     return array.copy()
@@ -365,7 +366,7 @@ def _matrix(table: pa.Table, name: str, width: int, count: int) -> Array:
     flat = column.flatten()
     if len(flat) != count * width or flat.null_count:
         raise ValueError(f"{name}: a row is incomplete")
-    return flat.to_numpy().reshape(count, width).copy()
+    return values_of(flat).reshape(count, width).copy()
 
 
 def _describes(path: Path, meta: dict[str, Any]) -> bool:
