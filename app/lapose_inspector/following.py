@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Slot
 if TYPE_CHECKING:
     from lapose_inspector.inspector import Inspector
 
-SLICE = 0.002
+SLICE = 0.001
 """Seconds after which no further panel is told in the same turn of the event loop."""
 REST = 2.0
 """How long they rest when all have been told, as a multiple of what that took with all that came between."""

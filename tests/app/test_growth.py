@@ -9,7 +9,7 @@ import pytest
 
 from lapose_inspector.inspector import Inspector
 from lapose_inspector.models.derived import Derived, derive
-from lapose_inspector.models.turn_signal import TurnSignal
+from lapose_inspector.models.turn_signal import MORE, TurnSignal
 
 
 def test_listeners_are_told_one_at_a_time_and_of_the_newest_once() -> None:
@@ -39,6 +39,24 @@ def test_who_does_not_want_to_know_is_told_later() -> None:
     assert signal.waiting
     assert signal.tell_next()
     assert told == ["seen", "hidden"]
+
+
+def test_a_listener_with_more_to_do_has_further_turns() -> None:
+    signal, told = TurnSignal(), []
+
+    def in_parts() -> object:
+        told.append("part")
+        return MORE if told.count("part") % 3 else None
+
+    signal.connect(in_parts)
+    signal.connect(lambda: told.append("whole"))
+    signal.spread()
+    while signal.tell_next():
+        pass
+    assert told == ["part", "whole", "part", "part"]
+    assert not signal.waiting
+    signal.emit()
+    assert told[4:] == ["part", "part", "part", "whole"]
 
 
 def test_what_is_told_at_once_is_not_told_again() -> None:
@@ -72,6 +90,21 @@ def test_panels_follow_in_turns_of_their_own(grown, qtbot) -> None:
     assert np.array_equal(tracks.tracks[0].lines[0].values, before, equal_nan=True), "not in the turn that brought it"
     qtbot.waitUntil(lambda: app.growth.shown, timeout=20_000)
     assert tracks.tracks[0].lines[0].values == pytest.approx(2 * before, nan_ok=True)
+
+
+def test_a_snapshot_that_comes_while_another_is_drawn_is_shown_too(grown, qtbot) -> None:
+    app, derived = grown
+    tracks = app.window.tracks
+    before = tracks.tracks[0].lines[0].values.copy()
+    analysis = derived.analysis.snapshot()
+    analysis.relative[:, :3, 3] *= 1.5
+    second = derive(app.session.drive, app.session.rate, analysis, app.display.alignment)
+    app.session.grow(derived)
+    for _ in range(3):  # drawn in part
+        tracks._take_series()
+    app.growth.take(second)
+    qtbot.waitUntil(lambda: app.growth.shown, timeout=20_000)
+    assert tracks.tracks[0].lines[0].values == pytest.approx(3 * before, nan_ok=True)
 
 
 def test_a_hidden_panel_shows_the_newest_when_it_comes_back(grown, qtbot) -> None:

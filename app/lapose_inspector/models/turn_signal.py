@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 Slot = Callable[[], object]
+MORE = object()
+"""Returned by a listener that has more to do, in a turn of its own."""
 
 
 class Connectable(Protocol):
@@ -48,8 +50,8 @@ class TurnSignal:
         """Tell everyone now."""
         self._due.clear()
         for slot in tuple(self._listeners):
-            if slot in self._listeners:
-                slot()
+            while slot in self._listeners and slot() is MORE:
+                pass
 
     def spread(self) -> None:
         """Everyone is to be told, one at a time."""
@@ -61,7 +63,8 @@ class TurnSignal:
         if slot is None:
             return False
         del self._due[slot]
-        slot()
+        if slot() is MORE:
+            self._due[slot] = None
         return True
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QSize
 
 if TYPE_CHECKING:
-    from lapose_inspector.beside.projecting import Projection
     from lapose_inspector.views.latent_map_view import LatentMapView
     from lapose_inspector.visuals.map_scene import Insets
 
@@ -25,8 +26,8 @@ class MapFit:
     def __init__(self, panel: LatentMapView) -> None:
         self._panel = panel
         self.keeps = True
-        self._fitted: tuple[Projection | None, tuple[int, int, int]] = (None, (0, 0, 0))
-        """What was fitted between texts of which size."""
+        self._fitted: tuple[NDArray[np.float32], tuple[int, int, int]] = (np.zeros((0, 2), np.float32), (0, 0, 0))
+        """What extent was fitted between texts of which size."""
 
     def keep(self) -> None:
         """Show all points, and keep doing so."""
@@ -35,14 +36,18 @@ class MapFit:
 
     def follow(self, *, resized: bool = False) -> None:
         """The map, a text or the canvas may have changed."""
-        fitted, texts = self._fitted
-        if self.keeps and (resized or fitted is not self._panel.projection or texts != self._texts()):
+        projection = self._panel.projection
+        if not self.keeps or projection is None or not len(projection.points):
+            return
+        extent, texts = self._fitted
+        # A map that only gains points among its others reaches as far as before.
+        if resized or texts != self._texts() or not np.array_equal(extent, projection.extent):
             self._fit()
 
     def _fit(self) -> None:
         projection = self._panel.projection
         if projection is not None and len(projection.points):
-            self._fitted = projection, self._texts()
+            self._fitted = projection.extent, self._texts()
             self._panel.scene.fit(projection.extent, self._insets())
 
     def _texts(self) -> tuple[int, int, int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PySide6.QtGui import QPixmap
 
 from lapose_core.geometry import Array
 from lapose_inspector.models.colours import OTHER, PREDICTION, TRUTH
 from lapose_inspector.models.comparison import other_series
 from lapose_inspector.models.recorded import Recorded
-from lapose_inspector.models.series import Series
+from lapose_inspector.models.series import Series, SeriesSet
 from lapose_inspector.models.session import Session
 from lapose_inspector.visuals.tracks import Line, Track
 from lapose_inspector.visuals.tracks_cursor import Readout
@@ -134,3 +135,13 @@ def _number(series: Series, shown: Array, at: int | None) -> str:
         return "–"
     sign = "+" if series.signed else ""
     return f"{shown[at]:{sign}.{series.digits}f}".replace("-", "−")
+
+
+@dataclass
+class Coming:
+    """A snapshot whose first ``drawn`` plots are drawn."""
+
+    series: SeriesSet
+    plotted: Plotted
+    picture: QPixmap
+    drawn: int = 0

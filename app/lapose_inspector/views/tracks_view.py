@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QScrollBar, QSizePolicy, QToolTip, QWidget
 from lapose_inspector.models.definitions import DEFINITIONS
 from lapose_inspector.models.recorded import recorded_tracks
 from lapose_inspector.models.session import Session
+from lapose_inspector.models.turn_signal import MORE
 from lapose_inspector.views.panel import in_sight
-from lapose_inspector.views.track_values import Plotted, plotted
+from lapose_inspector.views.track_values import Coming, Plotted, plotted
 from lapose_inspector.visuals.printing import clipped, on_screen
 from lapose_inspector.visuals.tracks import (
     AXIS,
@@ -33,8 +34,6 @@ from lapose_inspector.visuals.tracks_notes import paint_notes
 
 THIRD = 54.0
 """Pixels of margin more for the values of a compared trajectory."""
-HALF = 3
-"""Plots that are drawn in the first of two turns of the event loop."""
 CLICK = 4.0
 """Pixels the pointer may move between press and release of a click."""
 
@@ -54,8 +53,7 @@ class TracksView(QWidget):
         self._static: QPixmap | None = None
         self._plots: QPixmap | None = None
         """Of it, what neither selection nor loop change."""
-        self._coming: tuple[Plotted, QPixmap] | None = None
-        """A snapshot whose plots are drawn by half."""
+        self._coming: Coming | None = None
         self._marks: Marks | None = None
         self._mark: Mark | None = None
         self._moment: tuple[int | None, ...] = ()
@@ -72,9 +70,7 @@ class TracksView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setToolTip("Wheel: zoom · drag: pan · double click: all · click: go there · drag on the axis: scrub")
         session.drive_changed.connect(self._on_drive)
-        # In two steps, each of which may have a turn of the event loop to itself.
-        for take in (self._take_series, self._finish_series):
-            session.analysis_changed.connect(take, partial(in_sight, self))
+        session.analysis_changed.connect(self._take_series, partial(in_sight, self))
         session.timeline.followed.connect(self._on_cursor)
         session.timeline.loop_changed.connect(self._on_loop)
         session.selection.changed.connect(self._reshade)
@@ -87,8 +83,7 @@ class TracksView(QWidget):
         """Let go of the session."""
         session = self._session
         session.drive_changed.disconnect(self._on_drive)
-        for take in (self._take_series, self._finish_series):
-            session.analysis_changed.disconnect(take)
+        session.analysis_changed.disconnect(self._take_series)
         session.timeline.followed.disconnect(self._on_cursor)
         session.timeline.loop_changed.disconnect(self._on_loop)
         session.selection.changed.disconnect(self._reshade)
@@ -153,27 +148,27 @@ class TracksView(QWidget):
         self._fit_bar()
         self._redraw()
 
-    def _take_series(self) -> None:
-        """Draw the upper half of the plots; until the lower one is drawn, too, those before are shown."""
-        coming = plotted(self._session, self._recorded)
-        if self._plots is None or len(coming.tracks) != len(self.tracks) or not in_sight(self):
-            self._on_series()
-            return
-        picture = self._pixmap(self._picture)
-        with QPainter(picture) as painter:
-            self._paint_part(painter, picture.deviceIndependentSize().toSize(), coming, slice(HALF))
-        self._coming = coming, picture
-
-    def _finish_series(self) -> None:
-        if self._coming is None:
-            return
-        (self._plotted, self._plots), self._coming = self._coming, None
-        with QPainter(self._plots) as painter:
-            self._paint_part(painter, self._picture, self._plotted, slice(HALF, None))
+    def _take_series(self) -> object:
+        """Draw one plot of a snapshot in each turn; until all are drawn, those before are shown."""
+        session, coming = self._session, self._coming
+        if coming is None:
+            what = plotted(session, self._recorded)
+            if self._plots is None or len(what.tracks) != len(self.tracks) or not in_sight(self):
+                self._on_series()
+                return None
+            self._coming = Coming(session.series, what, self._pixmap(self._picture))
+            return MORE
+        with QPainter(coming.picture) as painter:
+            if coming.drawn < len(coming.plotted.tracks):
+                self._paint_part(painter, self._picture, coming.plotted, slice(coming.drawn, coming.drawn + 1))
+                coming.drawn += 1
+                return MORE
             self._paint_axis(painter, self._picture)
+        self._coming, self._plotted, self._plots = None, coming.plotted, coming.picture
         self._marks, self._readouts = None, ()
         self._static = self._drawn_static(self._picture)
         self.update()
+        return None if coming.series is session.series else MORE  # the next one came meanwhile
 
     def _on_cursor(self) -> None:
         span = self.span
@@ -214,7 +209,7 @@ class TracksView(QWidget):
 
     def _redraw(self) -> None:
         if self._coming is not None:  # drawn for another view
-            self._plotted, self._coming = self._coming[0], None
+            self._plotted, self._coming = self._coming.plotted, None
         self._plots = self._marks = None
         self._readouts = ()
         self._reshade()

@@ -18,6 +18,8 @@ STILL = 2e-3
 """Of the view's extent: by less it is not moved to fit."""
 FITTED = 600
 """Points of a path that a view is fitted to."""
+SIDES = np.array([[np.cos(a), np.sin(a), 0.0] for a in np.arange(8) * np.pi / 8] + [[0.0, 0.0, 1.0]]).T
+"""Directions [3, 9] in which points reach from a least to a most: together about their hull."""
 
 
 class DriveCamera(TurntableCamera):
@@ -35,6 +37,8 @@ class DriveCamera(TurntableCamera):
         super().__init__(fov=40.0, elevation=38.0, azimuth=0.0, scale_factor=100.0, center=(0.0, 0.0, 0.0))
         self._projection = SteadyMatrix()  # it changes with the zoom alone
         self._pan_from: tuple[float, float, float] | None = None
+        self._found: tuple[object, Array, tuple[float, Array, float]] = (None, np.zeros(0), (0.0, np.zeros(3), 1.0))
+        """What was asked of the last fit, how far its points reached, and what came of it."""
 
     def viewbox_mouse_event(self, event) -> None:  # type: ignore[no-untyped-def]
         if event.type == "mouse_move" and event.press_event is not None and 3 in event.buttons:
@@ -70,18 +74,14 @@ class DriveCamera(TurntableCamera):
             return
         some = np.asarray(points[:: max(1, len(points) // FITTED)], np.float64)
         tilt = self.elevation if elevation is None else elevation
-        # Few candidates, and a turn away from "forward is up" must pay: it costs the reader orientation.
-        choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
-        centres, scales = self._fit_at(some, np.radians(choices), np.radians(tilt), insets)
-        best = int(np.argmin(scales * (1 + 0.1 * np.abs(choices) / 90)))
-        scale = float(np.clip(scales[best], 8.0, FARTHEST))
-        moved = float(np.abs(centres[best] - self.center).max()) + abs(scale - self.scale_factor)  # type: ignore[has-type]
-        if (self.elevation, self.azimuth) == (tilt, choices[best]) and moved < STILL * scale:
+        turn, centre, scale = self._fit(some, azimuth, tilt, insets)
+        moved = float(np.abs(centre - self.center).max()) + abs(scale - self.scale_factor)  # type: ignore[has-type]
+        if (self.elevation, self.azimuth) == (tilt, turn) and moved < STILL * scale:
             return  # a path that grows within the true one is in sight already
         # Each of the four would have the view and the scene suited to it.
         self._moving = True
-        self.elevation, self.azimuth, self.scale_factor = tilt, choices[best], scale
-        self.center = tuple(centres[best])
+        self.elevation, self.azimuth, self.scale_factor = tilt, turn, scale
+        self.center = tuple(centre)
         self._moving = False
         self.view_changed()
 
@@ -89,6 +89,24 @@ class DriveCamera(TurntableCamera):
         """Put ``position`` [3] in the middle and turn by ``turn`` degrees, keeping the user's own angle."""
         self.center = tuple(float(v) for v in position)
         self.azimuth += turn
+
+    def _fit(
+        self, points: Array, azimuth: float | None, tilt: float, insets: tuple[float, float, float, float]
+    ) -> tuple[float, Array, float]:
+        """Azimuth, centre [3] and scale factor. Of points that reach as far as those before, which a growing path does
+        most of the time, it is what it was then."""
+        reach = np.concatenate([(points @ SIDES).min(0), (points @ SIDES).max(0)])
+        asked = azimuth, tilt, insets, None if self._viewbox is None else tuple(self._viewbox.size)
+        before, reached, found = self._found
+        if asked == before and np.abs(reach - reached).max() < STILL * found[2]:
+            return found
+        # Few candidates, and a turn away from "forward is up" must pay: it costs the reader orientation.
+        choices = [azimuth] if azimuth is not None else [0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0]
+        centres, scales = self._fit_at(points, np.radians(choices), np.radians(tilt), insets)
+        best = int(np.argmin(scales * (1 + 0.1 * np.abs(choices) / 90)))
+        found = choices[best], centres[best], float(np.clip(scales[best], 8.0, FARTHEST))
+        self._found = asked, reach, found
+        return found
 
     def _fit_at(
         self, points: Array, azimuths: Array, elevation: float, insets: tuple[float, float, float, float]
