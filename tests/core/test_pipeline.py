@@ -192,8 +192,8 @@ def test_who_jumps_away_and_back_at_once_gets_the_window_that_was_begun(model: L
 def test_playing_on_does_not_keep_a_slow_model_from_finishing_windows(model: LaPose) -> None:
     run = analyzer(model, SlowDrive(200))
     outcomes = []
-    for number, outcome in enumerate(run.steps()):
-        run.seek(min(199, 4 * number))  # the cursor is always ahead
+    for outcome in run.steps():
+        run.seek(min(199, 8 * (len(outcomes) + 2)))  # the cursor is always ahead
         if outcome is not None:
             outcomes.append(outcome.start)
         if len(outcomes) == 3:
@@ -242,10 +242,10 @@ class Hungry(LaPose):
         self.load_state_dict(model.state_dict())
         self.eval()
 
-    def next_codes(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def next_codes_in_steps(self, tokens: torch.Tensor, *rest: Any) -> Any:
         if len(tokens) > 2:
             raise torch.OutOfMemoryError("out of memory")
-        return super().next_codes(tokens, *rest)
+        return super().next_codes_in_steps(tokens, *rest)
 
     def inputs(self, images: torch.Tensor) -> Any:
         raise AssertionError("not used")
@@ -294,7 +294,7 @@ def test_a_device_without_memory_for_one_window_gives_way_to_the_cpu(model: LaPo
 
 def test_memory_that_does_not_suffice_on_the_cpu_either_is_an_error(model: LaPose) -> None:
     class Starved(Hungry):
-        def next_codes(self, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+        def next_codes_in_steps(self, tokens: torch.Tensor, *rest: Any) -> Any:
             raise torch.OutOfMemoryError("out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):

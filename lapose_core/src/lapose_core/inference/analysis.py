@@ -24,6 +24,7 @@ from lapose_core.inference.result import DriveAnalysis, FailedWindow, ResultKey,
 from lapose_core.inference.samples import SampleQueue, Tap, Unreadable
 from lapose_core.model.lapose import LaPose, WindowEstimate
 from lapose_core.model.st_transformer import gaps
+from lapose_core.model.steps import Steps, finish
 from lapose_core.model.tokenizer import FrameInputs
 
 _LOOK_AROUND = 0.02
@@ -187,6 +188,9 @@ class DriveAnalyzer:
             if images:
                 encoder.add([sample for sample, _ in images], upload([image for _, image in images]))
                 if fresh and missing:
+                    yield None
+                    if self._elsewhere:
+                        return
                     self._preview(encoder, windows[0], images[-1][0])
             yield None
             if self._elsewhere:
@@ -241,7 +245,16 @@ class DriveAnalyzer:
         yield None
         if self._elsewhere:
             return
-        estimates = estimate_encoded(self.model, encoded, actions, self.analysis.camera)
+        steps = estimate_in_steps(self.model, encoded, actions, self.analysis.camera)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                estimates: BatchEstimate = end.value
+                break
+            yield None
+            if self._elsewhere:
+                return
         for row, index in enumerate(windows):
             result = estimates.window(row, index, self.analysis.window_starts[index])
             values = (result.latents, result.relative, result.fov, result.cross_entropy, result.scale)
@@ -333,13 +346,27 @@ def infer_actions(model: LaPose, encoded: EncodedWindows) -> Tensor:
     return latents[:, 1:]
 
 
-@torch.inference_mode()
 def estimate_encoded(
     model: LaPose, encoded: EncodedWindows, actions: Tensor, camera: KnownCamera = UNKNOWN
 ) -> BatchEstimate:
     """Poses and forward cross-entropy of windows of ``camera`` under their ``actions`` [B, T - 1, A]."""
-    with precision(encoded.tokens.device):
-        logits = model.next_codes(encoded.tokens, encoded.inputs, encoded.times, actions)
+    return finish(estimate_in_steps(model, encoded, actions, camera))
+
+
+@torch.inference_mode()
+def estimate_in_steps(
+    model: LaPose, encoded: EncodedWindows, actions: Tensor, camera: KnownCamera = UNKNOWN
+) -> Steps[BatchEstimate]:
+    """``estimate_encoded``, a block of the forward model a step."""
+    predicting = model.next_codes_in_steps(encoded.tokens, encoded.inputs, encoded.times, actions)
+    while True:
+        try:
+            with precision(encoded.tokens.device):
+                next(predicting)
+        except StopIteration as end:
+            logits: Tensor = end.value
+            break
+        yield
     loss = code_cross_entropy(logits, encoded.codes[:, 1:]).mean(dim=(-1, -2))
     # The head is small and its quaternions lose a tenth of a degree in bfloat16.
     return _numbers(model.pose(actions.float(), encoded.times, camera.tensor(len(actions))), loss)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lapose_core.model.config import LaPoseConfig
 from lapose_core.model.st_transformer import Block, SpatioTemporalBlock, TimeEmbedding, rotary
+from lapose_core.model.steps import Steps, finish
 from lapose_core.model.tokenizer import cells, uncells
 
 
@@ -88,6 +89,10 @@ class ForwardDynamics(nn.Module):
         features: Tensor | None,  # [B, T, C, h, w] codec features of frames 0..T-1, where the warp reads them
     ) -> Tensor:
         """Logits [B, T, h, w, K] over the codes of frames 1..T."""
+        return finish(self.steps(tokens, actions, times, features))
+
+    def steps(self, tokens: Tensor, actions: Tensor, times: Tensor, features: Tensor | None) -> Steps[Tensor]:
+        """``forward``, a block a step."""
         action = actions + self.gap((times[:, 1:] - times[:, :-1]).float())
         x = torch.cat([self.embed(tokens), action[:, :, None]], 2)
         rotation = rotary(times[:, :-1], self.rotary_width, x.device)
@@ -97,7 +102,9 @@ class ForwardDynamics(nn.Module):
             if i == 0 and self.warp is not None:
                 assert features is not None
                 x = torch.cat([x[:, :, :-1] + self.warp(x[:, :, :-1], action, features), x[:, :, -1:]], 2)
+            yield
         for block in self.head:
             x = block(x)
+            yield
         cell = self.split(self.norm(x[:, :, :-1])).unflatten(-1, (self.per_token**2, -1))
         return uncells(self.classify(cell), *self.code_grid, self.per_token)

@@ -13,6 +13,7 @@ from lapose_core.model.inverse_dynamics import InverseDynamics
 from lapose_core.model.motion import MotionDecoder
 from lapose_core.model.pose_head import PoseHead, PoseOutput, recouple, unit_quaternion
 from lapose_core.model.st_transformer import gaps
+from lapose_core.model.steps import Steps, finish
 from lapose_core.model.tokenizer import FrameInputs, Tokenizer, prepare
 from lapose_core.model.vqvae import VqVae
 
@@ -81,10 +82,15 @@ class LaPose(nn.Module):
 
     def next_codes(self, tokens: Tensor, inputs: FrameInputs, times: Tensor, latents: Tensor) -> Tensor:
         """Logits [B, T - 1, h, w, K] over the codes of frames 1..T-1."""
+        return finish(self.next_codes_in_steps(tokens, inputs, times, latents))
+
+    def next_codes_in_steps(self, tokens: Tensor, inputs: FrameInputs, times: Tensor, latents: Tensor) -> Steps[Tensor]:
+        """``next_codes``, a block of the forward model a step."""
         features = inputs.features[:, :-1] if inputs.features is not None else None
         if self.config.action_rate:
             latents = latents * gaps(times)[:, 1:, None].to(latents)
-        return self.forward_dynamics(tokens[:, :-1], self.inverse_dynamics.expand(latents), times, features)
+        actions = self.inverse_dynamics.expand(latents)
+        return (yield from self.forward_dynamics.steps(tokens[:, :-1], actions, times, features))
 
     def predict_next(self, images: Tensor, times: Tensor, latents: Tensor) -> Tensor:
         """Logits [B, T - 1, h, w, K] over the codes of frames 1..T-1 under the given actions [B, T - 1, A]."""
