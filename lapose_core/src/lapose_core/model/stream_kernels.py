@@ -36,6 +36,20 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return p * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
+@numba.njit(inline="always")
+def _soften(scores):  # type: ignore[no-untyped-def]
+    """Make scores the shares of a softmax, but for their sum, which is returned."""
+    most = scores[0]
+    for n in range(1, scores.size):
+        most = max(most, scores[n])
+    total = F(0)
+    for n in range(scores.size):
+        share = _exp(scores[n] - most)
+        scores[n] = share
+        total += share
+    return total
+
+
 @numba.njit("void(f4[:,::1], f4[::1], f4[::1], f4, f4[:,::1])", **_LOOPS)
 def norm(x: Array, weight: Array, bias: Array, eps: float, out: Array):  # type: ignore[no-untyped-def]
     """Layer norm of rows x [N, D]."""
@@ -77,31 +91,39 @@ def gelu(x: Array):  # type: ignore[no-untyped-def]
             row[j] *= F(1) - rest if row[j] > F(0) else rest
 
 
-@numba.njit("void(f4[::1], f4[:,::1], i8, f4[::1], f4[::1])", **_LOOPS)
-def attend_one(query: Array, keys_values: Array, channels: int, scores: Array, out: Array):  # type: ignore[no-untyped-def]
-    """Attention of one query [D], by heads of ``channels``, over keys and values [N, 2 D] -> ``out`` [D]."""
-    width = query.size
+@numba.njit("void(f4[::1], f4[:,::1], i8, f4[:,::1], f4[:,::1], f4[::1], f4[::1])", **_LOOPS)
+def attention_of_one(query, rows, channels, key, value, bias, out):  # type: ignore[no-untyped-def]
+    """What one query [D] reads of rows [N, D], by heads of ``channels`` -> ``out`` [D].
+
+    Neither keys nor values are made. With weights K and V [D, D], q (K x) is (q K) x, and the mean of V x is V times
+    the mean of x; so a head goes over the rows as they are, which takes a tenth of the operations. A bias of keys would
+    add the same to all scores and so nothing; ``bias`` is that of values.
+    """
+    width, count = query.size, rows.shape[0]
     scale = F(1) / np.sqrt(F(channels))
+    turned, mean, scores = np.empty(width, F), np.empty(width, F), np.empty(count, F)
     for head in range(0, width, channels):
-        most = F(-np.inf)
-        for n in range(scores.size):
-            key = keys_values[n, head : head + channels]
-            total = F(0)
-            for c in range(channels):
-                total += query[head + c] * key[c]
-            scores[n] = total * scale
-            most = max(most, scores[n])
-        total = F(0)
-        for n in range(scores.size):
-            scores[n] = _exp(scores[n] - most)
-            total += scores[n]
-        to = out[head : head + channels]
-        to[:] = 0
-        for n in range(scores.size):
-            value = keys_values[n, width + head : width + head + channels]
-            share = scores[n] / total
-            for c in range(channels):
-                to[c] += share * value[c]
+        turned[:] = 0
+        for c in range(head, head + channels):
+            asked, weight = query[c] * scale, key[c]
+            for d in range(width):
+                turned[d] += asked * weight[d]
+        for n in range(count):
+            total, row = F(0), rows[n]
+            for d in range(width):
+                total += turned[d] * row[d]
+            scores[n] = total
+        total = _soften(scores)
+        mean[:] = 0
+        for n in range(count):
+            share, row = scores[n] / total, rows[n]
+            for d in range(width):
+                mean[d] += share * row[d]
+        for c in range(head, head + channels):
+            total, weight = bias[c], value[c]
+            for d in range(width):
+                total += weight[d] * mean[d]
+            out[c] = total
 
 
 @functools.cache
@@ -180,20 +202,6 @@ def attention_over_time(heads: int, channels: int, slots: int) -> Callable[..., 
                     out[n, h * channels + c] = read / total
 
     return kernel
-
-
-@numba.njit(inline="always")
-def _soften(scores):  # type: ignore[no-untyped-def]
-    """Make scores the shares of a softmax, but for their sum, which is returned."""
-    most = scores[0]
-    for n in range(1, scores.size):
-        most = max(most, scores[n])
-    total = F(0)
-    for n in range(scores.size):
-        share = _exp(scores[n] - most)
-        scores[n] = share
-        total += share
-    return total
 
 
 @numba.njit("void(f4[:,::1], f4[:,:,::1], f4, f4, f4, f4[:,::1], f4[:,::1], f4[::1], f4[::1])", **_LOOPS)

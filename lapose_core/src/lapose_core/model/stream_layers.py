@@ -196,23 +196,25 @@ class AttentionOfLast:
     """What the last of ``count`` rows reads by ``SelfAttention``."""
 
     def __init__(self, module: modules.SelfAttention, count: int) -> None:
-        width = len(module.out.weight)
-        self.query, self.out = LinearTo(module.qkv, 1, slice(width)), Linear(module.out, 1)
-        self.keys_values = LinearTo(module.qkv, count, slice(width, None))
-        self.read = Rows(self.out.bias.new_empty(1, width))
-        self.heads, self.channels = module.heads, width // module.heads
-        self.scores = self.read.tensor.new_empty(self.heads, count)
+        self.width, self.heads = len(module.out.weight), module.heads
+        self.query, self.out = LinearTo(module.qkv, 1, slice(self.width)), Linear(module.out, 1)
+        self.read = Rows(self.out.bias.new_empty(1, self.width))
+        if self.read.array is not None:
+            _, key, value = module.qkv.weight.detach().chunk(3)
+            self.arrays = key.numpy(), value.numpy(), module.qkv.bias.detach()[-self.width :].numpy()
+        else:
+            self.keys_values = LinearTo(module.qkv, count, slice(self.width, None))
 
     def onto(self, x: Rows, rows: Rows) -> None:
         """Add it to x [1, D]."""
-        query, keys_values = self.query(Rows(rows.tensor[-1:])), self.keys_values(rows)
+        query = self.query(Rows(rows.tensor[-1:]))
         if self.read.array is not None:
-            scores = self.scores[0].numpy()
-            kernels.attend_one(query.array[0], keys_values.array, self.channels, scores, self.read.array[0])
+            channels = self.width // self.heads
+            kernels.attention_of_one(query.array[0], rows.array, channels, *self.arrays, self.read.array[0])
         else:
-            k, v = keys_values.tensor.view(-1, 2, self.heads, self.channels).permute(1, 2, 0, 3)
+            k, v = self.keys_values(rows).tensor.view(len(rows.tensor), 2, self.heads, -1).permute(1, 2, 0, 3)
             q = query.tensor.view(self.heads, 1, -1)
-            self.read.tensor.copy_(attend(q, k, v, self.scores[:, None]).view(1, -1))
+            self.read.tensor.copy_(attend(q, k, v, q.new_empty(self.heads, 1, k.shape[1])).view(1, -1))
         self.out.onto(x, self.read)
 
 
