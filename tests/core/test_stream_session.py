@@ -8,6 +8,7 @@ import pytest
 import torch
 from test_model import CONFIGS, clip
 
+from lapose_core.model import stream_layers, streaming
 from lapose_core.model.config import LaPoseConfig, nano, tiny
 from lapose_core.model.lapose import LaPose, WindowEstimate
 
@@ -70,6 +71,20 @@ def test_a_known_camera_is_told_to_a_stream_as_to_the_batch(camera: tuple[float,
             streamed = session.push(image, time)
         assert_same(streamed, model.estimate(images, times, known))
         assert not torch.equal(streamed.translation, model.estimate(images, times).translation)
+
+
+def test_what_a_cpu_does_by_loops_of_its_own_pytorch_does_alike(model: LaPose, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card, which has no such loops, runs what PyTorch has."""
+    images, times = clip(model, frames=model.config.window + 2, batch=1)
+    ours = model.stream()
+    with monkeypatch.context() as patch:
+        for module in (stream_layers, streaming):
+            patch.setattr(module, "has_kernels", lambda x: False)
+        theirs = model.stream()
+    for image, time in zip(images[0], times[0].tolist()):
+        found, expected = ours.push(image, time), theirs.push(image, time)
+        if expected is not None:
+            assert_same(found, expected)
 
 
 def test_past_the_window_an_action_depends_on_the_last_frames_of_the_window(model: LaPose) -> None:

@@ -217,8 +217,9 @@ class _Poses:
         # What is read of a row: its motion, the gates of its linear maps and, of the scale token, the scale.
         read = [module.motion, module.scale, *([module.gates] if module.ranks else [])]
         self.read = LinearTo(joined(*read), self.most + 1)
+        self.has_kernels = has_kernels(self.x.tensor)
         self.given_fov, self.middle_fov = math.nan, 0.0
-        if module.camera is not None and has_kernels(self.camera):
+        if module.camera is not None and self.has_kernels:
             self.given_fov, self.middle_fov = float(self.camera[0, FOV]), MIDDLE[FOV]
 
     def __call__(self, latents: Tensor, sinusoids: Tensor, gap: float) -> WindowEstimate:
@@ -239,7 +240,7 @@ class _Poses:
     def _estimate(self, latents: Tensor, read: Tensor, maps: Tensor) -> WindowEstimate:
         """Of what was read of the scale token and the actions [1 + N, 9 + R], and the actions' linear maps."""
         module = self.module
-        if not has_kernels(read):
+        if not self.has_kernels:
             moved = torch.bmm(read[1:, None, 9:], maps).transpose(0, 1) if module.ranks else None
             output = module.output(read[None, 1:, :8], moved, read[:1, 8], self.camera)
             return self.model.estimate_of(latents, output)
