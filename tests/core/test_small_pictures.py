@@ -74,30 +74,58 @@ def frame_of(width: int, height: int, levels: str, standard: str) -> av.VideoFra
     return frame
 
 
-@pytest.mark.parametrize("standard", STANDARDS)
-@pytest.mark.parametrize("levels", RANGES)
-@pytest.mark.parametrize("size", [(1440, 810), (1282, 722), (1443, 815), (1601, 901), (801, 451)])
-def test_a_small_picture_is_the_frame_made_small(size: tuple[int, int], levels: str, standard: str) -> None:
-    picture = Picture(frame_of(*size, levels, standard))
-    small = small_size(*size)
-    ours = decode(Encoder(small).encode(picture)).astype(float)
+SIZES = [(1440, 810), (1282, 722), (1443, 815), (1601, 901), (961, 541), (801, 451)]
+
+
+def assert_small(picture: Picture) -> None:
+    """The small picture is the mean over squares of the RGB frame, and lies where that lies."""
     rgb = picture.rgb()
-    factor = round(size[0] / small[0])
+    small = small_size(*picture.size)
+    ours = decode(Encoder().encode(picture)).astype(float)
+    factor = round(picture.size[0] / small[0])
     true = np.stack([means(rgb[..., c], factor, *small) for c in range(3)], -1)
     assert ours.shape == true.shape
-    # FFmpeg turns some sizes into RGB up to a level darker than others.
-    np.testing.assert_allclose(ours.mean((0, 1)), true.mean((0, 1)), atol=2)
-    # The way that pictures of other formats go, here by RGB.
-    plain = decode(Encoder(small).encode(Picture(av.VideoFrame.from_ndarray(rgb, format="rgb24"))))
-    assert np.abs(ours - plain).mean() < 6
-    assert np.abs(ours - true).mean() < np.abs(plain - true).mean() + 0.1
-    grey = ours.mean(-1)
+    # FFmpeg turns some sizes into RGB up to two levels darker than others.
+    np.testing.assert_allclose(ours.mean((0, 1)), true.mean((0, 1)), atol=2.5)
+    assert np.abs(ours - true).mean() < 10, "coarse colours and JPEG cost some levels at the edges of strong ones"
     apart = {
-        (x, y): np.abs(np.roll(grey, (y, x), (0, 1)) - true.mean(-1))[2:-2, 2:-2].mean()
+        (x, y): np.abs(np.roll(ours, (y, x), (0, 1)) - true).mean(-1)[2:-2, 2:-2].mean()
         for x in (-1, 0, 1)
         for y in (-1, 0, 1)
     }
     assert min(apart, key=lambda shift: apart[shift]) == (0, 0)
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+@pytest.mark.parametrize("levels", RANGES)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_small_picture_is_the_frame_made_small(size: tuple[int, int], levels: str, standard: str) -> None:
+    picture = Picture(frame_of(*size, levels, standard))
+    assert_small(picture)
+    # By this a proxy tells the pictures of its own drive, from the frame as it is shown.
+    shown = Picture(av.VideoFrame.from_ndarray(picture.rgb(), format="rgb24"))
+    apart = decode(Encoder().encode(picture)).astype(int) - decode(Encoder().encode(shown))
+    assert np.abs(apart).mean() < 3
+
+
+@pytest.mark.parametrize("size", [(1442, 812), (1443, 815)])
+@pytest.mark.parametrize("standard", STANDARDS)
+@pytest.mark.parametrize("pixels", ["rgb24", "yuv422p", "yuvj422p", "yuv444p", "yuv420p10le", "nv12", "gray"])
+def test_other_formats_are_made_small_alike(size: tuple[int, int], standard: str, pixels: str) -> None:
+    assert_small(Picture(frame_of(*size, "video", standard).reformat(format=pixels)))
+
+
+def test_a_standard_that_is_not_known_by_name_is_left_to_ffmpeg() -> None:
+    frame = frame_of(1440, 810, "video", "BT.601")
+    frame.colorspace = 9  # BT.2020
+    assert_small(Picture(frame))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_turned_and_mirrored_ones_too(turns: int, mirrored: bool) -> None:
+    for size in ((1440, 810), (1443, 813)):
+        assert_small(Picture(frame_of(*size, "video", "BT.709"), mirrored, turns))
 
 
 def test_colours_lie_where_the_light_does() -> None:
@@ -107,7 +135,7 @@ def test_colours_lie_where_the_light_does() -> None:
     frame = av.VideoFrame.from_ndarray(scene, format="rgb24").reformat(format="yuv420p")
     for size in (small_size(1440, 810), small_size(1440, 809)):
         assert size[0] == 720
-        image = decode(Encoder(size).encode(Picture(frame.reformat(height=810 if size[1] == 405 else 809))))
+        image = decode(Encoder().encode(Picture(frame.reformat(height=810 if size[1] == 405 else 809))))
         red = image[..., 0].astype(int) - image[..., 1]
         across = red.mean(0) > 90
         assert abs(int(np.argmax(across)) - 360) <= 1

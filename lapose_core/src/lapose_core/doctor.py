@@ -206,7 +206,7 @@ def _rate(call: Callable[[], object], seconds: float, least: int = 2) -> float:
 
 
 def _measure_video(seconds: float) -> dict[str, float | str]:
-    from lapose_core.frames.jpeg import Encoder, decode, small_size
+    from lapose_core.frames.jpeg import Encoder, decode
     from lapose_core.frames.picture import pictures
     from lapose_core.logs import open_log
     from lapose_core.sample_video import write_log
@@ -231,7 +231,7 @@ def _measure_video(seconds: float) -> dict[str, float | str]:
             fresh.close()
         out["random frame without preview, median ms"] = 1e3 * sorted(times)[len(times) // 2]
         assert picture is not None
-        encoder = Encoder(small_size(drive.width, drive.height))
+        encoder = Encoder()
         data = encoder.encode(picture)
         out["make a preview ms"] = 1e3 * _rate(lambda: encoder.encode(picture), seconds / 8)
         out["show a preview ms"] = 1e3 * _rate(lambda: decode(data), seconds / 8)

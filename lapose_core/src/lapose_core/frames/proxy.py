@@ -90,7 +90,7 @@ class Proxy:
         self._out: tuple[BinaryIO, BinaryIO] | None = None
         self._own = -1  # number of that file
         self._in: dict[int, BinaryIO] = {}
-        self._encoder = Encoder(self.size)
+        self._encoder = Encoder()
         self._since_look = 0
         self._closed = False
         self._fed_at = -float("inf")
@@ -165,7 +165,7 @@ class Proxy:
         small = self.read(index)
         if small is None:
             return None
-        other = Encoder(self.size).encode(Picture(VideoFrame.from_ndarray(image, format="rgb24")))
+        other = Encoder().encode(Picture(VideoFrame.from_ndarray(image, format="rgb24")))
         apart = np.abs(decode(other).astype(np.int16) - small).mean()
         return bool(apart < _SAME)
 
