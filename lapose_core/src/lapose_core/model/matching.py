@@ -29,13 +29,23 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
     The grey is smoothed to the spacing of the grid, or content that falls between two grid places would match
     neither. Patches with less contrast than the noise floor keep a small norm, so that flat sky matches nothing.
     """
-    weights = images.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
-    grey = torch.einsum("nchw,c->nhw", images.float(), weights)[:, None]
-    grey = _smoothed(_smoothed(grey))
     rows, columns = images.shape[-2] // config.stride, images.shape[-1] // config.stride
     # Smoothed as it is, every second pixel tells all; the patch spans 2 * samples - 1 pixels about its grid place.
     spare = 2 * config.samples - 1 - config.stride
     before, after = (spare + 1) // 2, max(spare // 2, 0)
+    floor = 0.005 * config.samples
+    if images.device.type == "cpu" and images.dtype == torch.float32:
+        from lapose_core.model.matching_kernels import describing  # brings a compiler: for those who wait for it
+
+        grey = images.new_empty(len(images), *images.shape[-2:])
+        patches = images.new_empty(len(images), rows, columns, config.samples**2)
+        describe = describing(config.stride, config.samples, before, floor)
+        for image, *out in zip(images.contiguous().numpy(), grey.numpy(), patches.numpy()):
+            describe(image, *out)
+        return patches, grey
+    weights = images.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
+    grey = torch.einsum("nchw,c->nhw", images.float(), weights)[:, None]
+    grey = _smoothed(_smoothed(grey))
     patches = F.unfold(
         F.pad(grey, (before, after, before, after), mode="reflect"),
         config.samples,
@@ -43,7 +53,6 @@ def descriptors(images: Tensor, config: MatchingConfig) -> Prepared:
         stride=config.stride,
     )
     patches = patches - patches.mean(1, keepdim=True)
-    floor = 0.005 * config.samples
     patches = patches / (patches.square().sum(1, keepdim=True) + floor**2).sqrt()
     return patches.transpose(1, 2).reshape(len(images), rows, columns, -1), grey[:, 0]
 
