@@ -220,6 +220,15 @@ def test_matching_finds_a_known_shift_to_a_fraction_of_a_pixel() -> None:
         assert (found[0, 0] == 0).all()
 
 
+@pytest.mark.parametrize("config", [nano(), tiny()], ids=["nano", "tiny"])
+def test_the_loop_that_describes_an_image_does_what_pytorch_does(config: LaPoseConfig) -> None:
+    assert config.matching is not None
+    images = torch.rand(2, 3, config.image_height, config.image_width, generator=torch.Generator().manual_seed(0))
+    images[1, :, :40] = 0.7  # a sky without contrast
+    found, expected = (matching.descriptors(x, config.matching) for x in (images, images.double()))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
 def test_mirrored_matches_are_the_matches_of_mirrored_images() -> None:
     config = nano()
     assert config.matching is not None

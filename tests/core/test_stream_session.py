@@ -143,6 +143,18 @@ def test_what_a_stream_has_said_stays_as_it_was() -> None:
             assert_same(found, model.estimate(images[:, :n], times[:, :n]))
 
 
+def test_what_is_not_finite_does_not_come_out_as_a_pose() -> None:
+    model = with_all_weights(tiny())
+    images, times = clip(model, batch=1)
+    images[0, 2, 0, 5, 5] = float("nan")
+    session = model.stream()
+    for image, time in zip(images[0, :3], times[0, :3].tolist()):
+        said = session.push(image, time)
+    assert said is not None
+    assert not said.translation[0, -1].isfinite().any()
+    assert not said.quaternion[0, -1].isfinite().any()
+
+
 def test_a_stream_runs_where_its_model_is() -> None:
     """A device without memory computes no values, but no tensor of another may meet its own."""
     config = tiny()

@@ -159,6 +159,13 @@ def attention_among(heads: int, channels: int, rows: int) -> Callable[[Array, in
     return kernel
 
 
+@numba.njit("void(f8, f8[::1], c8[::1])", **_LOOPS)
+def rotation_at(time: float, angular: NDArray[np.float64], out: NDArray[np.complex64]):  # type: ignore[no-untyped-def]
+    """``rotary`` of one time: angles are formed in float64."""
+    for i in range(angular.size):
+        out[i] = complex(np.cos(time * angular[i]), np.sin(time * angular[i]))
+
+
 @functools.cache
 def attention_over_time(heads: int, channels: int, slots: int) -> Callable[..., None]:
     """Attention of new rows over the first ``filled`` slots of their rings, into whose ``slot`` their own keys and

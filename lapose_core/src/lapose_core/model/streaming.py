@@ -2,9 +2,9 @@
 
 What ``LaPose.estimate`` computes of a clip is computed here of a single frame, whose past is kept: what codec, matching
 and tokenizer make of a frame is made once, temporal keys and values lie in a ring, and of an action that the pose head
-reads again and again its first layers are run once. One frame is hundreds of small products, and what surrounds them
-costs as much as they do. So tensors have neither batch nor time, [tokens, width] or [width], and each class below is
-the module of its name written out in few operations, on that module's own parameters.
+reads again and again its first layers are run once. One frame is hundreds of small products, and what surrounds them would
+cost as much as they do. So each class below is the module of its name written out in few operations, on that module's
+own parameters, by the layers of ``stream_layers``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lapose_core.model.matching import Prepared, by_token, descriptors, match
 from lapose_core.model.motion import VelocityReadout
 from lapose_core.model.pose_head import MINIMUM_SCALE
 from lapose_core.model.st_transformer import rotary_frequencies
-from lapose_core.model.stream_kernels import metric_poses
+from lapose_core.model.stream_kernels import metric_poses, rotation_at
 from lapose_core.model.stream_layers import (
     Block,
     Codec,
@@ -138,14 +138,15 @@ class _Velocity:
         self.place = torch.addmm(bias, module.place, self.first)
         self.wide, self.second = Rows(torch.empty_like(self.place)), LinearTo(second, len(self.place))
         self.gather, self.gap = OfVector(module.gather), OfVector(module.gap)
-        self.nothing = torch.zeros_like(module.gather.bias)
+        self.seconds, self.nothing = np.empty(2, np.float32), torch.zeros_like(module.gather.bias)
 
     def __call__(self, matches: Tensor, gap: float) -> Tensor:
         if not gap:
             return self.nothing
         torch.addmm(self.place, matches, self.first, out=self.wide.tensor)
         weighed = self.second(gelu(self.wide)).tensor
-        seconds = torch.from_numpy(np.array([gap, math.log(gap)], np.float32)).to(matches.device)
+        self.seconds[:] = gap, math.log(gap)
+        seconds = torch.from_numpy(self.seconds).to(matches.device)
         return torch.add(self.gap(seconds), self.gather(weighed.flatten()), alpha=1 / gap)
 
 
@@ -164,6 +165,7 @@ class _Action:
             self.velocity = _Velocity(module.velocity)
             self.tell, self.straight, self.bent = map(OfVector, (module.tell, module.straight, module.bent))
         self.angular = rotary_frequencies(module.rotary_width).numpy()
+        self.turned = np.empty(len(self.angular), np.complex64)
         *before, last = each(module.blocks)
         self.blocks = [SpatioTemporalBlock(block, len(x.tensor), window, last=False) for block in before]
         self.blocks.append(SpatioTemporalBlock(last, len(x.tensor), window, last=True))
@@ -188,8 +190,8 @@ class _Action:
                 query = query + self.tell(velocity)
                 around = self.straight(velocity) + self.bent(velocity)
         x.tensor[-1] = query
-        # As in ``rotary``, angles are formed in float64, on the CPU.
-        rotation = torch.from_numpy(np.exp(1j * time * self.angular).astype(np.complex64)).to(x.tensor.device)
+        rotation_at(time, self.angular, self.turned)
+        rotation = torch.from_numpy(self.turned).to(x.tensor.device)
         for block in self.blocks:
             block(x, rotation)
         action = self.compress(self.norm(x.tensor[-1]))
