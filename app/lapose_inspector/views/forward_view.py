@@ -18,8 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lapose_core.drive import Image
-from lapose_inspector.models.forward_state import HEATS, KIND_NAMES, STEPS, Film, ForwardRequest, ForwardState
-from lapose_inspector.models.map_state import AXES
+from lapose_inspector.models.forward_state import HEATS, STEPS, Film, ForwardRequest, ForwardState
 from lapose_inspector.models.prediction_words import action_share, film_words, intervention_words, verdict
 from lapose_inspector.models.session import Session
 from lapose_inspector.views.combo_box import ComboBox
@@ -28,6 +27,7 @@ from lapose_inspector.views.forward_captions import captions
 from lapose_inspector.views.forward_controls import ForwardControls, SweepDirections
 from lapose_inspector.views.forward_grid import PictureGrid
 from lapose_inspector.views.forward_pictures import Legend, difference_picture, heat_picture
+from lapose_inspector.views.forward_text import action_name, dreaming, waiting
 from lapose_inspector.views.panel import in_sight
 from lapose_inspector.views.tool_row import ToolRow
 from lapose_inspector.views.transition_drag import carried
@@ -232,7 +232,9 @@ class ForwardView(QWidget):
             return
         steps = STEPS if state.film else 0
         offset = self.directions.offset()
-        self._asked = ForwardRequest(at, state.kind, state.chosen, offset, self._action_name(), steps)
+        self._asked = ForwardRequest(
+            at, state.kind, state.chosen, offset, action_name(state, self.directions.text()), steps
+        )
         self._forward.request(self._asked)
 
     def _on_state(self) -> None:
@@ -299,17 +301,7 @@ class ForwardView(QWidget):
 
     def _update_words(self) -> None:
         session, colours = self._session, self._session.display.colours
-        wait = ""
-        if session.drive is None:
-            wait = "Open a driving log to see what the model expects next, from this frame and the action."
-        elif session.analysis is None:
-            wait = "Waiting for the model: this drive is not being analysed yet."
-        elif session.transition is None:
-            wait = "The cursor lies beyond the analysed samples: there is no next frame to predict."
-        elif self._failure:
-            wait = f"Transition {self._wanted} cannot be reconstructed: {self._failure}"
-        elif self._shown is None:
-            wait = "Waiting for the model to reconstruct the transition at the cursor…"
+        wait = waiting(session, self._wanted, self._failure, shown=self._shown is not None)
         # Without pictures the words are all there is, and stand in the middle.
         empty = self._shown is None
         self._show_parts()
@@ -344,20 +336,10 @@ class ForwardView(QWidget):
 
     @property
     def _dreaming(self) -> str:
-        """Which film is awaited, for it takes seconds; empty where none is."""
+        """Which film is awaited; empty where none is."""
         asked = self._asked
-        if asked is None or not asked.steps or self._other_failure or (self._answer and self._answer[0] is asked):
-            return ""
-        name = asked.name[0].lower() + asked.name[1:]
-        return f"Dreaming under {name}…" if asked.kind == "chosen" else f"Dreaming under the {name}…"
-
-    def _action_name(self) -> str:
-        """What the action is called, with how far it was moved."""
-        state = self._state
-        name = f"The action of {state.chosen_name}" if state.kind == "chosen" else f"{KIND_NAMES[state.kind]} action"
-        if state.amount:
-            name += f", {AXES[state.direction].removesuffix(' probe').lower()} {self.directions.text()}"
-        return name
+        answered = self._other_failure or (self._answer and self._answer[0] is asked)
+        return "" if asked is None or answered else dreaming(asked)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if carried(event.mimeData()) is not None and self._session.analysis is not None:
