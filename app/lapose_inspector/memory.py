@@ -61,6 +61,7 @@ class Memory(QObject):
             "series and path": app.session.nbytes,
             "pictures on screen": sum(canvas.nbytes for canvas in window.findChildren(ImageCanvas)),
             "3D and map": window.trajectory.nbytes + window.latent_map.nbytes,
+            "latents to search": app.instruments.search.nbytes,
             "decoders": app.frames.decoder_bytes,
             "small pictures": sum(one.nbytes for one in lists) + window.latent_map.thumbnail_bytes,
             "the model's pictures": app.analysis.process.kept_bytes,

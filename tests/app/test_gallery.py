@@ -231,6 +231,8 @@ def test_a_hit_in_another_drive_opens_it_there(launch, log_folder: Path, tmp_pat
     actions, gallery = app.window.actions_, app.window.gallery
     actions["select.similar"].trigger()
     qtbot.waitUntil(lambda: app.instruments.gallery.content == "similar", timeout=20_000)
+    app.memory.look()
+    assert app.memory.budget.uses()["latents to search"] >= app.session.analysis.latents.nbytes
     assert app.instruments.gallery.found.drives == 2
     qtbot.waitUntil(lambda: bool(gallery.grid.items) and gallery.isVisible(), timeout=20_000)
     hit = next(i for i in app.instruments.gallery.page(0, 60) if i.id.drive == fingerprint)

@@ -17,7 +17,7 @@ from lapose_inspector.models.selection import TransitionId
 from lapose_inspector.workers.latest import LatestWorker, Stale
 
 if TYPE_CHECKING:
-    # Imported when somebody searches: torch and pyarrow would keep the opening screen waiting.
+    # Imported when somebody searches: pyarrow would keep the opening screen waiting.
     from lapose_core.inference.library import StoredResult
     from lapose_core.inference.neighbours import LatentIndex
     from lapose_core.inference.result import DriveAnalysis, ResultKey
@@ -54,6 +54,11 @@ class LatentSearch(QObject):
         self._worker.done.connect(self._on_done)
         self._worker.failed.connect(self.failed)
 
+    @property
+    def nbytes(self) -> int:
+        """What is kept of the latents for the next search."""
+        return self._library.nbytes
+
     def request(self, analysis: DriveAnalysis, name: str, transition: int) -> None:
         """Look for transitions like ``transition`` of the open drive's result, which nobody changes any more."""
         library = self._library
@@ -82,6 +87,12 @@ class _Library:
         self._index: LatentIndex | None = None
         self._parts: list[_Part] = []
         self._typical = float("nan")
+
+    @property
+    def nbytes(self) -> int:
+        """For any thread."""
+        read = [part.latents for _, part in tuple(self._read.values())]
+        return sum(latents.nbytes for latents in read) + (0 if self._index is None else self._index.nbytes)
 
     def search(self, analysis: DriveAnalysis, name: str, transition: int, stale: Stale) -> Found | None:
         query = analysis.latents[transition]
