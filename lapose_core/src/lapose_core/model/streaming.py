@@ -2,9 +2,9 @@
 
 What ``LaPose.estimate`` computes of a clip is computed here of a single frame, whose past is kept: what codec, matching
 and tokenizer make of a frame is made once, temporal keys and values lie in a ring, and of an action that the pose head
-reads again and again its first layers are run once. One frame is hundreds of small products, and what surrounds them would
-cost as much as they do. So each class below is the module of its name written out in few operations, on that module's
-own parameters, by the layers of ``stream_layers``.
+reads again and again its first layers are run once. One frame is hundreds of small products, and what surrounds them
+would cost as much as they do. So each class below is the module of its name written out in few operations, on that
+module's own parameters, by the layers of ``stream_layers``.
 """
 
 from __future__ import annotations
