@@ -15,9 +15,8 @@ from lapose_core.inference.columns import values_of
 
 READ = """
 import sys
-import pyarrow.parquet as pq
-from lapose_core.inference.columns import values_of
-table = pq.ParquetFile(sys.argv[1]).read()
+from lapose_core.inference.columns import read_table, values_of
+table = read_table(sys.argv[1], ["a", "b"])
 print(*(values_of(table.column(name)).sum() for name in table.column_names), "pandas" in sys.modules)
 """
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from lapose_core.geometry import Array
 from lapose_core.inference.checks import PER_SAMPLE, Checks
-from lapose_core.inference.columns import values_of
+from lapose_core.inference.columns import read_table, values_of
 
 CHECKS = "checks.parquet"
 
@@ -33,7 +33,7 @@ def read_checks(path: Path, samples: int) -> tuple[Checks, Array] | None:
     """Checks and confidence of a drive of M samples; None where there are none, or they are damaged: they are then
     computed anew."""
     try:
-        table = pq.ParquetFile(path).read()
+        table = read_table(path)
         if len(table) != samples:
             return None
         columns = {name: values_of(table.column(name)).astype(np.float64) for name in table.column_names}

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lapose_core.geometry import Array
-from lapose_core.inference.columns import values_of
+from lapose_core.inference.columns import read_table, values_of
 from lapose_core.inference.result import ResultKey
 from lapose_core.inference.store import RESULT, SAMPLES, TRANSITIONS, StoreError, read_description
 
@@ -93,10 +92,8 @@ def read_latents(result: StoredResult) -> StoredLatents:
         StoreError: where a file is missing or damaged.
     """
     try:
-        with pq.ParquetFile(result.folder / SAMPLES) as file:
-            samples = file.read(columns=["frame", "time"])
-        with pq.ParquetFile(result.folder / TRANSITIONS) as file:
-            column = file.read(columns=["latent"]).column("latent").combine_chunks()
+        samples = read_table(result.folder / SAMPLES, ["frame", "time"])
+        column = read_table(result.folder / TRANSITIONS, ["latent"]).column("latent").combine_chunks()
         frames, times = values_of(samples.column("frame")), values_of(samples.column("time"))
         count = len(frames) - 1
         latents = values_of(column.flatten()).astype(np.float32).reshape(count, -1)

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from lapose_core.geometry import Array, as_poses, quaternion_from_matrix
 from lapose_core.inference.checks_file import CHECKS, read_checks, write_checks
-from lapose_core.inference.columns import values_of
+from lapose_core.inference.columns import read_table, values_of
 from lapose_core.inference.known_camera import KnownCamera
 from lapose_core.inference.result import BlendSums, DriveAnalysis, ResultKey
 
@@ -234,9 +234,7 @@ def _read_meta(path: Path) -> dict[str, Any]:
 
 def _read_table(path: Path) -> pa.Table:
     try:
-        # Not pq.read_table, which would add columns from folders that are named like key=value.
-        with pq.ParquetFile(path) as file:
-            return file.read()
+        return read_table(path)
     except FileNotFoundError as error:
         raise StoreError(f"{path}: missing: the result is incomplete, analyse again") from error
     except (OSError, ValueError, pa.ArrowException) as error:
