@@ -32,6 +32,14 @@ ASKED_FOR = (
 """What the first command that asks for it would wait for, some 10 to 20 ms each; and what is compiled."""
 
 
+def one_thread_for_products() -> None:
+    """Have NumPy multiply matrices in the thread that asks: with a hundred thousand rows it would use others, for which
+    that thread, be it the window's, waits as long as they get no core: 80 to 280 ms beside an analysis."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+
+
 class Afterwards(QObject):
     """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before. Once
     the first picture is there, what may be drawn on them is rehearsed, one part in a turn. Imports, in a thread, what
@@ -69,6 +77,8 @@ class Afterwards(QObject):
         frames = weakref.ref(self._app.frames)  # the thread may outlive the window
 
         def run() -> None:
+            if modules is DRAWN:
+                one_thread_for_products()
             for module in modules:
                 brought = importlib.import_module(module)
                 if module == FITS and (loader := frames()) is not None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import threadpoolctl
+
 from lapose_inspector.inspector import Inspector
 
 HEAVY = ("torch", "open3d", "pyarrow", "pandas", "scipy", "sklearn", "openTSNE", "numba", "duckdb", "matplotlib", "cv2")
@@ -32,6 +34,13 @@ def test_canvases_come_by_themselves_where_no_drive_asks_for_them(launch, qtbot)
         assert panel.overlay.message.isVisible()
         assert panel.canvas.native.isVisible()
     assert not app.window.trajectory.scene.grid.shown
+
+
+def test_the_window_waits_for_no_other_thread_to_multiply(launch, qtbot) -> None:
+    app: Inspector = launch()
+    qtbot.waitUntil(lambda: app.window.trajectory.drawn and app.window.latent_map.drawn, timeout=60_000)
+    pools = threadpoolctl.threadpool_info()
+    assert {pool["num_threads"] for pool in pools if pool["user_api"] == "blas" and "numpy" in pool["filepath"]} <= {1}
 
 
 def test_what_will_be_drawn_is_made_before_it_is_asked_for_and_not_seen(launch, qtbot) -> None:

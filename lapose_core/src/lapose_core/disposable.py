@@ -46,6 +46,6 @@ def _is_disposable_hevc(data: bytes, length_size: int) -> bool:
 
 def is_disposable(test: Test | None, packet: Any) -> bool:
     """Whether a PyAV ``packet`` may be left out: where it brings a new configuration or begins anew, it may not."""
-    if test is None or packet.is_keyframe or packet.has_sidedata("new_extradata"):
+    if test is None or packet.is_keyframe or not test(bytes(packet)):
         return False
-    return test(bytes(packet))
+    return not packet.has_sidedata("new_extradata")
