@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BESIDE = ("torch", "openTSNE", "sklearn", "cv2", "pycolmap", "open3d")
 """What only processes beside the window import: threads, memory and Python's lock are then theirs."""
 
@@ -71,6 +73,7 @@ print(json.dumps({"done": done, "brought": brought, "unexpected": unexpected}))
 """
 
 
+@pytest.mark.timeout(900)  # a window, every command, two analyses: a minute of one core, which others may want
 def test_no_command_brings_into_the_window_what_computes_beside_it(
     tmp_path: Path, log_folder: Path, checkpoint: Path
 ) -> None:
