@@ -43,7 +43,8 @@ def one_thread_for_products() -> None:
 class Afterwards(QObject):
     """Makes the canvases of the 3D view and of the map, one in a turn, where no drive has asked for them before. Once
     the first picture is there, what may be drawn on them is rehearsed, one part in a turn. Imports, in a thread, what
-    is on them and, in the end, what commands ask for."""
+    is on them and, in the end, what commands ask for. Before a long drive can be drawn, matrix products are left to the
+    thread that asks."""
 
     def __init__(self, app: Inspector) -> None:
         super().__init__(app)

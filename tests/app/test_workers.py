@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_drives import SIZE, drive_in_memory, picture, write_folder
+from app_drives import RATE, SIZE, drive_in_memory, picture, write_folder
 
 from lapose_core.drive import Drive, Image, LogError
 from lapose_core.logs import open_log
 from lapose_core.sample_video import write_counted
-from lapose_inspector.beside.devices import Placed
+from lapose_inspector.beside.analysis_loop import AnalysisLoop, AnalysisStart
+from lapose_inspector.beside.devices import Placed, place
 from lapose_inspector.workers.frames import FrameLoader
 from lapose_inspector.workers.inference import AnalysisWorker
 from lapose_inspector.workers.latest import LatestWorker, unfinished
@@ -500,6 +501,33 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_jump_turns_decoding_round_while_the_model_is_busy(qtbot, checkpoint: Path, tmp_path: Path) -> None:
+    drive, leave, reads = slow_drive(400)
+    leave.release(1000)
+    busy, free = threading.Event(), threading.Event()
+
+    def question(_: object) -> None:
+        busy.set()
+        free.wait(60.0)
+
+    loop = AnalysisLoop(tmp_path / "results", None, place, lambda name, arguments: None)
+    thread = threading.Thread(target=loop.run)
+    loop.request_load(checkpoint, "cpu", False)
+    thread.start()
+    try:
+        loop.request_analysis(AnalysisStart(1, drive, RATE, 0))
+        qtbot.waitUntil(lambda: len(reads) > 0, timeout=30_000)  # the first window has begun
+        loop.ask("busy", question)
+        assert busy.wait(60.0)
+        loop.request_seek(300)
+        qtbot.waitUntil(lambda: any(index >= 290 for index, _ in reads), timeout=30_000)
+    finally:
+        free.set()
+        loop.stop()
+        thread.join(60.0)
+    assert not thread.is_alive()
 
 
 def test_pictures_are_told_apart() -> None:
